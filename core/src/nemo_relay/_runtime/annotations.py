@@ -1,0 +1,124 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The normalised views of LLM calls inside events: decoding them for observers, and how much history they repeat.
+
+Codecs are imported only when a call names one. Decoding for observers never fails the call.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from nemo_relay._runtime import faults, registry
+from nemo_relay._runtime.marks import owning_agent
+from nemo_relay._runtime.requests import LLMRequest
+from nemo_relay._runtime.spans import LLMHandle, Span
+
+# Set by the observability component: record every request whole, however often its history has been recorded.
+full_payloads = False
+
+
+def observed(codec: Any, request: LLMRequest, parent: Span) -> Any:
+    """The normalised request, where somebody hears of it."""
+    if codec is None or registry.audience(parent) is None:
+        return None
+    return decoded(codec, request)
+
+
+def decoded(codec: Any, request: LLMRequest) -> Any:
+    """The normalised request, or None where the codec cannot read it."""
+    try:
+        return codec.decode(request)
+    except Exception as error:
+        faults.report("managed_llm_request_codec_failed", error, codec=type(codec).__name__)
+        return None
+
+
+def response(codec: Any, payload: Any, span: LLMHandle) -> Any:
+    """The normalised response, or None where there is no codec or it cannot read it."""
+    if codec is None or payload is None:
+        return None
+    try:
+        return codec.decode_response(payload)
+    except Exception as error:
+        faults.report("managed_llm_response_codec_failed", error, codec=type(codec).__name__)
+        return None
+
+
+def checked_response(annotated: Any) -> Any:
+    """The normalised response that a caller gave: an ``AnnotatedLLMResponse``, or a mapping of its attributes.
+
+    Raises:
+        ValueError: it is neither, or malformed.
+    """
+    from nemo_relay._codecs.annotated_response import AnnotatedLLMResponse
+
+    if isinstance(annotated, AnnotatedLLMResponse):
+        return annotated
+    if not isinstance(annotated, Mapping):
+        raise ValueError(f"invalid annotated_response: expected an object, got {annotated!r}")
+    try:
+        return AnnotatedLLMResponse.from_event(annotated)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"invalid annotated_response: {error}") from None
+
+
+def plain(annotated: Any) -> Any:
+    """The form that an event carries."""
+    to_event = getattr(annotated, "to_event", None)
+    return annotated if to_event is None else to_event()
+
+
+def restore(key: str, value: Any) -> Any:
+    """The annotation object of an event's plain form."""
+    from nemo_relay._codecs.annotated_request import AnnotatedLLMRequest
+    from nemo_relay._codecs.annotated_response import AnnotatedLLMResponse
+
+    kind: Any = AnnotatedLLMRequest if key == "annotated_request" else AnnotatedLLMResponse
+    if not isinstance(value, Mapping):
+        return None
+    return kind.from_event(value)
+
+
+def contribute(span: LLMHandle, contributions: list[dict[str, Any]], ns: int) -> None:
+    """Emit the optimisation contributions of request intercepts as marks, and keep them for the end event."""
+    from nemo_relay._runtime.optimization import emit
+
+    emit(span, contributions, ns)
+
+
+def consume_freshness(parent: Span) -> bool:
+    """Whether the owning agent's history has not been recorded since it started or was compacted; now it has."""
+    agent = owning_agent(parent)
+    fresh, agent._fresh = agent._fresh, False
+    return fresh or full_payloads
+
+
+def recent(annotated: Any, content: Any, codec: Any, request: LLMRequest) -> tuple[Any, Any]:
+    """The normalised request and its body with only the system messages and the latest turn."""
+    view = plain(annotated)
+    messages = view.get("messages") if isinstance(view, Mapping) else None
+    if not isinstance(messages, list):
+        return annotated, content
+    kept = latest(messages)
+    if len(kept) == len(messages):
+        return annotated, content
+    if codec is not None:
+        try:
+            shorter = codec.decode(request)
+            shorter.messages = kept
+            content = codec.encode(shorter, request).content
+        except Exception as error:
+            faults.report("projection_failed", error, codec=type(codec).__name__)
+            return annotated, content
+    return {**view, "messages": kept}, content
+
+
+def latest(messages: list[Any]) -> list[Any]:
+    """System messages and everything from the last user message on; without a user message the last message."""
+    roles = [message.get("role") if isinstance(message, Mapping) else None for message in messages]
+    if "user" in roles:
+        start = len(roles) - 1 - roles[::-1].index("user")
+    else:
+        start = len(messages) - 1
+    return [message for i, message in enumerate(messages) if i >= start or roles[i] == "system"]

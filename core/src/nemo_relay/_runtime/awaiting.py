@@ -1,0 +1,104 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Awaitables, and the loops that can wait for them. asyncio is imported only when somebody already uses it."""
+
+from __future__ import annotations
+
+import contextvars
+import sys
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any
+
+
+def is_awaitable(value: Any) -> bool:
+    """Whether ``value`` can be awaited; a fraction of the cost of ``inspect.isawaitable``."""
+    return hasattr(value, "__await__")
+
+
+def is_async_callable(fn: Any) -> bool:
+    """Whether calling ``fn`` gives a coroutine, as far as that can be known without calling it."""
+    from inspect import iscoroutinefunction, unwrap
+
+    while hasattr(fn, "func") and hasattr(fn, "args"):  # functools.partial
+        fn = fn.func
+    if iscoroutinefunction(unwrap(fn) if callable(fn) else fn):
+        return True
+    return not isinstance(fn, type) and iscoroutinefunction(getattr(fn, "__call__", None))  # noqa: B004
+
+
+def running_loop() -> Any:
+    """The event loop that runs on this thread, or None."""
+    asyncio = sys.modules.get("asyncio")
+    if asyncio is None:
+        return None
+    return asyncio._get_running_loop()
+
+
+def run_on_some_loop(
+    make: Callable[[], Coroutine[Any, Any, Any]], loop: Any, context: contextvars.Context
+) -> Any:
+    """Run ``make()`` to its end in ``context``: on ``loop`` while it runs, else on a loop made for it. Blocks."""
+    if loop is not None and loop.is_running():
+        return _run_elsewhere(make, loop, context)
+    return run_blocking(make, context)
+
+
+def _run_elsewhere(make: Callable[[], Coroutine[Any, Any, Any]], loop: Any, context: contextvars.Context) -> Any:
+    from concurrent.futures import Future, TimeoutError
+
+    outcome: Future[Any] = Future()
+
+    async def run() -> None:
+        try:
+            outcome.set_result(await make())
+        except BaseException as error:
+            if not outcome.done():
+                outcome.set_exception(error if isinstance(error, Exception) else RuntimeError(repr(error)))
+            raise
+
+    tasks: list[Any] = []  # a loop keeps only a weak reference to its tasks
+    loop.call_soon_threadsafe(lambda: tasks.append(loop.create_task(_quiet(run), context=context)), context=context)
+    while True:
+        try:
+            return outcome.result(timeout=0.1)
+        except TimeoutError:
+            if outcome.done():
+                raise
+            if not tasks and loop.is_closed():  # closed before it came to our call
+                return run_blocking(make, context)
+            if loop.is_closed():
+                raise RuntimeError("the event loop was closed while a callback was running on it") from None
+
+
+async def _quiet(run: Callable[[], Awaitable[None]]) -> None:
+    try:
+        await run()
+    except Exception:  # noqa: S110 - it is in the future that the dispatcher waits for
+        pass
+
+
+def run_blocking(make: Callable[[], Coroutine[Any, Any, Any]], context: contextvars.Context | None = None) -> Any:
+    """Run ``make()`` to its end on a loop of its own; on this thread, or on another where a loop runs here already."""
+    import asyncio
+    import threading
+
+    def run() -> Any:
+        with asyncio.Runner() as runner:
+            return runner.run(make(), context=context)
+
+    if running_loop() is None:
+        return run()
+    result: list[Any] = []
+    error: list[BaseException] = []
+
+    def work() -> None:
+        try:
+            result.append(run())
+        except BaseException as raised:
+            error.append(raised)
+
+    thread = threading.Thread(target=work, name="nemo-relay-callback", daemon=True)
+    thread.start()
+    thread.join()
+    if error:
+        raise error[0]
+    return result[0]

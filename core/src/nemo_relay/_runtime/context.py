@@ -1,0 +1,116 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Where the running code stands in the work tree.
+
+One context variable holds the current span, another the stack it belongs to. Nothing here is shared and mutable, so
+nothing has to be forked: a task, a thread with a copied context or an executor simply has its own position.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from contextvars import ContextVar
+
+from nemo_relay._runtime import faults
+from nemo_relay._runtime.spans import ScopeStack, Span, is_within
+from nemo_relay.errors import NotFound, RootScopeError, ScopeOrderError
+
+position: ContextVar[Span | None] = ContextVar("nemo_relay_position", default=None)
+stack_var: ContextVar[ScopeStack | None] = ContextVar("scope_stack", default=None)
+
+_get = position.get
+_set = position.set
+
+
+class _Bound(threading.local):
+    """The stack a thread was given by hand, for the contexts in it that have none of their own."""
+
+    stack: ScopeStack | None = None
+    explicit = False
+
+
+bound = _Bound()
+
+_resolvers: dict[str, Callable[[], Span | None]] = {}
+
+
+def current() -> Span:
+    """The span that work started here belongs to."""
+    here = _get()
+    if here is None:
+        here = begin()
+    return _resolve(here) if _resolvers else here
+
+
+def begin() -> Span:
+    """Give this context a stack: the one its thread is bound to, or a new one."""
+    bind(bound.stack or ScopeStack())
+    here = _get()
+    assert here is not None
+    return here
+
+
+def bind(stack: ScopeStack) -> None:
+    """Make ``stack``, at the place it has reached, the stack of this context."""
+    stack_var.set(stack)
+    _set(stack.top)
+
+
+def enter(span: Span) -> None:
+    """Make ``span`` current in this context."""
+    _set(span)
+    stack = span._stack
+    if stack.explicit:
+        stack.top = span
+
+
+def close(span: Span) -> None:
+    """Take ``span`` out of the tree of open work, wherever in it this context stands.
+
+    Raises:
+        NotFound: it is closed already.
+        RootScopeError: it is the root of its stack.
+        ScopeOrderError: its stack is explicit, and it is not the top.
+    """
+    if not span._open:
+        raise NotFound("scope handle not found")
+    stack = span._stack
+    if span is stack.root:
+        raise RootScopeError
+    here = _get()
+    if stack.explicit and span is not stack.top and span is not here:
+        raise ScopeOrderError
+    span._open = False
+    if here is span:
+        _set(_nearest_open(span))
+    if stack.top is span:
+        stack.top = _nearest_open(span)
+
+
+def _nearest_open(span: Span) -> Span:
+    while not span._open and span._parent is not None:
+        span = span._parent
+    return span
+
+
+def register_resolver(name: str, fn: Callable[[], Span | None]) -> None:
+    """Ask ``fn`` which span of a framework is current here; see ``nemo_relay.scope.register_resolver``."""
+    _resolvers[name] = fn
+
+
+def deregister_resolver(name: str) -> bool:
+    """Stop asking; False when the name is unknown."""
+    return _resolvers.pop(name, None) is not None
+
+
+def _resolve(here: Span) -> Span:
+    for name, fn in tuple(_resolvers.items()):
+        try:
+            span = fn()
+        except Exception as error:
+            faults.report("scope_resolver_failed", error, resolver=name)
+            continue
+        # A scope that the application opened inside the framework's span is nearer than that span.
+        if span is not None and not is_within(here, span):
+            here = span
+    return here

@@ -1,0 +1,74 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Conditional guardrails: the first step of a managed call. Each one shows as a scope of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from typing import TYPE_CHECKING, Any
+
+from nemo_relay._runtime import clock, lifecycle, registry
+from nemo_relay._runtime.encoding import encode
+from nemo_relay._runtime.enums import ScopeType
+from nemo_relay._runtime.registry import Entry
+from nemo_relay._runtime.scoping import is_cancellation
+from nemo_relay._runtime.spans import ScopeHandle
+from nemo_relay.errors import CallbackError, GuardrailRejected
+
+if TYPE_CHECKING:
+    from nemo_relay._runtime.managed import ManagedCall, Step
+
+
+def check(
+    call: ManagedCall, guardrails: tuple[Entry, ...], *, mark: bool = True
+) -> Generator[Step, Any, None]:
+    """Ask ``guardrails`` in order; the first that answers with a reason ends the call.
+
+    Raises:
+        GuardrailRejected: one of them refused.
+        CallbackError: one of them answered with something that is neither None nor a string.
+    """
+    arguments = call.guard_arguments()
+    for entry in guardrails:
+        span = _open(call, entry)
+        try:
+            reason = yield entry.fn, arguments
+            if reason is not None and not isinstance(reason, str):
+                got = type(reason).__name__
+                raise CallbackError(
+                    f"{call.kind} conditional guardrail returned unexpected type: TypeError:"
+                    f" '{got}' object is not an instance of 'str'"
+                )
+        except BaseException as error:
+            _close(span, _failed(error))
+            raise
+        if reason is None:
+            _close(span, {"allowed": True, "rejected": False})
+            continue
+        _close(span, {"allowed": False, "rejected": True, "rejection_reason": reason})
+        if mark:
+            data = {"rejected": True, "rejection_reason": reason}
+            lifecycle.mark(call.name, call.parent, data=data, metadata=call.metadata)
+        raise GuardrailRejected(reason, guardrail=entry.name, target=call.name, kind=call.kind)
+
+
+def _open(call: ManagedCall, entry: Entry) -> ScopeHandle:
+    parent = call.parent
+    span = ScopeHandle(entry.name, ScopeType.Guardrail, parent, parent._stack, metadata=call.metadata)
+    audience = registry.audience(parent)
+    if audience is not None:
+        lifecycle.start(span, audience, clock.source(), encode(call.guard_payload()))
+    return span
+
+
+def _close(span: ScopeHandle, verdict: dict[str, Any]) -> None:
+    span._open = False
+    audience = registry.audience(span)
+    if audience is not None:
+        lifecycle.end(span, audience, lifecycle.end_time(span, None), encode(verdict), None)
+
+
+def _failed(error: BaseException) -> dict[str, Any]:
+    if is_cancellation(error) or isinstance(error, GeneratorExit):
+        return {"allowed": False, "cancelled": True, "error": "guardrail evaluation cancelled"}
+    shown = str(error) if isinstance(error, CallbackError) else f"internal error: {type(error).__name__}: {error}"
+    return {"allowed": False, "error": shown}

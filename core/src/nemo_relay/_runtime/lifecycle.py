@@ -1,0 +1,136 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The start and the end of a span, and marks, as events."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from nemo_relay._runtime import clock, faults, ids, registry
+from nemo_relay._runtime.encoding import NULL, decode, encode
+from nemo_relay._runtime.events import mark_line, scope_line
+from nemo_relay._runtime.publish import Sanitize, mark_event, scope_event
+from nemo_relay._runtime.registry import Audience
+from nemo_relay._runtime.spans import Span
+
+OK: dict[str, Any] = {"otel.status_code": "OK"}
+_OK_JSON = encode(OK)
+_MICROSECOND = 1_000
+
+# The flags of a span as JSON text, by category (scopes of any type share the last row) and bits.
+_FLAGS = {
+    "tool": ("[]", '["remote"]'),
+    "llm": ("[]", '["stateful"]', '["streaming"]', '["stateful","streaming"]'),
+}
+_SCOPE_FLAGS = ("[]", '["parallel"]', '["relocatable"]', '["parallel","relocatable"]')
+
+
+def session_of(span: Span) -> str | None:
+    """The session an event at ``span`` belongs to: its outermost agent, else the root of its stack."""
+    if span._session is not None:
+        return span._session
+    stack = span._stack
+    return None if stack.rootless else stack.root.uuid
+
+
+def _line(phase: str, span: Span, ns: int, profile: str, data: bytes, metadata: bytes) -> bytes:
+    return scope_line(
+        phase,
+        span._category,
+        span._name,
+        span._uuid or span._identify(ns),
+        span.parent_uuid,
+        session_of(span),
+        ns,
+        _FLAGS.get(span._category, _SCOPE_FLAGS)[span._bits],
+        profile,
+        data,
+        metadata,
+    )
+
+
+def start(
+    span: Span, audience: Audience, ns: int, data: bytes, profile: str = "null", sanitize: Sanitize | None = None
+) -> None:
+    """Publish the start event of ``span``."""
+    span._started = ns
+    metadata = span._metadata_json = encode(span._metadata)
+    scope_event(_line("start", span, ns, profile, data, metadata), audience, span, "start", sanitize)
+
+
+def end(
+    span: Span,
+    audience: Audience,
+    ns: int,
+    data: bytes,
+    metadata: Any,
+    profile: str = "null",
+    sanitize: Sanitize | None = None,
+) -> None:
+    """Publish the end event of ``span``; ``metadata`` is laid over that of its start."""
+    line = _line("end", span, ns, profile, data, merged(span, metadata))
+    scope_event(line, audience, span, "end", sanitize)
+
+
+def end_time(span: Span, timestamp: datetime | None) -> int:
+    """When a span ends: at ``timestamp``, else now, but at least a microsecond after its start."""
+    if timestamp is not None:
+        return clock.from_datetime(timestamp)
+    return max(clock.source(), span._started + _MICROSECOND)
+
+
+def merged(span: Span, metadata: Any) -> bytes:
+    """``metadata`` laid over what the span was started with. Where either is no object, the later one wins whole."""
+    before = span._metadata_json
+    if before is None:
+        before = encode(span._metadata)
+    if before == NULL:
+        return _OK_JSON if metadata is OK else encode(metadata)
+    if metadata is None:
+        return before
+    old = decode(before)
+    return encode({**old, **metadata}) if isinstance(old, dict) and isinstance(metadata, dict) else encode(metadata)
+
+
+def over(metadata: Any, status: dict[str, Any]) -> Any:
+    """``status`` laid over the caller's own end metadata."""
+    if metadata is None:
+        return status
+    return {**metadata, **status} if isinstance(metadata, dict) else status
+
+
+def mark(
+    name: str,
+    parent: Span,
+    *,
+    data: Any = None,
+    metadata: Any = None,
+    data_schema: Any = None,
+    category: str | None = None,
+    profile: Any = None,
+    ns: int | None = None,
+    audience: Audience | None = None,
+) -> None:
+    """Publish a mark at ``parent``, if anybody hears it. ``audience`` only when it was looked up already."""
+    audience = audience or registry.audience(parent)
+    if audience is None:
+        return
+    ns = clock.source() if ns is None else ns
+    line = mark_line(
+        name,
+        ids.source(ns),
+        parent.uuid,
+        session_of(parent),
+        ns,
+        "null" if category is None else encode(category).decode(),
+        encode(profile),
+        encode(data),
+        encode(data_schema),
+        encode(metadata),
+    )
+    mark_event(line, audience, parent)
+
+
+def ended_twice(span: Span) -> None:
+    """Somebody ended a span that had ended: its first end stands."""
+    faults.report("span_ended_twice", RuntimeError(f"{span!r} has ended already; this end is ignored"), span=span.name)

@@ -1,0 +1,245 @@
+# SPDX-License-Identifier: Apache-2.0
+"""LLM calls: what is particular to them on their way through the engine, and their manual life cycle."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from nemo_relay._runtime import annotations, clock, lifecycle, propagation, registry
+from nemo_relay._runtime.codec_context import LlmExecutionContext, LlmRequestContext, LlmResponseContext
+from nemo_relay._runtime.encoding import NULL, encode
+from nemo_relay._runtime.llmsanitizing import request_sanitizer, response_sanitizer, without_credentials
+from nemo_relay._runtime.managed import Continuation, ManagedCall, Produced, Steps, failure
+from nemo_relay._runtime.marks import emit_pending
+from nemo_relay._runtime.registry import Entry
+from nemo_relay._runtime.requests import LLMRequest
+from nemo_relay._runtime.results import LLMRequestInterceptOutcome
+from nemo_relay._runtime.spans import LLMHandle, Span
+from nemo_relay._runtime.typecheck import expect
+from nemo_relay._runtime.views import RequestView, settle
+from nemo_relay.errors import CallbackError, InvalidArgument
+
+_MICROSECOND = 1_000
+NEW_FORM, OLD_FORM = 0, 1  # intercept(name, request, context, next), and without the context in 0.5 to 0.9
+
+
+class LlmCall(ManagedCall):
+    """A managed LLM call."""
+
+    __slots__ = ("annotated", "codec", "contributions", "marks", "model_name", "response_codec")
+    kind = "llm"
+    guardrails = registry.llm_guardrails
+    layers = registry.llm_execution_intercepts
+
+    span: LLMHandle
+    argument: LLMRequest
+
+    def __init__(
+        self,
+        name: str,
+        request: LLMRequest,
+        func: Callable[..., Any],
+        parent: Span,
+        bits: int,
+        data: Any,
+        metadata: Any,
+        model_name: str | None,
+        codec: Any,
+        response_codec: Any,
+        *,
+        sync: bool,
+    ) -> None:
+        self.name = name
+        self.argument = request
+        self.func = func
+        self.parent = parent
+        self.bits = bits
+        self.data = data
+        self.metadata = metadata
+        self.model_name = model_name
+        self.codec = codec
+        self.response_codec = response_codec
+        self.sync = sync
+        self.annotated: Any = None
+        self.marks: list[Any] = []
+        self.contributions: list[dict[str, Any]] = []
+
+    def guard_arguments(self) -> tuple[Any, ...]:
+        return (RequestView(self.argument),)
+
+    def guard_payload(self) -> dict[str, Any]:
+        return {"kind": "llm_conditional_execution"}
+
+    def rewrite(self) -> Steps:
+        entries = registry.visible(registry.llm_request_intercepts, self.parent)
+        if not entries:
+            self.annotated = annotations.observed(self.codec, self.argument, self.parent)
+            return
+        request = self.argument
+        annotated = None if self.codec is None else self.codec.decode(request)
+        for entry in entries:
+            outcome = yield entry.fn, (self.name, RequestView(request), annotated)
+            self._check(entry, outcome, request)
+            request = settle(outcome.request, request)
+            annotated = outcome.annotated_request
+            self.marks += outcome.pending_marks
+            self.contributions += outcome.optimization_contributions
+            if entry.break_chain:
+                break
+        self.annotated = annotated
+        self.argument = request if self.codec is None else self._encoded(annotated, request)
+
+    def _check(self, entry: Entry, outcome: Any, request: LLMRequest) -> None:
+        if outcome.__class__ is not LLMRequestInterceptOutcome:
+            got = "'None' is" if outcome is None else f"'{type(outcome).__name__}' object is"
+            raise CallbackError(
+                "LLM request intercept must return LLMRequestInterceptOutcome:"
+                f" {got} not an instance of 'LLMRequestInterceptOutcome'"
+            )
+        if self.codec is None:
+            return
+        if settle(outcome.request, request).content is not request.content:
+            raise InvalidArgument(
+                f"LLM request intercept '{entry.name}' changed request.content while a request codec is active;"
+                " modify annotated_request instead"
+            )
+        if outcome.annotated_request is None:
+            raise InvalidArgument(
+                f"LLM request intercept '{entry.name}' omitted annotated_request while a request codec is active"
+            )
+
+    def _encoded(self, annotated: Any, request: LLMRequest) -> LLMRequest:
+        encoded = self.codec.encode(annotated, request)
+        return settle(LLMRequest({**encoded.headers, **request.headers}, encoded.content), request)
+
+    def open(self) -> None:
+        self.span, shown = open_llm(
+            self.name,
+            self.argument,
+            self.parent,
+            self.bits,
+            self.data,
+            self.metadata,
+            self.model_name,
+            None,
+            annotated=self.annotated,
+            codec=self.codec,
+        )
+        started = self.span._started
+        if self.marks:
+            emit_pending(self.marks, self.span, started + _MICROSECOND, step_ns=0, family="llm")
+        if self.contributions:
+            annotations.contribute(self.span, self.contributions, started + 2 * _MICROSECOND)
+        self.argument = traced(self.argument, self.span, shown)
+
+    def context(self) -> LlmExecutionContext:
+        """What execution intercepts learn about the codecs."""
+        return LlmExecutionContext(LlmRequestContext(self.codec), LlmResponseContext(self.response_codec))
+
+    def layer_arguments(self, entry: Entry, value: Any, proceed: Continuation) -> tuple[Any, ...]:
+        view = RequestView(value)
+        return (self.name, view, proceed) if entry.form == OLD_FORM else (self.name, view, self.context(), proceed)
+
+    def checked(self, value: Any) -> Any:
+        expect(value, LLMRequest, where="request")
+        original = value.original if isinstance(value, RequestView) else self.argument
+        return settle(value, original)
+
+    def accept(self, raw: Any) -> Produced:
+        return Produced(raw, raw)
+
+    def accept_layer(self, entry: Entry, raw: Any, branches: list[Produced]) -> Produced:
+        return Produced(raw, raw)
+
+    def present(self, produced: Produced, entry: Entry) -> Any:
+        return produced.original
+
+    def succeed(self, produced: Produced) -> Any:
+        self.finish(produced.value, lifecycle.OK, None)
+        return produced.original
+
+    def finish(self, response: Any, status: dict[str, Any], first_chunk: float | None) -> None:
+        """Publish the end event with ``response`` as its payload."""
+        finish_llm(self.span, response, status, self.response_codec, first_chunk=first_chunk)
+
+    def fail(self, error: BaseException) -> None:
+        finish_llm(self.span, None, failure(self, error), None)
+
+
+def traced(request: LLMRequest, span: LLMHandle, observed: bool) -> LLMRequest:
+    """``request`` with the W3C header of ``span``; the very same where the call belongs to no trace that anybody sees."""
+    if not propagation.send_header or not (observed or (span._parent is not None and span._parent._parent is not None)):
+        return request
+    header = propagation.traceparent(span)
+    headers = {key: value for key, value in request.headers.items() if key.lower() != "traceparent"}
+    return LLMRequest({**headers, "traceparent": header}, request.content)
+
+
+def open_llm(
+    name: str,
+    request: LLMRequest,
+    parent: Span,
+    bits: int,
+    data: Any,
+    metadata: Any,
+    model_name: str | None,
+    ns: int | None,
+    *,
+    annotated: Any = None,
+    codec: Any = None,
+) -> tuple[LLMHandle, bool]:
+    """Make the span of an LLM call and publish its start; also says whether anybody heard it."""
+    span = LLMHandle(name, parent, bits, data, metadata, model_name)
+    fresh = annotations.consume_freshness(parent)
+    audience = registry.audience(parent)
+    if audience is None:
+        return span, False
+    content = request.content
+    if annotated is not None and not fresh:
+        annotated, content = annotations.recent(annotated, content, codec, request)
+    profile: dict[str, Any] = {} if model_name is None else {"model_name": model_name}
+    if annotated is not None:
+        profile["annotated_request"] = annotations.plain(annotated)
+    payload = b'{"content":%b,"headers":%b}' % (encode(content), encode(without_credentials(request.headers)))
+    ns = clock.source() if ns is None else ns
+    text = encode(profile).decode() if profile else "{}"
+    lifecycle.start(span, audience, ns, payload, text, request_sanitizer(span, codec))
+    return span, True
+
+
+def finish_llm(
+    span: LLMHandle,
+    response: Any,
+    status: Any,
+    response_codec: Any,
+    *,
+    annotated: Any = None,
+    data: Any = None,
+    first_chunk: float | None = None,
+    ns: int | None = None,
+) -> None:
+    """Publish the end of an LLM call. A second end is ignored, and reported."""
+    if not span._open:
+        lifecycle.ended_twice(span)
+        return
+    span._open = False
+    audience = registry.audience(span)
+    if audience is not None:
+        payload = encode(response)
+        fallback = data if data is not None else span._data
+        if payload == NULL:
+            payload = encode(fallback)
+        sanitize = response_sanitizer(span, response_codec, fallback)
+        profile: dict[str, Any] = {} if span._model_name is None else {"model_name": span._model_name}
+        if first_chunk is not None:
+            profile["time_to_first_chunk"] = first_chunk
+        if annotated is None and sanitize is None:
+            annotated = annotations.response(response_codec, response, span)
+        if annotated is not None:
+            profile["annotated_response"] = annotations.plain(annotated)
+        ns = lifecycle.end_time(span, None) if ns is None else ns
+        text = encode(profile).decode() if profile else "{}"
+        lifecycle.end(span, audience, ns, payload, status, text, sanitize)
+    if span._local is not None:
+        registry.release(span)

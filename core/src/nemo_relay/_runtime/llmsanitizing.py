@@ -1,0 +1,110 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What observers see of an LLM call's request and response: no credentials, and what sanitizers let through."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from typing import Any
+
+from nemo_relay._runtime import annotations, faults, registry
+from nemo_relay._runtime.codec_context import LlmRequestContext, LlmResponseContext
+from nemo_relay._runtime.encoding import encode, strict
+from nemo_relay._runtime.publish import Sanitize, Step
+from nemo_relay._runtime.requests import LLMRequest
+from nemo_relay._runtime.spans import LLMHandle
+from nemo_relay._runtime.typecheck import expect
+
+CREDENTIALS = frozenset(
+    {
+        "anthropic-api-key",
+        "api-key",
+        "authorization",
+        "cookie",
+        "ocp-apim-subscription-key",
+        "openai-api-key",
+        "proxy-authorization",
+        "set-cookie",
+        "x-amz-security-token",
+        "x-api-key",
+        "x-auth-token",
+        "x-goog-api-key",
+    }
+)
+
+
+def without_credentials(headers: dict[str, Any]) -> dict[str, Any]:
+    """``headers`` without those that carry credentials, whatever their case."""
+    return {key: value for key, value in headers.items() if str(key).lower() not in CREDENTIALS} if headers else headers
+
+
+def request_sanitizer(span: LLMHandle, codec: Any) -> Sanitize | None:
+    """The request sanitizers as part of the publication chain; None where there are none."""
+    entries = () if registry.quiet.plain else registry.visible(registry.llm_request_sanitizers, span)
+    if not entries:
+        return None
+
+    def sanitize(record: dict[str, Any]) -> Generator[Step, Any, None]:
+        shown = LLMRequest(record["data"]["headers"], record["data"]["content"])
+        before = encode(record["data"])
+        for entry in entries:
+            try:
+                answer = yield entry.fn, (shown, LlmRequestContext(codec))
+                if answer is None:
+                    _omit(record, "annotated_request")
+                    return
+                expect(answer, LLMRequest)
+                record["data"] = {"content": answer.content, "headers": without_credentials(answer.headers)}
+                strict(record["data"])
+                shown = answer
+            except Exception as error:
+                _omit(record, "annotated_request")
+                _complain("request", entry.name, error)
+                return
+        if codec is not None and encode(record["data"]) != before:
+            record["category_profile"].pop("annotated_request", None)
+            annotated = annotations.decoded(codec, shown)
+            if annotated is not None:
+                record["category_profile"]["annotated_request"] = annotations.plain(annotated)
+
+    return sanitize
+
+
+def response_sanitizer(span: LLMHandle, codec: Any, fallback: Any) -> Sanitize | None:
+    """The response sanitizers as part of the publication chain; None where there are none."""
+    entries = () if registry.quiet.plain else registry.visible(registry.llm_response_sanitizers, span)
+    if not entries:
+        return None
+
+    def sanitize(record: dict[str, Any]) -> Generator[Step, Any, None]:
+        for entry in entries:
+            try:
+                answer = yield entry.fn, (record["data"], LlmResponseContext(codec))
+                if answer is None:
+                    _omit(record, "annotated_response")
+                    return
+                strict(answer)
+                record["data"] = answer
+            except Exception as error:
+                _omit(record, "annotated_response")
+                _complain("response", entry.name, error)
+                return
+        if record["data"] is None and fallback is not None:
+            record["data"] = fallback
+        profile = record["category_profile"]
+        if "annotated_response" not in profile:
+            annotated = annotations.response(codec, record["data"], span)
+            if annotated is not None:
+                profile["annotated_response"] = annotations.plain(annotated)
+
+    return sanitize
+
+
+def _omit(record: dict[str, Any], annotation: str) -> None:
+    record["data"] = None
+    if record["category_profile"]:
+        record["category_profile"].pop(annotation, None)
+
+
+def _complain(side: str, sanitizer: str, error: Exception) -> None:
+    faults.say(f"nemo_relay: Python LLM sanitize {side} callable failed: {type(error).__name__}: {error}")
+    faults.report(f"llm_{side}_sanitizer_failed", error, sanitizer=sanitizer)

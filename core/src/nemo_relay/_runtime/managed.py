@@ -1,0 +1,338 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The managed call: what happens around a tool or LLM call, in which order.
+
+The order is written once, in ``steps``, as a generator that yields the callbacks to run. ``drive`` awaits what they
+return, ``drive_sync`` does not need an event loop, and neither can drift from the other. What a callback raises is
+thrown back into the generator, so that cancellation and errors take the same road.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Awaitable, Callable, Generator
+from contextvars import copy_context
+from typing import Any, ClassVar
+
+from nemo_relay._runtime import context, lifecycle, registry
+from nemo_relay._runtime.awaiting import is_awaitable, run_blocking
+from nemo_relay._runtime.guarding import check
+from nemo_relay._runtime.registry import Entry, Family
+from nemo_relay._runtime.scoping import is_cancellation
+from nemo_relay._runtime.spans import Span
+from nemo_relay.errors import CallbackError, ContinuationClosed, InvalidArgument
+
+Step = tuple[Callable[..., Any], tuple[Any, ...]]
+Steps = Generator[Step, Any, Any]
+
+
+class Produced:
+    """What a callback or intercept produced: the value as observers see it, and the object its caller gets."""
+
+    __slots__ = ("annotation", "marks", "original", "plain", "value")
+
+    def __init__(self, value: Any, original: Any, annotation: Any = None, *, plain: bool = True) -> None:
+        self.value = value
+        self.original = original
+        self.annotation = annotation
+        self.plain = plain  # the callback returned the value itself, as programs for 0.5 to 0.7 do
+        self.marks: list[Any] = []
+
+
+class Raised:
+    """The outcome of a call that failed. Returned, not raised: a generator would turn StopIteration into another error."""
+
+    __slots__ = ("error",)
+
+    def __init__(self, error: BaseException) -> None:
+        self.error = error
+
+
+class ManagedCall(ABC):
+    """One call on its way through the engine. Subclasses say what is particular to tools and to LLMs."""
+
+    __slots__ = ("argument", "bits", "data", "func", "metadata", "name", "parent", "span", "sync")
+
+    kind: ClassVar[str]
+    guardrails: ClassVar[Family]
+    layers: ClassVar[Family]
+
+    name: str
+    argument: Any
+    func: Callable[..., Any]
+    parent: Span
+    span: Span
+    sync: bool
+
+    @abstractmethod
+    def guard_arguments(self) -> tuple[Any, ...]:
+        """What a conditional guardrail is called with."""
+
+    @abstractmethod
+    def guard_payload(self) -> dict[str, Any]:
+        """The start payload of a guardrail's scope."""
+
+    @abstractmethod
+    def rewrite(self) -> Steps:
+        """Run the request intercepts; sets ``argument``."""
+
+    @abstractmethod
+    def open(self) -> None:
+        """Make ``span`` and publish its start."""
+
+    @abstractmethod
+    def layer_arguments(self, entry: Entry, value: Any, proceed: Continuation) -> tuple[Any, ...]:
+        """What an execution intercept is called with."""
+
+    @abstractmethod
+    def checked(self, value: Any) -> Any:
+        """What an intercept passes on, as the next layer gets it."""
+
+    @abstractmethod
+    def accept(self, raw: Any) -> Produced:
+        """What the callback returned."""
+
+    @abstractmethod
+    def accept_layer(self, entry: Entry, raw: Any, branches: list[Produced]) -> Produced:
+        """What an intercept returned, after the ``branches`` it took."""
+
+    @abstractmethod
+    def present(self, produced: Produced, entry: Entry) -> Any:
+        """What ``next`` gives to the intercept ``entry``."""
+
+    @abstractmethod
+    def succeed(self, produced: Produced) -> Any:
+        """Publish the end; returns what the caller gets."""
+
+    @abstractmethod
+    def fail(self, error: BaseException) -> None:
+        """Publish the end of a call that raised ``error``."""
+
+    def end(self, data: bytes, metadata: dict[str, Any], profile: str, sanitize: Any) -> int:
+        """Publish the end event, if anybody hears it; returns its time in nanoseconds."""
+        span = self.span
+        span._open = False
+        audience = registry.audience(span)
+        ns = lifecycle.end_time(span, None)
+        if audience is not None:
+            lifecycle.end(span, audience, ns, data, metadata, profile, sanitize)
+        if span._local is not None:
+            registry.release(span)
+        return ns
+
+
+def steps(call: ManagedCall) -> Steps:
+    """Guardrails, request intercepts, start event, execution intercepts around the callback, end event."""
+    guardrails = registry.visible(call.guardrails, call.parent)
+    if guardrails:
+        yield from check(call, guardrails)
+    yield from call.rewrite()
+    call.open()
+    before = context.position.get()
+    context.position.set(call.span)
+    try:
+        produced = yield from descend(call, registry.visible(call.layers, call.span), call.argument)
+    except BaseException as error:
+        context.position.set(before)
+        call.fail(error)
+        return Raised(error)
+    context.position.set(before)
+    return call.succeed(produced)
+
+
+def descend(call: ManagedCall, layers: tuple[Entry, ...], value: Any) -> Steps:
+    """The outermost of ``layers`` around the rest, and the callback innermost."""
+    if not layers:
+        return call.accept((yield call.func, (value,)))
+    entry = layers[0]
+    proceed = Continuation(call, layers[1:], entry)
+    try:
+        raw = yield entry.fn, call.layer_arguments(entry, value, proceed)
+    finally:
+        proceed.active = False
+    return call.accept_layer(entry, raw, [branch for branch in proceed.branches if branch is not None])
+
+
+class Continuation:
+    """The ``next`` of an execution intercept. Each use runs the rest of the chain from where the intercept stands."""
+
+    __slots__ = ("active", "branches", "call", "entry", "layers")
+
+    def __init__(self, call: ManagedCall, layers: tuple[Entry, ...], entry: Entry) -> None:
+        self.call = call
+        self.layers = layers
+        self.entry = entry
+        self.active = True
+        self.branches: list[Produced | None] = []  # in the order of the uses, whenever each one ends
+
+    def __call__(self, value: Any) -> Any:
+        """Run the rest with ``value``: an awaitable, or for a plain function in a synchronous call the result."""
+        if not self.active:
+            raise ContinuationClosed
+        value = self.call.checked(value)
+        self.branches.append(None)
+        branch = Branch(self, value, len(self.branches) - 1)
+        return branch.run_sync() if self.call.sync and not self.entry.is_async else branch
+
+
+class Branch:
+    """One use of ``next``. Awaiting it runs it in the awaiting task; used as a future it gets a task of its own."""
+
+    __slots__ = ("_future", "_here", "_index", "_outcome", "_proceed", "_value")
+
+    def __init__(self, proceed: Continuation, value: Any, index: int) -> None:
+        self._proceed = proceed
+        self._value = value
+        self._index = index
+        self._here = context.position.get()
+        self._future: Any = None
+        self._outcome: tuple[Any, BaseException | None] | None = None
+
+    def run_sync(self) -> Any:
+        """Run it now, without an event loop."""
+        with _standing(self._here):
+            return self._kept(drive_sync(self._steps()))
+
+    async def _run(self) -> Any:
+        if self._outcome is None:
+            try:
+                with _standing(self._here):
+                    # In a synchronous call an async intercept awaits; what it wraps stays synchronous.
+                    run = drive_sync(self._steps()) if self._proceed.call.sync else await drive(self._steps())
+                self._outcome = (self._kept(run), None)
+            except BaseException as error:
+                self._outcome = (None, error)
+                raise
+        value, failure = self._outcome
+        if failure is not None:
+            raise failure
+        return value
+
+    def _steps(self) -> Steps:
+        proceed = self._proceed
+        if not proceed.active:
+            raise ContinuationClosed
+        return descend(proceed.call, proceed.layers, self._value)
+
+    def _kept(self, produced: Produced) -> Any:
+        self._proceed.branches[self._index] = produced
+        return self._proceed.call.present(produced, self._proceed.entry)
+
+    def __await__(self) -> Generator[Any, Any, Any]:
+        return (self._future or self._run()).__await__()  # type: ignore[no-any-return]
+
+    def __getattr__(self, name: str) -> Any:
+        # done(), add_done_callback(), cancel(), ...: asked of a future, so become one.
+        if name.startswith("__"):
+            raise AttributeError(name)
+        if self._future is None:
+            import asyncio
+
+            self._future = asyncio.ensure_future(self._run())
+        return getattr(self._future, name)
+
+
+class _standing:
+    """The position for the block, and afterwards the one before, whatever the block left open."""
+
+    __slots__ = ("_before", "_here")
+
+    def __init__(self, here: Span | None) -> None:
+        self._here = here
+
+    def __enter__(self) -> None:
+        self._before = context.position.get()
+        context.position.set(self._here)
+
+    def __exit__(self, *_: object) -> None:
+        context.position.set(self._before)
+
+
+async def drive(run: Steps) -> Any:
+    """Run the steps, awaiting what can be awaited, in the caller's own task."""
+    answer: Any = None
+    error: BaseException | None = None
+    while True:
+        try:
+            fn, args = run.send(answer) if error is None else run.throw(error)
+        except StopIteration as done:
+            outcome = done.value
+            break
+        try:
+            answer = fn(*args)
+            if hasattr(answer, "__await__"):
+                answer = await answer
+            error = None
+        except BaseException as raised:
+            error = raised
+    return _result(outcome)
+
+
+def drive_sync(run: Steps) -> Any:
+    """Run the steps on this thread; an async callback is run to its end on a loop of its own."""
+    answer: Any = None
+    error: BaseException | None = None
+    while True:
+        try:
+            fn, args = run.send(answer) if error is None else run.throw(error)
+        except StopIteration as done:
+            outcome = done.value
+            break
+        try:
+            answer = fn(*args)
+            if is_awaitable(answer):
+                answer = finish(answer)
+            error = None
+        except BaseException as raised:
+            error = raised
+    return _result(outcome)
+
+
+def _result(outcome: Any) -> Any:
+    if outcome.__class__ is Raised:
+        error = outcome.error
+        outcome.error = None
+        try:
+            raise error
+        finally:
+            del error  # no cycle through the traceback
+    return outcome
+
+
+def finish(awaitable: Awaitable[Any]) -> Any:
+    """The result of ``awaitable``, waited for without an event loop running here, in a copy of this context."""
+
+    async def wait() -> Any:
+        return await awaitable
+
+    return run_blocking(wait, copy_context())
+
+
+def failure(call: ManagedCall, error: BaseException) -> dict[str, Any]:
+    """The end metadata of a call that raised ``error``."""
+    if isinstance(error, GeneratorExit) or (is_cancellation(error) and _is_cancelling()):
+        label = "LLM" if call.kind == "llm" else "tool"
+        return {"otel.status_code": "ERROR", "otel.status_description": f"{label} execution cancelled"}
+    given = call.span._metadata if isinstance(call.span._metadata, dict) else {}
+    status: dict[str, Any] = {"otel.status_code": "ERROR"}
+    if isinstance(error, (InvalidArgument, CallbackError)):
+        kind = "invalid_argument" if isinstance(error, InvalidArgument) else "internal_error"
+        status |= {"otel.status_description": str(error), "error.type": kind}
+    else:
+        name = type(error).__name__
+        status |= {
+            "otel.status_description": f"internal error: {name}: {error}",
+            "error.type": "internal_error",
+            "exception.type": name,
+        }
+    return {key: given.get(key, value) if "." in key and key[0] == "e" else value for key, value in status.items()}
+
+
+def _is_cancelling() -> bool:
+    """Whether somebody cancelled this task; otherwise the callback raised CancelledError by itself."""
+    import asyncio
+
+    try:
+        task = asyncio.current_task()
+    except RuntimeError:
+        return False
+    return task is not None and task.cancelling() > 0

@@ -1,0 +1,42 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The provider request as middleware sees it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+class LLMRequest:
+    """One request to a model provider: ``headers`` (a dict) and ``content`` (any JSON value).
+
+    Both are kept by identity and can be read, not assigned:
+
+    >>> request = LLMRequest({"x-team": "red"}, {"model": "m-1", "messages": []})
+    >>> request.content["model"]
+    'm-1'
+
+    Raises:
+        TypeError: ``headers`` is not a dict.
+    """
+
+    __slots__ = ("_content", "_headers")
+
+    def __init__(self, headers: dict[str, Any], content: Any) -> None:
+        if not isinstance(headers, dict):
+            raise TypeError(f"LLMRequest headers: {type(headers).__name__!r} object is not an instance of 'dict'")
+        self._headers = headers
+        self._content = content
+
+    @property
+    def headers(self) -> dict[str, Any]:
+        """The headers, by identity."""
+        return self._headers
+
+    @property
+    def content(self) -> Any:
+        """The body, by identity."""
+        return self._content
+
+    def __repr__(self) -> str:
+        # Headers carry credentials and bodies carry prompts: neither belongs in a traceback.
+        return "LLMRequest(...)"

@@ -1,0 +1,129 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Opening and closing scopes: what ``push``, ``pop``, ``start``, ``end`` and ``with scope(...)`` have in common."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any, ParamSpec, TypeVar
+
+from nemo_relay._runtime import clock, context, lifecycle, registry
+from nemo_relay._runtime.encoding import encode
+from nemo_relay._runtime.enums import ScopeAttributes, ScopeType
+from nemo_relay._runtime.spans import ScopeHandle, Span
+from nemo_relay._runtime.typecheck import expect, expect_text
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def open_scope(
+    name: str,
+    scope_type: ScopeType,
+    parent: Span | None,
+    attributes: ScopeAttributes | None,
+    data: Any,
+    metadata: Any,
+    value: Any,
+    timestamp: datetime | None,
+    *,
+    ambient: bool,
+) -> ScopeHandle:
+    """Open a scope and publish its start; ``ambient`` makes it the current one of this context."""
+    if name.__class__ is not str:
+        expect_text(name)
+    if scope_type.__class__ is not ScopeType:
+        expect(scope_type, ScopeType)
+    if parent is None:
+        parent = context.current()
+    else:
+        expect(parent, Span, "ScopeHandle")
+    bits = 0
+    if attributes is not None:
+        expect(attributes, ScopeAttributes)
+        bits = attributes._value
+    ns = None if timestamp is None else clock.from_datetime(timestamp)
+    span = ScopeHandle(name, scope_type, parent, parent._stack, bits, data, metadata)
+    # Who hears the start is settled before the scope can own anybody.
+    audience = None if registry.quiet.events else registry.audience(parent)
+    if ambient:
+        context.enter(span)
+    if audience is not None:
+        lifecycle.start(span, audience, clock.source() if ns is None else ns, encode(value))
+    return span
+
+
+def close_scope(span: ScopeHandle, output: Any, metadata: Any, timestamp: datetime | None) -> None:
+    """Close a scope and publish its end; what it owns hears that end, and goes."""
+    if span.__class__ is not ScopeHandle:
+        expect(span, ScopeHandle)
+    ns = None if timestamp is None else clock.from_datetime(timestamp)
+    audience = None if registry.quiet.events else registry.audience(span)
+    context.close(span)
+    try:
+        if audience is not None:
+            ns = lifecycle.end_time(span, None) if ns is None else ns
+            lifecycle.end(span, audience, ns, encode(output), metadata)
+    finally:
+        if span._local is not None:
+            registry.release(span)
+
+
+class ManagedScope:
+    """A scope for a ``with`` or ``async with`` block, or around each call of a decorated function."""
+
+    __slots__ = ("_arguments", "_end_timestamp", "_span")
+
+    def __init__(self, arguments: tuple[Any, ...], end_timestamp: datetime | None) -> None:
+        self._arguments = arguments
+        self._end_timestamp = end_timestamp
+
+    def __enter__(self) -> ScopeHandle:
+        span = self._span = open_scope(*self._arguments, ambient=True)
+        return span
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _traceback: object) -> None:
+        span = self._span
+        status = lifecycle.OK if error is None else _status(error)
+        close_scope(span, None, status, self._end_timestamp)
+
+    async def __aenter__(self) -> ScopeHandle:
+        return self.__enter__()
+
+    async def __aexit__(self, kind: Any, error: BaseException | None, traceback: object) -> None:
+        self.__exit__(kind, error, traceback)
+
+    def __call__(self, fn: Callable[P, R]) -> Callable[P, R]:
+        """Decorate ``fn``: each call, or each awaiting of an async function, runs in a scope of its own."""
+        from functools import wraps
+
+        from nemo_relay._runtime.awaiting import is_async_callable
+
+        arguments, end_timestamp = self._arguments, self._end_timestamp
+
+        @wraps(fn)
+        def call(*args: P.args, **kwargs: P.kwargs) -> R:
+            with ManagedScope(arguments, end_timestamp):
+                return fn(*args, **kwargs)
+
+        @wraps(fn)
+        async def call_async(*args: P.args, **kwargs: P.kwargs) -> Any:
+            with ManagedScope(arguments, end_timestamp):
+                return await fn(*args, **kwargs)  # type: ignore[misc]
+
+        return call_async if is_async_callable(fn) else call  # type: ignore[return-value]
+
+
+def _status(error: BaseException) -> dict[str, Any]:
+    if is_cancellation(error):
+        return {"otel.status_code": "ERROR", "otel.status_description": str(error) or "cancelled"}
+    if isinstance(error, Exception) or isinstance(error, (KeyboardInterrupt, SystemExit)):
+        return {"otel.status_code": "ERROR", "otel.status_description": str(error)}
+    return {"otel.status_code": "UNSET"}  # GeneratorExit: somebody stopped listening, nothing failed
+
+
+def is_cancellation(error: BaseException) -> bool:
+    """Whether ``error`` is asyncio's CancelledError; asyncio is not imported to find out."""
+    asyncio = sys.modules.get("asyncio")
+    return asyncio is not None and isinstance(error, asyncio.CancelledError)

@@ -1,0 +1,51 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Single steps of a managed call on their own: only the guardrails, only the request intercepts."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from nemo_relay._runtime import propagation, registry
+from nemo_relay._runtime.awaiting import running_loop
+from nemo_relay._runtime.guarding import check
+from nemo_relay._runtime.llmcall import LlmCall
+from nemo_relay._runtime.managed import ManagedCall, Steps, drive, drive_sync
+from nemo_relay._runtime.requests import LLMRequest
+from nemo_relay._runtime.results import LLMRequestInterceptOutcome
+
+
+def _run(steps: Steps) -> Any:
+    return drive_sync(steps) if running_loop() is None else drive(steps)
+
+
+def rewrite(call: ManagedCall) -> Any:
+    """What the request intercepts make of the call's argument."""
+
+    def steps() -> Steps:
+        yield from call.rewrite()
+        return call.argument
+
+    return _run(steps())
+
+
+def rewrite_request(call: LlmCall) -> Any:
+    """What the request intercepts make of an LLM request, as a complete outcome."""
+
+    def steps() -> Steps:
+        yield from call.rewrite()
+        request = call.argument
+        header = propagation.traceparent(call.parent)
+        if header is not None and propagation.send_header:
+            request = LLMRequest({**request.headers, "traceparent": header}, request.content)
+        return LLMRequestInterceptOutcome(request, call.annotated, call.marks, call.contributions)
+
+    return _run(steps())
+
+
+def ask(call: ManagedCall) -> Any:
+    """Whether the guardrails let the call through; raises GuardrailRejected when one does not."""
+
+    def steps() -> Steps:
+        yield from check(call, registry.visible(call.guardrails, call.parent), mark=False)
+
+    return _run(steps())

@@ -1,0 +1,220 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Tool calls: what is particular to them on their way through the engine, and their manual life cycle."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator
+from typing import Any
+
+from nemo_relay._runtime import clock, faults, lifecycle, registry
+from nemo_relay._runtime.encoding import NULL, encode, strict
+from nemo_relay._runtime.managed import Continuation, ManagedCall, Produced, Step, Steps, failure
+from nemo_relay._runtime.marks import emit_pending
+from nemo_relay._runtime.registry import Entry
+from nemo_relay._runtime.results import (
+    ToolExecutionContext,
+    ToolExecutionInterceptOutcome,
+    ToolExecutionResult,
+)
+from nemo_relay._runtime.spans import Span, ToolHandle
+from nemo_relay._runtime.views import copy_json, same
+from nemo_relay.errors import InvalidArgument
+
+_MICROSECOND = 1_000
+NEW_FORM, OLD_FORM = 0, 1  # intercept(context, next), and intercept(name, args, next) of 0.5 to 0.9
+
+
+class ToolCall(ManagedCall):
+    """A managed tool call."""
+
+    __slots__ = ("tool_call_id",)
+    kind = "tool"
+    guardrails = registry.tool_guardrails
+    layers = registry.tool_execution_intercepts
+
+    span: ToolHandle
+
+    def __init__(
+        self,
+        name: str,
+        args: Any,
+        func: Callable[..., Any],
+        parent: Span,
+        bits: int,
+        data: Any,
+        metadata: Any,
+        tool_call_id: str | None,
+        *,
+        sync: bool,
+    ) -> None:
+        self.name = name
+        self.argument = args
+        self.func = func
+        self.parent = parent
+        self.bits = bits
+        self.data = data
+        self.metadata = metadata
+        self.tool_call_id = tool_call_id
+        self.sync = sync
+
+    def guard_arguments(self) -> tuple[Any, ...]:
+        return (self.name, copy_json(self.argument))
+
+    def guard_payload(self) -> dict[str, Any]:
+        return {"kind": "tool_conditional_execution", "target_name": self.name}
+
+    def rewrite(self) -> Steps:
+        entries = registry.visible(registry.tool_request_intercepts, self.parent)
+        if entries:
+            view = copy_json(self.argument)
+            for entry in entries:
+                view = yield entry.fn, (self.name, view)
+                if entry.break_chain:
+                    break
+            self.argument = self.checked(view)
+
+    def open(self) -> None:
+        self.span = open_tool(
+            self.name, self.argument, self.parent, self.bits, self.data, self.metadata, self.tool_call_id, None
+        )
+
+    def layer_arguments(self, entry: Entry, value: Any, proceed: Continuation) -> tuple[Any, ...]:
+        if entry.form == OLD_FORM:
+            return (self.name, copy_json(value), proceed)
+        return (ToolExecutionContext(self.name, value, self.tool_call_id), proceed)
+
+    def checked(self, value: Any) -> Any:
+        return self.argument if same(value, self.argument) else value
+
+    def accept(self, raw: Any) -> Produced:
+        if raw.__class__ is ToolExecutionResult:
+            return Produced(raw.result, raw, raw.annotation, plain=False)
+        return Produced(raw, raw)
+
+    def accept_layer(self, entry: Entry, raw: Any, branches: list[Produced]) -> Produced:
+        if entry.form == OLD_FORM and raw.__class__ is not ToolExecutionInterceptOutcome:
+            produced = self.accept(raw)
+            made_marks: list[Any] = []
+        elif raw.__class__ is ToolExecutionInterceptOutcome:
+            produced = _like(raw, branches)
+            made_marks = raw.pending_marks
+        else:
+            raise InvalidArgument(
+                "tool execution intercept must return ToolExecutionInterceptOutcome; after await next(args), return"
+                " ToolExecutionInterceptOutcome(result=downstream.result, annotation=downstream.annotation):"
+                f" {_kind_of(raw)} not an instance of 'ToolExecutionInterceptOutcome'"
+            )
+        produced.marks = [mark for branch in branches for mark in branch.marks] + made_marks
+        return produced
+
+    def present(self, produced: Produced, entry: Entry) -> Any:
+        if entry.form == OLD_FORM or not produced.plain:
+            return produced.original
+        return ToolExecutionResult(produced.value, produced.annotation)
+
+    def succeed(self, produced: Produced) -> Any:
+        ns = self.end(
+            _result_json(produced.value, self.span),
+            lifecycle.OK,
+            _profile(self.tool_call_id, produced.annotation),
+            _sanitizer(registry.tool_response_sanitizers, self.span, fallback=self.span._data),
+        )
+        if produced.marks:
+            emit_pending(produced.marks, self.span, ns + _MICROSECOND, step_ns=_MICROSECOND, family="tool")
+        return produced.original
+
+    def fail(self, error: BaseException) -> None:
+        self.end(encode(self.span._data), failure(self, error), _profile(self.tool_call_id, None), None)
+
+
+def _like(outcome: ToolExecutionInterceptOutcome, branches: list[Produced]) -> Produced:
+    """What an intercept's outcome means to the caller: the very object of the branch it hands on, where it does."""
+    for branch in branches:
+        if branch.value is outcome.result and same(branch.annotation, outcome.annotation):
+            return Produced(branch.value, branch.original, branch.annotation, plain=branch.plain)
+    plain = any(branch.plain for branch in branches) and outcome.annotation is None
+    original = outcome.result if plain else ToolExecutionResult(outcome.result, outcome.annotation)
+    return Produced(outcome.result, original, outcome.annotation, plain=plain)
+
+
+def _kind_of(value: Any) -> str:
+    return "'None' is" if value is None else f"'{type(value).__name__}' object is"
+
+
+def _profile(tool_call_id: str | None, annotation: Any) -> str:
+    if annotation is None:
+        return "{}" if tool_call_id is None else f'{{"tool_call_id":{encode(tool_call_id).decode()}}}'
+    known = {} if tool_call_id is None else {"tool_call_id": tool_call_id}
+    return encode({**known, "tool_result_annotation": annotation}).decode()
+
+
+def _result_json(value: Any, span: ToolHandle) -> bytes:
+    result = encode(value)
+    return encode(span._data) if result == NULL else result
+
+
+def open_tool(
+    name: str,
+    args: Any,
+    parent: Span,
+    bits: int,
+    data: Any,
+    metadata: Any,
+    tool_call_id: str | None,
+    ns: int | None,
+) -> ToolHandle:
+    """Make the span of a tool call and publish its start, with the marks that its arguments call for."""
+    span = ToolHandle(name, parent, bits, data, metadata, tool_call_id)
+    audience = registry.audience(parent)
+    if audience is not None:
+        ns = clock.source() if ns is None else ns
+        sanitize = _sanitizer(registry.tool_request_sanitizers, span)
+        lifecycle.start(span, audience, ns, encode(args), _profile(tool_call_id, None), sanitize)
+    return span
+
+
+def end_tool(span: ToolHandle, result: Any, data: Any, metadata: Any, ns: int | None) -> None:
+    """Publish the end of a tool call that was opened by hand. A second end is ignored, and reported."""
+    if not span._open:
+        lifecycle.ended_twice(span)
+        return
+    span._open = False
+    audience = registry.audience(span)
+    if audience is not None:
+        produced = result if result.__class__ is ToolExecutionResult else ToolExecutionResult(result)
+        payload = encode(produced.result)
+        if payload == NULL:
+            payload = encode(data if data is not None else span._data)
+        ns = lifecycle.end_time(span, None) if ns is None else ns
+        profile = _profile(span._tool_call_id, produced.annotation)
+        sanitize = _sanitizer(registry.tool_response_sanitizers, span, fallback=data)
+        lifecycle.end(span, audience, ns, payload, metadata, profile, sanitize)
+    if span._local is not None:
+        registry.release(span)
+
+
+def _sanitizer(family: registry.Family, span: ToolHandle, fallback: Any = None) -> Any:
+    """The payload sanitizers of a tool event as part of the publication chain; None where there are none."""
+    if registry.quiet.plain:
+        return None
+    entries = registry.visible(family, span)
+    if not entries:
+        return None
+
+    def sanitize(record: dict[str, Any]) -> Generator[Step, Any, None]:
+        for entry in entries:
+            try:
+                answer = yield entry.fn, (span._name, record["data"])
+                strict(answer)
+                record["data"] = answer
+            except Exception as error:
+                record["data"] = None
+                failed = "request" if family is registry.tool_request_sanitizers else "response"
+                shown = f"internal error: {type(error).__name__}: {error}"
+                faults.say(f"nemo_relay: Python tool sanitizer callable failed: {shown}")
+                faults.report(f"tool_{failed}_sanitizer_failed", error, sanitizer=entry.name, tool_name=span._name)
+                return
+        if record["data"] is None and fallback is not None:
+            record["data"] = fallback
+
+    return sanitize

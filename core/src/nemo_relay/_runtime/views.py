@@ -1,0 +1,82 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Views for middleware: a copy it may change at will, and the question whether it did.
+
+An intercept works on a copy of the containers; everything else in it is the application's own object. What it leaves
+unchanged is replaced by the original again, so a callee gets the very object its caller passed.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from nemo_relay._runtime.requests import LLMRequest
+
+
+def copy_json(value: Any) -> Any:
+    """``value`` with its dicts and lists copied and everything else by identity."""
+    kind = value.__class__
+    if kind is dict:
+        return {key: copy_json(item) for key, item in value.items()}
+    if kind is list:
+        return [copy_json(item) for item in value]
+    return value
+
+
+def same(left: Any, right: Any) -> bool:
+    """Whether two values say the same: ``1``, ``1.0`` and ``True`` do not, nor do dicts in another order."""
+    if left is right:
+        return True
+    kind = left.__class__
+    if kind is not right.__class__:
+        return False
+    if kind is dict:
+        return list(left) == list(right) and all(same(item, right[key]) for key, item in left.items())
+    if kind is list:
+        return len(left) == len(right) and all(map(same, left, right))
+    if kind is str or kind is int or kind is float or kind is bool:
+        return bool(left == right)
+    return False
+
+
+class RequestView(LLMRequest):
+    """A request for middleware; its parts are copied when they are first read."""
+
+    __slots__ = ("original", "seen_content", "seen_headers")
+
+    def __init__(self, original: LLMRequest) -> None:
+        self.original = original
+        self.seen_headers = self.seen_content = False
+
+    @property
+    def headers(self) -> dict[str, Any]:
+        """A copy of the headers."""
+        if not self.seen_headers:
+            self._headers = copy_json(self.original.headers)
+            self.seen_headers = True
+        return self._headers
+
+    @property
+    def content(self) -> Any:
+        """A copy of the body."""
+        if not self.seen_content:
+            self._content = copy_json(self.original.content)
+            self.seen_content = True
+        return self._content
+
+
+def settle(request: LLMRequest, original: LLMRequest) -> LLMRequest:
+    """What middleware made of ``original``, with every part it left unchanged by identity again."""
+    if request is original:
+        return original
+    if isinstance(request, RequestView) and request.original is original:
+        headers = request._headers if request.seen_headers else original.headers
+        content = request._content if request.seen_content else original.content
+    else:
+        headers, content = request.headers, request.content
+    same_headers = same(headers, original.headers)
+    same_content = same(content, original.content)
+    if same_headers and same_content:
+        return original
+    return LLMRequest(
+        original.headers if same_headers else headers, original.content if same_content else content
+    )

@@ -1,0 +1,29 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Metadata injectors: callbacks that add keys to the metadata of every event, and never change what is there.
+
+>>> from nemo_relay import event_metadata
+>>> event_metadata.register_injector("team", 10, lambda event: {"team": "red"})
+>>> event_metadata.deregister_injector("team")
+True
+"""
+
+from __future__ import annotations
+
+from nemo_relay._runtime import registry
+from nemo_relay._runtime.registering import deregister, entry, register
+from nemo_relay.types import EventMetadataInjectorCallback
+
+__all__ = ["deregister_injector", "register_injector"]
+
+
+def register_injector(name: str, priority: int, injector: EventMetadataInjectorCallback) -> None:
+    """Let ``injector`` add metadata to events: ``(event) -> dict`` of strings, numbers, booleans or lists of one of them.
+
+    Keys are words joined by single dots. Keys that are there already win, and so do those of earlier injectors.
+    """
+    register(registry.injectors, entry(name, priority, injector))
+
+
+def deregister_injector(name: str) -> bool:
+    """Remove it; False when the name is unknown."""
+    return deregister(registry.injectors, name)

@@ -1,0 +1,135 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Guardrails: callbacks that refuse a call, or clean what observers see of it.
+
+A conditional guardrail answers None to let the call run, or a reason to refuse it. A sanitizer changes only events,
+never the call, and fails closed: when it raises, what it should have cleaned is left out. Lower priorities run first.
+
+>>> from nemo_relay import guardrails
+>>> guardrails.register_tool_conditional_execution("no-rm", 10, lambda name, args: "not here" if name == "rm" else None)
+>>> guardrails.deregister_tool_conditional_execution("no-rm")
+True
+"""
+
+from __future__ import annotations
+
+from nemo_relay._runtime import registry
+from nemo_relay._runtime.registering import deregister, entry, register
+from nemo_relay.types import (
+    EventSanitizeGuardrail,
+    LlmConditionalExecutionGuardrail,
+    LlmSanitizeRequestGuardrail,
+    LlmSanitizeResponseGuardrail,
+    ToolConditionalExecutionGuardrail,
+    ToolSanitizeGuardrail,
+)
+
+__all__ = [
+    "deregister_llm_conditional_execution",
+    "deregister_llm_sanitize_request",
+    "deregister_llm_sanitize_response",
+    "deregister_mark_sanitize",
+    "deregister_scope_sanitize_end",
+    "deregister_scope_sanitize_start",
+    "deregister_tool_conditional_execution",
+    "deregister_tool_sanitize_request",
+    "deregister_tool_sanitize_response",
+    "register_llm_conditional_execution",
+    "register_llm_sanitize_request",
+    "register_llm_sanitize_response",
+    "register_mark_sanitize",
+    "register_scope_sanitize_end",
+    "register_scope_sanitize_start",
+    "register_tool_conditional_execution",
+    "register_tool_sanitize_request",
+    "register_tool_sanitize_response",
+]
+
+
+def register_mark_sanitize(name: str, priority: int, guardrail: EventSanitizeGuardrail) -> None:
+    """Let ``guardrail`` decide marks on their way to subscribers: ``(event, fields) -> fields``."""
+    register(registry.mark_sanitizers, entry(name, priority, guardrail, family=registry.mark_sanitizers))
+
+
+def deregister_mark_sanitize(name: str) -> bool:
+    """Remove it; False when the name is unknown."""
+    return deregister(registry.mark_sanitizers, name)
+
+
+def register_scope_sanitize_start(name: str, priority: int, guardrail: EventSanitizeGuardrail) -> None:
+    """Let ``guardrail`` decide start events on their way to subscribers: ``(event, fields) -> fields``."""
+    register(registry.start_sanitizers, entry(name, priority, guardrail, family=registry.start_sanitizers))
+
+
+def deregister_scope_sanitize_start(name: str) -> bool:
+    """Remove it; False when the name is unknown."""
+    return deregister(registry.start_sanitizers, name)
+
+
+def register_scope_sanitize_end(name: str, priority: int, guardrail: EventSanitizeGuardrail) -> None:
+    """Let ``guardrail`` decide end events on their way to subscribers: ``(event, fields) -> fields``."""
+    register(registry.end_sanitizers, entry(name, priority, guardrail, family=registry.end_sanitizers))
+
+
+def deregister_scope_sanitize_end(name: str) -> bool:
+    """Remove it; False when the name is unknown."""
+    return deregister(registry.end_sanitizers, name)
+
+
+def register_tool_sanitize_request(name: str, priority: int, guardrail: ToolSanitizeGuardrail) -> None:
+    """Let ``guardrail`` decide the arguments that events show of a tool call: ``(tool_name, args) -> args``."""
+    register(registry.tool_request_sanitizers, entry(name, priority, guardrail, family=registry.tool_request_sanitizers))
+
+
+def deregister_tool_sanitize_request(name: str) -> bool:
+    """Remove it; False when the name is unknown."""
+    return deregister(registry.tool_request_sanitizers, name)
+
+
+def register_tool_sanitize_response(name: str, priority: int, guardrail: ToolSanitizeGuardrail) -> None:
+    """Let ``guardrail`` decide the result that events show of a tool call: ``(tool_name, result) -> result``."""
+    register(registry.tool_response_sanitizers, entry(name, priority, guardrail, family=registry.tool_response_sanitizers))
+
+
+def deregister_tool_sanitize_response(name: str) -> bool:
+    """Remove it; False when the name is unknown."""
+    return deregister(registry.tool_response_sanitizers, name)
+
+
+def register_tool_conditional_execution(name: str, priority: int, guardrail: ToolConditionalExecutionGuardrail) -> None:
+    """Let ``guardrail`` decide whether a tool call may run: ``(tool_name, args) -> reason | None``."""
+    register(registry.tool_guardrails, entry(name, priority, guardrail, family=registry.tool_guardrails))
+
+
+def deregister_tool_conditional_execution(name: str) -> bool:
+    """Remove it; False when the name is unknown."""
+    return deregister(registry.tool_guardrails, name)
+
+
+def register_llm_sanitize_request(name: str, priority: int, guardrail: LlmSanitizeRequestGuardrail) -> None:
+    """Let ``guardrail`` decide the request that events show of an LLM call: ``(request, context) -> request | None``."""
+    register(registry.llm_request_sanitizers, entry(name, priority, guardrail, family=registry.llm_request_sanitizers))
+
+
+def deregister_llm_sanitize_request(name: str) -> bool:
+    """Remove it; False when the name is unknown."""
+    return deregister(registry.llm_request_sanitizers, name)
+
+
+def register_llm_sanitize_response(name: str, priority: int, guardrail: LlmSanitizeResponseGuardrail) -> None:
+    """Let ``guardrail`` decide the response that events show of an LLM call: ``(response, context) -> response | None``."""
+    register(registry.llm_response_sanitizers, entry(name, priority, guardrail, family=registry.llm_response_sanitizers))
+
+
+def deregister_llm_sanitize_response(name: str) -> bool:
+    """Remove it; False when the name is unknown."""
+    return deregister(registry.llm_response_sanitizers, name)
+
+
+def register_llm_conditional_execution(name: str, priority: int, guardrail: LlmConditionalExecutionGuardrail) -> None:
+    """Let ``guardrail`` decide whether an LLM call may run: ``(request) -> reason | None``."""
+    register(registry.llm_guardrails, entry(name, priority, guardrail, family=registry.llm_guardrails))
+
+
+def deregister_llm_conditional_execution(name: str) -> bool:
+    """Remove it; False when the name is unknown."""
+    return deregister(registry.llm_guardrails, name)

@@ -1,0 +1,88 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Intercepts: callbacks that rewrite a request, or wrap the execution of a call.
+
+Request intercepts run in order, each on what the one before returned. Execution intercepts nest: the lowest priority
+is outermost, and ``next`` runs the rest, as often as the intercept likes.
+
+>>> from nemo_relay import intercepts, tools
+>>> intercepts.register_tool_request("shout", 10, False, lambda name, args: {**args, "text": args["text"].upper()})
+>>> tools.execute_sync("echo", {"text": "hi"}, lambda args: args["text"])
+'HI'
+>>> intercepts.deregister_tool_request("shout")
+True
+"""
+
+from __future__ import annotations
+
+from nemo_relay._runtime import registry
+from nemo_relay._runtime.registering import deregister, entry, register
+from nemo_relay.types import (
+    LlmExecutionIntercept,
+    LlmRequestIntercept,
+    LlmStreamExecutionIntercept,
+    ToolExecutionIntercept,
+    ToolRequestIntercept,
+)
+
+__all__ = [
+    "deregister_llm_execution",
+    "deregister_llm_request",
+    "deregister_llm_stream_execution",
+    "deregister_tool_execution",
+    "deregister_tool_request",
+    "register_llm_execution",
+    "register_llm_request",
+    "register_llm_stream_execution",
+    "register_tool_execution",
+    "register_tool_request",
+]
+
+
+def register_tool_request(name: str, priority: int, break_chain: bool, fn: ToolRequestIntercept) -> None:
+    """Let ``fn`` shape a tool's arguments: ``(tool_name, args) -> args``; ``break_chain`` ends the chain after it."""
+    register(registry.tool_request_intercepts, entry(name, priority, fn, break_chain=break_chain, family=registry.tool_request_intercepts))
+
+
+def deregister_tool_request(name: str) -> bool:
+    """Remove it; False when the name is unknown."""
+    return deregister(registry.tool_request_intercepts, name)
+
+
+def register_tool_execution(name: str, priority: int, fn: ToolExecutionIntercept) -> None:
+    """Let ``fn`` shape the execution of a tool: ``(context, next) -> ToolExecutionInterceptOutcome``."""
+    register(registry.tool_execution_intercepts, entry(name, priority, fn, family=registry.tool_execution_intercepts))
+
+
+def deregister_tool_execution(name: str) -> bool:
+    """Remove it; False when the name is unknown."""
+    return deregister(registry.tool_execution_intercepts, name)
+
+
+def register_llm_request(name: str, priority: int, break_chain: bool, fn: LlmRequestIntercept) -> None:
+    """Let ``fn`` shape an LLM request: ``(name, request, annotated) -> LLMRequestInterceptOutcome``; ``break_chain`` ends the chain after it."""
+    register(registry.llm_request_intercepts, entry(name, priority, fn, break_chain=break_chain, family=registry.llm_request_intercepts))
+
+
+def deregister_llm_request(name: str) -> bool:
+    """Remove it; False when the name is unknown."""
+    return deregister(registry.llm_request_intercepts, name)
+
+
+def register_llm_execution(name: str, priority: int, fn: LlmExecutionIntercept) -> None:
+    """Let ``fn`` shape the execution of an LLM call: ``(name, request, context, next) -> response``."""
+    register(registry.llm_execution_intercepts, entry(name, priority, fn, family=registry.llm_execution_intercepts))
+
+
+def deregister_llm_execution(name: str) -> bool:
+    """Remove it; False when the name is unknown."""
+    return deregister(registry.llm_execution_intercepts, name)
+
+
+def register_llm_stream_execution(name: str, priority: int, fn: LlmStreamExecutionIntercept) -> None:
+    """Let ``fn`` shape the execution of a streamed LLM call: ``(name, request, context, next) -> async iterator``."""
+    register(registry.llm_stream_intercepts, entry(name, priority, fn, family=registry.llm_stream_intercepts))
+
+
+def deregister_llm_stream_execution(name: str) -> bool:
+    """Remove it; False when the name is unknown."""
+    return deregister(registry.llm_stream_intercepts, name)

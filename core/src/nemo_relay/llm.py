@@ -1,0 +1,208 @@
+# SPDX-License-Identifier: Apache-2.0
+"""LLM calls: managed (the runtime calls the provider function) and manual (the application does, and reports).
+
+>>> import asyncio
+>>> from nemo_relay import LLMRequest, llm
+>>> request = LLMRequest({}, {"model": "m-1", "messages": [{"role": "user", "content": "Hi"}]})
+>>> asyncio.run(llm.execute("demo", request, lambda request: {"content": "Hello"}, model_name="m-1"))
+{'content': 'Hello'}
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from datetime import datetime
+from typing import Any
+
+from nemo_relay._runtime import clock, context, lifecycle, propagation, registry
+from nemo_relay._runtime.annotations import checked_response
+from nemo_relay._runtime.enums import LLMAttributes
+from nemo_relay._runtime.llmcall import LlmCall, finish_llm, open_llm
+from nemo_relay._runtime.managed import drive, drive_sync, steps
+from nemo_relay._runtime.requests import LLMRequest
+from nemo_relay._runtime.spans import LLMHandle, Span
+from nemo_relay._runtime.standalone import ask, rewrite_request
+from nemo_relay._runtime.straight import straight_llm, straight_llm_sync
+from nemo_relay._runtime.typecheck import expect, expect_text
+
+__all__ = [
+    "call",
+    "call_end",
+    "conditional_execution",
+    "configure",
+    "execute",
+    "execute_sync",
+    "request_intercepts",
+]
+
+
+def _checked(
+    name: object, request: object, handle: object, attributes: object, model_name: object
+) -> tuple[Span, int]:
+    if name.__class__ is not str:
+        expect_text(name, "name")
+    if request.__class__ is not LLMRequest:
+        expect(request, LLMRequest, where="request")
+    if model_name is not None:
+        expect_text(model_name, "model_name")
+    if handle is None:
+        parent = context.current()
+    else:
+        expect(handle, Span, "ScopeHandle", "handle")
+        parent = handle  # type: ignore[assignment]
+    if attributes is None:
+        return parent, 0
+    expect(attributes, LLMAttributes, where="attributes")
+    return parent, attributes._value  # type: ignore[attr-defined]
+
+
+def configure(*, send_traceparent: bool) -> None:
+    """Choose whether provider requests get the ``traceparent`` header of their call; they do unless told otherwise."""
+    propagation.send_header = send_traceparent
+
+
+def call(
+    name: str,
+    request: LLMRequest,
+    *,
+    handle: Span | None = None,
+    attributes: LLMAttributes | None = None,
+    data: Any = None,
+    metadata: Any = None,
+    model_name: str | None = None,
+    timestamp: datetime | None = None,
+) -> LLMHandle:
+    """Report that an LLM call starts; the application calls the provider itself.
+
+    Args:
+        name: the provider's name.
+        request: headers and body; headers that carry credentials stay out of the event.
+        handle: the span it belongs to; the current one when None.
+        attributes: flags for observers.
+        data: the payload of the end event where there is no response.
+        metadata: any JSON value for the start event; the end event starts from it.
+        model_name: the model asked for.
+        timestamp: a timezone-aware start time instead of now.
+
+    Returns:
+        The handle, for ``call_end``.
+    """
+    parent, bits = _checked(name, request, handle, attributes, model_name)
+    ns = None if timestamp is None else clock.from_datetime(timestamp)
+    return open_llm(name, request, parent, bits, data, metadata, model_name, ns)[0]
+
+
+def call_end(
+    handle: LLMHandle,
+    response: Any,
+    *,
+    data: Any = None,
+    metadata: Any = None,
+    annotated_response: Any = None,
+    response_codec: Any = None,
+    timestamp: datetime | None = None,
+) -> None:
+    """Report that an LLM call has ended.
+
+    Args:
+        handle: what ``call`` returned.
+        response: the provider's response, any value.
+        data: the payload where the response is None.
+        metadata: laid over the start metadata; ``otel.status_code`` is ``OK`` unless it says otherwise.
+        annotated_response: the normalised response, an ``AnnotatedLLMResponse`` or a mapping of its attributes.
+        response_codec: makes the normalised response where none is given; a failure is logged, not raised.
+        timestamp: a timezone-aware end time instead of now.
+
+    Raises:
+        ValueError: a malformed ``annotated_response``.
+    """
+    expect(handle, LLMHandle, where="handle")
+    annotated = None if annotated_response is None else checked_response(annotated_response)
+    status = {**lifecycle.OK, **metadata} if isinstance(metadata, dict) else lifecycle.over(metadata, lifecycle.OK)
+    ns = None if timestamp is None else clock.from_datetime(timestamp)
+    finish_llm(handle, response, status, response_codec, annotated=annotated, data=data, ns=ns)
+
+
+def execute(
+    name: str,
+    request: LLMRequest,
+    func: Callable[[LLMRequest], Any],
+    *,
+    handle: Span | None = None,
+    attributes: LLMAttributes | None = None,
+    data: Any = None,
+    metadata: Any = None,
+    model_name: str | None = None,
+    codec: Any = None,
+    response_codec: Any = None,
+) -> Awaitable[Any]:
+    """Call a provider through guardrails, intercepts and events; starts when awaited.
+
+    Args:
+        name: the provider's name.
+        request: headers and body. ``func`` gets the same body object unless an intercept changes it, and a
+            ``traceparent`` header where the call belongs to a trace (see ``configure``).
+        func: sync or async, called with the request; returns the response.
+        handle: the span it belongs to; the current one when None.
+        attributes: flags for observers.
+        data: the payload of the end event where there is no response.
+        metadata: any JSON value for the events.
+        model_name: the model asked for.
+        codec: gives intercepts and observers a normalised view of the request.
+        response_codec: gives observers a normalised view of the response.
+
+    Returns:
+        A coroutine; awaited, it gives the very object that ``func`` returned unless an intercept replaced it.
+
+    Raises:
+        GuardrailRejected: a conditional guardrail refused; the provider was not called.
+        Exception: whatever ``func`` or a middleware callback raised, the same object.
+    """
+    parent, bits = _checked(name, request, handle, attributes, model_name)
+    if registry.quiet.llms and codec is None:
+        return straight_llm(name, request, func, parent, bits, data, metadata, model_name, response_codec)
+    made = LlmCall(
+        name, request, func, parent, bits, data, metadata, model_name, codec, response_codec, sync=False
+    )
+    return drive(steps(made))
+
+
+def execute_sync(
+    name: str,
+    request: LLMRequest,
+    func: Callable[[LLMRequest], Any],
+    *,
+    handle: Span | None = None,
+    attributes: LLMAttributes | None = None,
+    data: Any = None,
+    metadata: Any = None,
+    model_name: str | None = None,
+    codec: Any = None,
+    response_codec: Any = None,
+) -> Any:
+    """The synchronous twin of ``execute``: same order, same thread, no event loop."""
+    parent, bits = _checked(name, request, handle, attributes, model_name)
+    if registry.quiet.llms and codec is None:
+        return straight_llm_sync(name, request, func, parent, bits, data, metadata, model_name, response_codec)
+    made = LlmCall(name, request, func, parent, bits, data, metadata, model_name, codec, response_codec, sync=True)
+    return drive_sync(steps(made))
+
+
+def _unstarted(name: str, request: LLMRequest) -> LlmCall:
+    expect_text(name, "name")
+    expect(request, LLMRequest, where="request")
+    parent = context.current()
+    return LlmCall(name, request, lambda value: value, parent, 0, None, None, None, None, None, sync=False)
+
+
+def request_intercepts(name: str, request: LLMRequest) -> Any:
+    """Run the request intercepts alone: their ``LLMRequestInterceptOutcome``; an awaitable of it inside a running loop.
+
+    Inside a scope the request has its ``traceparent`` header. Marks and contributions are returned, not emitted.
+    """
+    return rewrite_request(_unstarted(name, request))
+
+
+def conditional_execution(request: LLMRequest) -> Any:
+    """Ask the conditional guardrails alone: returns None or raises GuardrailRejected; awaitable inside a running loop."""
+    return ask(_unstarted("", request))

@@ -1,0 +1,255 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Scopes: they give work an owner, a parent, a lifetime and isolation.
+
+>>> from nemo_relay import ScopeType, scope
+>>> with scope.scope("planner", ScopeType.Agent, input={"goal": "demo"}) as handle:
+...     scope.event("checkpoint", data={"step": 1})
+...     scope.get_handle() is handle
+True
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from datetime import datetime
+from typing import Any
+
+from nemo_relay._runtime import clock, context, lifecycle, registry
+from nemo_relay._runtime.enums import LogSeverity, ScopeAttributes, ScopeType
+from nemo_relay._runtime.events import SEVERITY_KEY
+from nemo_relay._runtime.marks import checked_schema, rearm_freshness
+from nemo_relay._runtime.metrics import MetricMeasurement, checked_measurements
+from nemo_relay._runtime.scoping import ManagedScope, close_scope, open_scope
+from nemo_relay._runtime.spans import ScopeHandle, Span
+from nemo_relay._runtime.typecheck import expect, expect_text
+from nemo_relay.errors import InvalidArgument
+
+__all__ = [
+    "deregister_resolver",
+    "end",
+    "event",
+    "get_handle",
+    "metric",
+    "pop",
+    "push",
+    "register_resolver",
+    "scope",
+    "start",
+    "use",
+]
+
+
+def get_handle() -> Span:
+    """The span that work started here belongs to; the stack's implicit root when nothing is open."""
+    return context.current()
+
+
+def push(
+    name: str,
+    scope_type: ScopeType,
+    *,
+    handle: Span | None = None,
+    attributes: ScopeAttributes | None = None,
+    data: Any = None,
+    metadata: Any = None,
+    input: Any = None,
+    timestamp: datetime | None = None,
+) -> ScopeHandle:
+    """Open a scope and make it current in this context.
+
+    Args:
+        name: shown in events; may be empty.
+        scope_type: what kind of work it is.
+        handle: its parent; the current span when None.
+        attributes: flags for observers.
+        data: kept on the handle, never emitted.
+        metadata: any JSON value for the start event; the end event starts from it.
+        input: the payload of the start event.
+        timestamp: a timezone-aware start time instead of now.
+
+    Returns:
+        The handle, for ``pop``.
+
+    Raises:
+        TypeError: an argument has the wrong type.
+        ValueError: the timestamp is naive.
+    """
+    return open_scope(name, scope_type, handle, attributes, data, metadata, input, timestamp, ambient=True)
+
+
+def pop(
+    handle: ScopeHandle, *, output: Any = None, metadata: Any = None, timestamp: datetime | None = None
+) -> None:
+    """End a scope, wherever this context stands. What it owns goes with it.
+
+    Args:
+        handle: what ``push`` returned.
+        output: the payload of the end event.
+        metadata: laid over the start metadata, key by key.
+        timestamp: a timezone-aware end time instead of now.
+
+    Raises:
+        NotFound: it has ended already (a RuntimeError).
+        RootScopeError: it is the root (a RuntimeError).
+        ScopeOrderError: it belongs to an explicit ``ScopeStack`` and is not its top (a RuntimeError).
+    """
+    close_scope(handle, output, metadata, timestamp)
+
+
+def start(
+    name: str,
+    scope_type: ScopeType,
+    *,
+    parent: Span | None = None,
+    attributes: ScopeAttributes | None = None,
+    data: Any = None,
+    metadata: Any = None,
+    input: Any = None,
+    timestamp: datetime | None = None,
+) -> ScopeHandle:
+    """Open a *detached* scope: like ``push``, but the current scope of this context stays what it is.
+
+    For adapters and for work that starts in one place and ends in another: any thread, any order.
+
+    >>> from nemo_relay import ScopeType, scope
+    >>> job = scope.start("job", ScopeType.Function)
+    >>> scope.end(job), scope.end(job)
+    (True, False)
+    """
+    return open_scope(name, scope_type, parent, attributes, data, metadata, input, timestamp, ambient=False)
+
+
+def end(
+    handle: ScopeHandle, *, output: Any = None, metadata: Any = None, timestamp: datetime | None = None
+) -> bool:
+    """End a detached scope; False when it had ended already. Arguments as for ``pop``."""
+    expect(handle, ScopeHandle)
+    if not handle._open:
+        return False
+    close_scope(handle, output, metadata, timestamp)
+    return True
+
+
+class use:
+    """Make ``handle`` the current span of this context for the block, without owning its lifetime."""
+
+    __slots__ = ("_before", "_handle")
+
+    def __init__(self, handle: Span) -> None:
+        expect(handle, Span, "ScopeHandle")
+        self._handle = handle
+
+    def __enter__(self) -> Span:
+        self._before = context.position.get()
+        context.position.set(self._handle)
+        return self._handle
+
+    def __exit__(self, *_: object) -> None:
+        context.position.set(self._before)
+
+
+def scope(
+    name: str,
+    scope_type: ScopeType,
+    *,
+    handle: Span | None = None,
+    attributes: ScopeAttributes | None = None,
+    data: Any = None,
+    metadata: Any = None,
+    input: Any = None,
+    timestamp: datetime | None = None,
+    end_timestamp: datetime | None = None,
+) -> ManagedScope:
+    """A scope for a block, or, as a decorator, for each call of a function (sync or async).
+
+    At the end of the block the outcome is recorded: ``otel.status_code`` is ``OK``, or ``ERROR`` with a description when
+    the block raised. The exception passes through untouched. Arguments as for ``push``.
+
+    >>> from nemo_relay import ScopeType, scope
+    >>> @scope.scope("add", ScopeType.Function)
+    ... def add(a, b):
+    ...     return a + b
+    >>> add(1, 2)
+    3
+    """
+    arguments = (name, scope_type, handle, attributes, data, metadata, input, timestamp)
+    return ManagedScope(arguments, end_timestamp)
+
+
+def event(
+    name: str,
+    *,
+    handle: Span | None = None,
+    data: Any = None,
+    data_schema: dict[str, str] | None = None,
+    metadata: Any = None,
+    severity: LogSeverity | None = None,
+    timestamp: datetime | None = None,
+) -> None:
+    """Emit a mark: a moment worth recording.
+
+    Args:
+        name: shown in events. A mark named ``compaction`` makes the next LLM call record its whole history again.
+        handle: the span it belongs to; the current one when None.
+        data: any payload.
+        data_schema: ``{"name", "version"}`` of the payload's schema.
+        metadata: any JSON value.
+        severity: stored in the metadata as ``nemo_relay.log.severity``.
+        timestamp: a timezone-aware time instead of now.
+
+    Raises:
+        InvalidArgument: ``severity`` with metadata that is no object.
+        ValueError: a malformed ``data_schema`` or naive timestamp.
+    """
+    expect_text(name)
+    if handle is not None:
+        expect(handle, Span, "ScopeHandle")
+    ns = None if timestamp is None else clock.from_datetime(timestamp)
+    if data_schema is not None:
+        data_schema = checked_schema(data_schema)
+    if severity is not None:
+        expect(severity, LogSeverity)
+        if metadata is not None and not isinstance(metadata, dict):
+            raise InvalidArgument("mark metadata must be a JSON object when severity is provided")
+        metadata = {**(metadata or {}), SEVERITY_KEY: severity.name.lower()}
+    if name == "compaction":
+        rearm_freshness(handle or context.current())
+    if registry.quiet.events:
+        return
+    lifecycle.mark(
+        name, handle or context.current(), data=data, metadata=metadata, data_schema=data_schema, ns=ns
+    )
+
+
+def metric(
+    name: str,
+    measurements: Iterable[MetricMeasurement],
+    *,
+    handle: Span | None = None,
+    metadata: Any = None,
+    timestamp: datetime | None = None,
+) -> None:
+    """Emit one mark that carries a group of measurements, validated as a whole.
+
+    Raises:
+        TypeError: an item is no ``MetricMeasurement``.
+        InvalidValue: a measurement breaks a rule (a ValueError); nothing is emitted then.
+    """
+    data = {"measurements": checked_measurements(list(measurements))}
+    schema = {"name": "nemo.relay.metric_measurements", "version": "1"}
+    event(name, handle=handle, data=data, data_schema=schema, metadata=metadata, timestamp=timestamp)
+
+
+def register_resolver(name: str, fn: Callable[[], Span | None]) -> None:
+    """Let a framework adapter say which of its spans is current.
+
+    ``fn`` takes nothing and returns the handle of the framework's innermost run here, or None. Work started inside
+    that run then belongs to it, unless a scope was opened inside the run: that one is nearer.
+    """
+    expect_text(name)
+    context.register_resolver(name, fn)
+
+
+def deregister_resolver(name: str) -> bool:
+    """Stop asking the resolver of that name; False when there is none."""
+    return context.deregister_resolver(name)

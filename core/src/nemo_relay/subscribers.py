@@ -1,0 +1,99 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Subscribers: callbacks that hear every event, in the order of emission, on a thread of their own.
+
+Emitting an event never waits for a subscriber. ``flush`` waits until everything emitted so far has been heard.
+
+>>> from nemo_relay import ScopeType, scope, subscribers
+>>> seen = []
+>>> subscribers.register("seen", lambda event: seen.append((event.name, event.scope_category)))
+>>> with scope.scope("work", ScopeType.Function):
+...     pass
+>>> subscribers.flush(timeout=5)
+True
+>>> seen
+[('work', 'start'), ('work', 'end')]
+>>> subscribers.deregister("seen")
+True
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from nemo_relay._runtime import flushing, registry
+from nemo_relay._runtime.dispatch import Statistics, dispatcher
+from nemo_relay._runtime.flushing import FlushBridge as _FlushBridge
+from nemo_relay._runtime.registering import deregister as _deregister
+from nemo_relay._runtime.registering import entry as _entry
+
+if TYPE_CHECKING:
+    from nemo_relay.types import Event
+
+__all__ = ["configure", "deregister", "flush", "flush_async", "register", "statistics"]
+
+
+def register(name: str, callback: Callable[[Event], Any]) -> None:
+    """Let ``callback``, sync or async, hear every event from now on.
+
+    Raises:
+        AlreadyRegistered: the name is taken (a RuntimeError).
+    """
+    made = _entry(name, 0, callback)
+    made.sink = getattr(callback, "__relay_sink__", None)
+    registry.subscribers.add(made)
+
+
+def deregister(name: str) -> bool:
+    """Stop; False when the name is unknown. Events emitted before are still delivered."""
+    return _deregister(registry.subscribers, name)
+
+
+def flush(timeout: float | None = None) -> bool:
+    """Wait until every event emitted so far has been heard.
+
+    Inside a subscriber or a sanitizer it returns at once: what it would wait for is waiting for it.
+
+    Args:
+        timeout: seconds to wait at the most; None waits as long as it takes.
+
+    Returns:
+        Whether everything was delivered in time.
+
+    Raises:
+        RuntimeError: an event loop runs on this thread; use ``await flush_async()`` there.
+    """
+    return flushing.flush(timeout)
+
+
+async def flush_async(timeout: float | None = None) -> bool:
+    """Like ``flush``, without blocking the event loop."""
+    return await flushing.flush_async(_flush_bridge, timeout)
+
+
+def configure(*, capacity: int = 100_000, wait_seconds: float = 0.0) -> None:
+    """Bound the queue of events that wait for subscribers.
+
+    Args:
+        capacity: how many events may wait. One more is dropped, and counted; nothing else is held up.
+        wait_seconds: how long an emitter waits for room before that happens.
+
+    Raises:
+        ValueError: a bound that is no bound.
+    """
+    if capacity < 1 or wait_seconds < 0:
+        raise ValueError(f"capacity must be at least 1 and wait_seconds not negative: {capacity!r}, {wait_seconds!r}")
+    dispatcher.capacity = capacity
+    dispatcher.wait_seconds = wait_seconds
+
+
+def statistics() -> Statistics:
+    """How many events were offered to subscribers, delivered, dropped for lack of room, and are waiting."""
+    return dispatcher.statistics()
+
+
+def _native_flush() -> None:
+    dispatcher.flush(None)
+
+
+_flush_bridge = _FlushBridge(lambda: _native_flush())

@@ -1,0 +1,169 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Tool calls: managed (the runtime runs the tool) and manual (the application does, and reports).
+
+>>> import asyncio
+>>> from nemo_relay import ToolExecutionResult, tools
+>>> async def add(args):
+...     return ToolExecutionResult(args["a"] + args["b"])
+>>> asyncio.run(tools.execute("add", {"a": 1, "b": 2}, add)).result
+3
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from datetime import datetime
+from typing import Any
+
+from nemo_relay._runtime import clock, context, registry
+from nemo_relay._runtime.enums import ToolAttributes
+from nemo_relay._runtime.managed import drive, drive_sync, steps
+from nemo_relay._runtime.spans import Span, ToolHandle
+from nemo_relay._runtime.standalone import ask, rewrite
+from nemo_relay._runtime.straight import straight_tool, straight_tool_sync
+from nemo_relay._runtime.toolcall import ToolCall, end_tool, open_tool
+from nemo_relay._runtime.typecheck import expect, expect_text
+
+__all__ = ["call", "call_end", "conditional_execution", "execute", "execute_sync", "request_intercepts"]
+
+
+def _checked(name: object, handle: object, attributes: object, tool_call_id: object) -> tuple[Span, int]:
+    if name.__class__ is not str:
+        expect_text(name, "name")
+    if tool_call_id is not None:
+        expect_text(tool_call_id, "tool_call_id")
+    if handle is None:
+        parent = context.current()
+    else:
+        expect(handle, Span, "ScopeHandle", "handle")
+        parent = handle  # type: ignore[assignment]
+    if attributes is None:
+        return parent, 0
+    expect(attributes, ToolAttributes, where="attributes")
+    return parent, attributes._value  # type: ignore[attr-defined]
+
+
+def call(
+    name: str,
+    args: Any,
+    *,
+    handle: Span | None = None,
+    attributes: ToolAttributes | None = None,
+    data: Any = None,
+    metadata: Any = None,
+    tool_call_id: str | None = None,
+    timestamp: datetime | None = None,
+) -> ToolHandle:
+    """Report that a tool call starts; the application runs the tool itself.
+
+    Args:
+        name: the tool's name.
+        args: its arguments, any value.
+        handle: the span it belongs to; the current one when None.
+        attributes: flags for observers.
+        data: the payload of the end event where there is no result.
+        metadata: any JSON value for the start event; the end event starts from it.
+        tool_call_id: the id by which the model asked for the call.
+        timestamp: a timezone-aware start time instead of now.
+
+    Returns:
+        The handle, for ``call_end``.
+    """
+    parent, bits = _checked(name, handle, attributes, tool_call_id)
+    ns = None if timestamp is None else clock.from_datetime(timestamp)
+    return open_tool(name, args, parent, bits, data, metadata, tool_call_id, ns)
+
+
+def call_end(
+    handle: ToolHandle,
+    result: Any,
+    *,
+    data: Any = None,
+    metadata: Any = None,
+    timestamp: datetime | None = None,
+) -> None:
+    """Report that a tool call has ended.
+
+    Args:
+        handle: what ``call`` returned.
+        result: a ``ToolExecutionResult``, or the plain result as programs for 0.5 to 0.7 give it.
+        data: the payload where the result is None.
+        metadata: laid over the start metadata, key by key.
+        timestamp: a timezone-aware end time instead of now.
+    """
+    expect(handle, ToolHandle, where="handle")
+    end_tool(handle, result, data, metadata, None if timestamp is None else clock.from_datetime(timestamp))
+
+
+def execute(
+    name: str,
+    args: Any,
+    func: Callable[[Any], Any],
+    *,
+    handle: Span | None = None,
+    attributes: ToolAttributes | None = None,
+    data: Any = None,
+    metadata: Any = None,
+    tool_call_id: str | None = None,
+) -> Awaitable[Any]:
+    """Run a tool through guardrails, intercepts and events; starts when awaited.
+
+    Args:
+        name: the tool's name.
+        args: its arguments; ``func`` gets this very object unless an intercept changes it.
+        func: the tool, sync or async, called with the arguments. It returns a ``ToolExecutionResult`` or a plain value.
+        handle: the span it belongs to; the current one when None.
+        attributes: flags for observers.
+        data: the payload of the end event where there is no result.
+        metadata: any JSON value for the events.
+        tool_call_id: the id by which the model asked for the call.
+
+    Returns:
+        A coroutine; awaited, it gives the very object that ``func`` returned unless an intercept changed it.
+
+    Raises:
+        GuardrailRejected: a conditional guardrail refused; the tool did not run.
+        Exception: whatever ``func`` or a middleware callback raised, the same object.
+    """
+    parent, bits = _checked(name, handle, attributes, tool_call_id)
+    if registry.quiet.tools:
+        return straight_tool(name, args, func, parent, bits, data, metadata, tool_call_id)
+    return drive(steps(ToolCall(name, args, func, parent, bits, data, metadata, tool_call_id, sync=False)))
+
+
+def execute_sync(
+    name: str,
+    args: Any,
+    func: Callable[[Any], Any],
+    *,
+    handle: Span | None = None,
+    attributes: ToolAttributes | None = None,
+    data: Any = None,
+    metadata: Any = None,
+    tool_call_id: str | None = None,
+) -> Any:
+    """The synchronous twin of ``execute``: same order, same thread, no event loop.
+
+    >>> from nemo_relay import tools
+    >>> tools.execute_sync("double", 21, lambda value: value * 2)
+    42
+    """
+    parent, bits = _checked(name, handle, attributes, tool_call_id)
+    if registry.quiet.tools:
+        return straight_tool_sync(name, args, func, parent, bits, data, metadata, tool_call_id)
+    return drive_sync(steps(ToolCall(name, args, func, parent, bits, data, metadata, tool_call_id, sync=True)))
+
+
+def _unstarted(name: str, args: Any) -> ToolCall:
+    expect_text(name, "name")
+    return ToolCall(name, args, lambda value: value, context.current(), 0, None, None, None, sync=False)
+
+
+def request_intercepts(name: str, args: Any) -> Any:
+    """Run the request intercepts alone: the arguments they make of ``args``; an awaitable of them inside a running loop."""
+    return rewrite(_unstarted(name, args))
+
+
+def conditional_execution(name: str, args: Any) -> Any:
+    """Ask the conditional guardrails alone: returns None or raises GuardrailRejected; awaitable inside a running loop."""
+    return ask(_unstarted(name, args))

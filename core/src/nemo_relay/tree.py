@@ -1,0 +1,7 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The tree of a run, from its events: nodes with their children and marks. A pure function."""
+
+from nemo_relay._projections.facts import Tokens
+from nemo_relay._projections.tree import Eventlike, Forest, Mark, Node, build
+
+__all__ = ["Eventlike", "Forest", "Mark", "Node", "Tokens", "build"]

@@ -1,0 +1,110 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Names for the shapes that callbacks take and return. Callbacks are plain callables, sync or async."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any, Literal, TypeAlias, TypedDict, TypeVar, Union
+
+from nemo_relay._runtime.codec_context import (
+    LlmCodecIdentity,
+    LlmExecutionContext,
+    LlmRequestContext,
+    LlmResponseContext,
+    LlmSanitizeRequestCodec,
+    LlmSanitizeRequestContext,
+    LlmSanitizeResponseCodec,
+    LlmSanitizeResponseContext,
+)
+from nemo_relay._runtime.events import MarkEvent, ScopeEvent
+from nemo_relay._runtime.requests import LLMRequest
+from nemo_relay._runtime.results import (
+    LLMRequestInterceptOutcome,
+    ToolExecutionContext,
+    ToolExecutionInterceptOutcome,
+    ToolExecutionResult,
+)
+
+T = TypeVar("T")
+Maybe: TypeAlias = Union[T, Awaitable[T]]
+
+JsonPrimitive: TypeAlias = str | int | float | bool | None
+JsonValue: TypeAlias = Any
+JsonObject: TypeAlias = dict[str, Any]
+Json: TypeAlias = Any
+UnsupportedBehavior = Literal["ignore", "warn", "error"]
+
+
+class DataSchema(TypedDict):
+    """The name and version of a payload's schema."""
+
+    name: str
+    version: str
+
+
+class EventSanitizeFields(TypedDict):
+    """The fields of an event that a sanitizer may replace."""
+
+    data: Any
+    category_profile: Any
+    metadata: Any
+
+
+Event: TypeAlias = Union[ScopeEvent, MarkEvent]
+EventMetadataScalar: TypeAlias = str | int | float | bool
+EventMetadataValue: TypeAlias = EventMetadataScalar | list[EventMetadataScalar]
+EventMetadata: TypeAlias = dict[str, EventMetadataValue]
+EventMetadataInjectorCallback: TypeAlias = Callable[[Event], Maybe[EventMetadata]]
+EventSanitizeGuardrail: TypeAlias = Callable[[Event, EventSanitizeFields], Maybe[EventSanitizeFields]]
+ToolSanitizeGuardrail: TypeAlias = Callable[[str, Any], Any]
+ToolConditionalExecutionGuardrail: TypeAlias = Callable[[str, Any], Maybe[str | None]]
+LlmSanitizeRequestGuardrail: TypeAlias = Callable[[LLMRequest, LlmSanitizeRequestContext], Maybe[LLMRequest | None]]
+LlmSanitizeResponseGuardrail: TypeAlias = Callable[[Any, LlmSanitizeResponseContext], Any]
+LlmConditionalExecutionGuardrail: TypeAlias = Callable[[LLMRequest], Maybe[str | None]]
+ToolRequestIntercept: TypeAlias = Callable[[str, Any], Any]
+ToolExecutionIntercept: TypeAlias = Callable[
+    [ToolExecutionContext, Callable[[Any], Awaitable[ToolExecutionResult[Any]]]],
+    Maybe[ToolExecutionInterceptOutcome],
+]
+LlmRequestIntercept: TypeAlias = Callable[[str, LLMRequest, Any], Maybe[LLMRequestInterceptOutcome]]
+LlmExecutionIntercept: TypeAlias = Callable[
+    [str, LLMRequest, LlmExecutionContext, Callable[[LLMRequest], Awaitable[Any]]], Any
+]
+LlmStreamExecutionIntercept: TypeAlias = Callable[
+    [str, LLMRequest, LlmExecutionContext, Callable[[LLMRequest], Awaitable[AsyncIterator[Any]]]],
+    Maybe[AsyncIterator[Any]],
+]
+
+__all__ = [
+    "DataSchema",
+    "Event",
+    "EventMetadata",
+    "EventMetadataInjectorCallback",
+    "EventMetadataScalar",
+    "EventMetadataValue",
+    "EventSanitizeFields",
+    "EventSanitizeGuardrail",
+    "Json",
+    "JsonObject",
+    "JsonPrimitive",
+    "JsonValue",
+    "LlmCodecIdentity",
+    "LlmConditionalExecutionGuardrail",
+    "LlmExecutionContext",
+    "LlmExecutionIntercept",
+    "LlmRequestContext",
+    "LlmRequestIntercept",
+    "LlmResponseContext",
+    "LlmSanitizeRequestCodec",
+    "LlmSanitizeRequestContext",
+    "LlmSanitizeRequestGuardrail",
+    "LlmSanitizeResponseCodec",
+    "LlmSanitizeResponseContext",
+    "LlmSanitizeResponseGuardrail",
+    "LlmStreamExecutionIntercept",
+    "ToolConditionalExecutionGuardrail",
+    "ToolExecutionIntercept",
+    "ToolRequestIntercept",
+    "ToolSanitizeGuardrail",
+    "UnsupportedBehavior",
+]
