@@ -201,7 +201,8 @@ def event(
         InvalidArgument: ``severity`` with metadata that is no object.
         ValueError: a malformed ``data_schema`` or naive timestamp.
     """
-    expect_text(name)
+    if name.__class__ is not str:
+        expect_text(name)
     if handle is not None:
         expect(handle, Span, "ScopeHandle")
     ns = None if timestamp is None else clock.from_datetime(timestamp)

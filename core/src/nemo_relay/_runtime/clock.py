@@ -12,7 +12,8 @@ from nemo_relay.errors import InvalidTimestamp
 
 source: Callable[[], int] = time.time_ns
 
-_second: tuple[int, str] = (-1, "")  # the last second formatted: most events share it with their neighbour
+# The last second that was formatted, with its first nanosecond: most events share it with their neighbour.
+_second: tuple[int, str] = (0, "1970-01-01T00:00:00.")
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
 
@@ -30,18 +31,19 @@ def use(fn: Callable[[], int]) -> Iterator[None]:
 def rfc3339(ns: int) -> str:
     """``ns`` as UTC with ``+00:00`` and 0, 3, 6 or 9 fractional digits, the fewest that are exact."""
     global _second
-    second, fraction = divmod(ns, 1_000_000_000)
-    known, text = _second
-    if second != known:
-        text = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(second))
-        _second = (second, text)
+    start, text = _second
+    fraction = ns - start
+    if not 0 <= fraction < 1_000_000_000:
+        second, fraction = divmod(ns, 1_000_000_000)
+        text = time.strftime("%Y-%m-%dT%H:%M:%S.", time.gmtime(second))
+        _second = (ns - fraction, text)
     if fraction % 1_000:
-        return f"{text}.{fraction:09d}+00:00"
+        return f"{text}{str(fraction + 1_000_000_000)[1:]}+00:00"
     if fraction % 1_000_000:
-        return f"{text}.{fraction // 1_000:06d}+00:00"
+        return f"{text}{fraction // 1_000:06d}+00:00"
     if fraction:
-        return f"{text}.{fraction // 1_000_000:03d}+00:00"
-    return f"{text}+00:00"
+        return f"{text}{fraction // 1_000_000:03d}+00:00"
+    return f"{text[:-1]}+00:00"
 
 
 def from_datetime(value: object) -> int:

@@ -192,12 +192,15 @@ def _annotation(profile: dict[str, Any] | None, key: str) -> Any:
     return restore(key, value)
 
 
-def _id(uuid: str | None) -> str:
-    return "null" if uuid is None else f'"{uuid}"'
+# Below this many bytes it is quicker to build one text than to join pieces of bytes.
+_SHORT = 1_024
 
 
-def _root(session: str | None) -> str:
-    return "" if session is None else f',"propagation_root_uuid":"{session}"'
+def _ids(parent_uuid: str | None, session: str | None) -> str:
+    parent = "null" if parent_uuid is None else f'"{parent_uuid}"'
+    # A session that is not known is left out rather than written as null.
+    root = "" if session is None else f',"propagation_root_uuid":"{session}"'
+    return f',"parent_uuid":{parent}{root}'
 
 
 def scope_line(
@@ -217,12 +220,18 @@ def scope_line(
     head = (
         f'{{"atof_version":"0.1","attributes":{attributes},"category":"{category}","category_profile":{profile},"data":'
     )
-    tail = (
-        f',"name":{quote(name)},"parent_uuid":{_id(parent_uuid)}{_root(session)},"scope_category":"{phase}",'
-        f'"timestamp":"{rfc3339(ns)}","uuid":"{uuid}"}}\n'
-    )
+    tail = f'{_ids(parent_uuid, session)},"scope_category":"{phase}","timestamp":"{rfc3339(ns)}","uuid":"{uuid}"}}\n'
+    if len(data) < _SHORT and len(metadata) < _SHORT:
+        middle = f'{data.decode()},"data_schema":null,"kind":"scope","metadata":{metadata.decode()}'
+        return f'{head}{middle},"name":{quote(name)}{tail}'.encode()
     return b"".join(
-        (head.encode(), data, b',"data_schema":null,"kind":"scope","metadata":', metadata, tail.encode())
+        (
+            head.encode(),
+            data,
+            b',"data_schema":null,"kind":"scope","metadata":',
+            metadata,
+            f',"name":{quote(name)}{tail}'.encode(),
+        )
     )
 
 
@@ -239,25 +248,13 @@ def mark_line(
     metadata: bytes,
 ) -> bytes:
     """The line of a mark. ``category`` is JSON text (``null`` for a plain mark)."""
-    tail = (
-        f',"name":{quote(name)},"parent_uuid":{_id(parent_uuid)}{_root(session)},'
-        f'"timestamp":"{rfc3339(ns)}","uuid":"{uuid}"}}\n'
-    )
-    return b"".join(
-        (
-            b'{"atof_version":"0.1","category":',
-            category.encode(),
-            b',"category_profile":',
-            profile,
-            b',"data":',
-            data,
-            b',"data_schema":',
-            data_schema,
-            b',"kind":"mark","metadata":',
-            metadata,
-            tail.encode(),
-        )
-    )
+    head = f'{{"atof_version":"0.1","category":{category},"category_profile":'
+    tail = f',"name":{quote(name)}{_ids(parent_uuid, session)},"timestamp":"{rfc3339(ns)}","uuid":"{uuid}"}}\n'
+    if len(data) < _SHORT and len(metadata) < _SHORT:
+        middle = f'{data.decode()},"data_schema":{data_schema.decode()},"kind":"mark","metadata":{metadata.decode()}'
+        return f'{head}{profile.decode()},"data":{middle}{tail}'.encode()
+    schema = b',"data_schema":%b,"kind":"mark","metadata":' % data_schema
+    return b"".join((head.encode(), profile, b',"data":', data, schema, metadata, tail.encode()))
 
 
 def line_of(record: dict[str, Any]) -> bytes:

@@ -8,22 +8,14 @@ from typing import Any
 
 from nemo_relay._runtime import clock, faults, ids, registry
 from nemo_relay._runtime.encoding import NULL, decode, encode
-from nemo_relay._runtime.events import mark_line, scope_line
-from nemo_relay._runtime.publish import Sanitize, mark_event, scope_event
+from nemo_relay._runtime.events import MarkEvent, ScopeEvent, mark_line, scope_line
+from nemo_relay._runtime.publish import Sanitize, deliver, publish
 from nemo_relay._runtime.registry import Audience
 from nemo_relay._runtime.spans import Span
 
 OK: dict[str, Any] = {"otel.status_code": "OK"}
 _OK_JSON = encode(OK)
 _MICROSECOND = 1_000
-
-# The flags of a span as JSON text, by category (scopes of any type share the last row) and bits.
-_FLAGS = {
-    "tool": ("[]", '["remote"]'),
-    "llm": ("[]", '["stateful"]', '["streaming"]', '["stateful","streaming"]'),
-}
-_SCOPE_FLAGS = ("[]", '["parallel"]', '["relocatable"]', '["parallel","relocatable"]')
-
 
 def session_of(span: Span) -> str | None:
     """The session an event at ``span`` belongs to: its outermost agent, else the root of its stack."""
@@ -33,29 +25,14 @@ def session_of(span: Span) -> str | None:
     return None if stack.rootless else stack.root.uuid
 
 
-def _line(phase: str, span: Span, ns: int, profile: str, data: bytes, metadata: bytes) -> bytes:
-    return scope_line(
-        phase,
-        span._category,
-        span._name,
-        span._uuid or span._identify(ns),
-        span.parent_uuid,
-        session_of(span),
-        ns,
-        _FLAGS.get(span._category, _SCOPE_FLAGS)[span._bits],
-        profile,
-        data,
-        metadata,
-    )
-
-
 def start(
     span: Span, audience: Audience, ns: int, data: bytes, profile: str = "null", sanitize: Sanitize | None = None
 ) -> None:
     """Publish the start event of ``span``."""
     span._started = ns
-    metadata = span._metadata_json = encode(span._metadata)
-    scope_event(_line("start", span, ns, profile, data, metadata), audience, span, "start", sanitize)
+    given = span._metadata
+    metadata = span._metadata_json = NULL if given is None else encode(given)
+    _publish("start", span, audience, ns, data, metadata, profile, sanitize)
 
 
 def end(
@@ -68,8 +45,39 @@ def end(
     sanitize: Sanitize | None = None,
 ) -> None:
     """Publish the end event of ``span``; ``metadata`` is laid over that of its start."""
-    line = _line("end", span, ns, profile, data, merged(span, metadata))
-    scope_event(line, audience, span, "end", sanitize)
+    laid = _OK_JSON if metadata is OK and span._metadata_json is NULL else merged(span, metadata)
+    _publish("end", span, audience, ns, data, laid, profile, sanitize)
+
+
+def _publish(
+    phase: str,
+    span: Span,
+    audience: Audience,
+    ns: int,
+    data: bytes,
+    metadata: bytes,
+    profile: str,
+    sanitize: Sanitize | None,
+) -> None:
+    parent = span._parent
+    line = scope_line(
+        phase,
+        span._category,
+        span._name,
+        span._uuid or span._identify(ns),
+        None if parent is None else parent._uuid or parent._identify(ns),
+        span._session or session_of(span),
+        ns,
+        span._flags[span._bits],
+        profile,
+        data,
+        metadata,
+    )
+    if registry.quiet.plain:
+        deliver(ScopeEvent, line, audience, span)
+    else:
+        family = registry.start_sanitizers if phase == "start" else registry.end_sanitizers
+        publish(ScopeEvent, line, audience, span, family, sanitize)
 
 
 def end_time(span: Span, timestamp: datetime | None) -> int:
@@ -119,8 +127,8 @@ def mark(
     line = mark_line(
         name,
         ids.source(ns),
-        parent.uuid,
-        session_of(parent),
+        parent._uuid or parent._identify(ns),
+        parent._session or session_of(parent),
         ns,
         "null" if category is None else encode(category).decode(),
         encode(profile),
@@ -128,7 +136,7 @@ def mark(
         encode(data_schema),
         encode(metadata),
     )
-    mark_event(line, audience, parent)
+    publish(MarkEvent, line, audience, parent, registry.mark_sanitizers)
 
 
 def ended_twice(span: Span) -> None:

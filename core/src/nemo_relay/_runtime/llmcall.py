@@ -8,7 +8,7 @@ from typing import Any
 
 from nemo_relay._runtime import annotations, clock, lifecycle, propagation, registry
 from nemo_relay._runtime.codec_context import LlmExecutionContext, LlmRequestContext, LlmResponseContext
-from nemo_relay._runtime.encoding import NULL, encode
+from nemo_relay._runtime.encoding import NULL, encode, quote
 from nemo_relay._runtime.llmsanitizing import request_sanitizer, response_sanitizer, without_credentials
 from nemo_relay._runtime.managed import Continuation, ManagedCall, Produced, Steps, failure
 from nemo_relay._runtime.marks import emit_pending
@@ -173,7 +173,8 @@ def traced(request: LLMRequest, span: LLMHandle, observed: bool) -> LLMRequest:
         return request
     header = propagation.traceparent(span)
     headers = {key: value for key, value in request.headers.items() if key.lower() != "traceparent"}
-    return LLMRequest({**headers, "traceparent": header}, request.content)
+    headers["traceparent"] = header
+    return LLMRequest(headers, request.content)
 
 
 def open_llm(
@@ -198,14 +199,24 @@ def open_llm(
     content = request.content
     if annotated is not None and not fresh:
         annotated, content = annotations.recent(annotated, content, codec, request)
+    headers = request.headers
+    shown = encode(without_credentials(headers)) if headers else b"{}"
+    payload = b'{"content":%b,"headers":%b}' % (encode(content), shown)
+    ns = clock.source() if ns is None else ns
+    profile = _profile(model_name, "annotated_request", annotated)
+    lifecycle.start(span, audience, ns, payload, profile, request_sanitizer(span, codec))
+    return span, True
+
+
+def _profile(model_name: str | None, key: str, annotated: Any, first_chunk: float | None = None) -> str:
+    if annotated is None and first_chunk is None:
+        return "{}" if model_name is None else f'{{"model_name":{quote(model_name)}}}'
     profile: dict[str, Any] = {} if model_name is None else {"model_name": model_name}
     if annotated is not None:
-        profile["annotated_request"] = annotations.plain(annotated)
-    payload = b'{"content":%b,"headers":%b}' % (encode(content), encode(without_credentials(request.headers)))
-    ns = clock.source() if ns is None else ns
-    text = encode(profile).decode() if profile else "{}"
-    lifecycle.start(span, audience, ns, payload, text, request_sanitizer(span, codec))
-    return span, True
+        profile[key] = annotations.plain(annotated)
+    if first_chunk is not None:
+        profile["time_to_first_chunk"] = first_chunk
+    return encode(profile).decode()
 
 
 def finish_llm(
@@ -231,15 +242,10 @@ def finish_llm(
         if payload == NULL:
             payload = encode(fallback)
         sanitize = response_sanitizer(span, response_codec, fallback)
-        profile: dict[str, Any] = {} if span._model_name is None else {"model_name": span._model_name}
-        if first_chunk is not None:
-            profile["time_to_first_chunk"] = first_chunk
-        if annotated is None and sanitize is None:
+        if annotated is None and sanitize is None and response_codec is not None:
             annotated = annotations.response(response_codec, response, span)
-        if annotated is not None:
-            profile["annotated_response"] = annotations.plain(annotated)
         ns = lifecycle.end_time(span, None) if ns is None else ns
-        text = encode(profile).decode() if profile else "{}"
-        lifecycle.end(span, audience, ns, payload, status, text, sanitize)
+        profile = _profile(span._model_name, "annotated_response", annotated, first_chunk)
+        lifecycle.end(span, audience, ns, payload, status, profile, sanitize)
     if span._local is not None:
         registry.release(span)

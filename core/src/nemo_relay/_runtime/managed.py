@@ -129,8 +129,12 @@ def steps(call: ManagedCall) -> Steps:
     call.open()
     before = context.position.get()
     context.position.set(call.span)
+    layers = registry.visible(call.layers, call.span)
     try:
-        produced = yield from descend(call, registry.visible(call.layers, call.span), call.argument)
+        if layers:
+            produced = yield from descend(call, layers, call.argument)
+        else:
+            produced = call.accept((yield call.func, (call.argument,)))
     except BaseException as error:
         context.position.set(before)
         call.fail(error)

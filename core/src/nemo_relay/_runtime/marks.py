@@ -7,7 +7,7 @@ from typing import Any
 
 from nemo_relay._runtime import faults, lifecycle
 from nemo_relay._runtime.encoding import strict
-from nemo_relay._runtime.enums import LogSeverity, ScopeType
+from nemo_relay._runtime.enums import LogSeverity
 from nemo_relay._runtime.events import SEVERITY_KEY
 from nemo_relay._runtime.spans import ScopeHandle, Span
 
@@ -25,11 +25,10 @@ def checked_schema(schema: Any) -> dict[str, str]:
 
 def owning_agent(span: Span) -> ScopeHandle:
     """The nearest agent at or above ``span``; the root counts as one."""
-    while True:
-        if isinstance(span, ScopeHandle) and (span.scope_type is ScopeType.Agent or span._parent is None):
-            return span
-        assert span._parent is not None
+    while span._category != "agent" and span._parent is not None:
         span = span._parent
+    assert isinstance(span, ScopeHandle)
+    return span
 
 
 def rearm_freshness(span: Span) -> None:

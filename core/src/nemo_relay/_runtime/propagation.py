@@ -222,10 +222,11 @@ def _usable(uuid: str, field: str) -> str:
 def trace_id(span: Span) -> str | None:
     """The trace that work at ``span`` belongs to; None where nothing has been opened or imported."""
     stack = span._stack
-    imported = parse_traceparent(stack.traceparent)
-    if imported is not None:
-        return imported[0]
-    if stack.root.name == "propagated-root" and not stack.rootless:
+    if stack.traceparent is not None:
+        imported = parse_traceparent(stack.traceparent)
+        if imported is not None:
+            return imported[0]
+    if stack.imported and not stack.rootless:
         return _hex(stack.root.uuid)
     outermost: Span | None = None
     while span._parent is not None:
@@ -236,13 +237,13 @@ def trace_id(span: Span) -> str | None:
 def traceparent(span: Span) -> str | None:
     """The W3C header for work below ``span``; None where there is no trace."""
     stack = span._stack
-    imported = parse_traceparent(stack.traceparent)
-    if imported is not None and span is stack.top and not _is_local(span):
-        return stack.traceparent
+    flags = "01"
+    if stack.traceparent is not None:
+        if not _is_local(span):
+            return stack.traceparent
+        flags = stack.traceparent[-2:]
     trace = trace_id(span)
-    if trace is None:
-        return None
-    return f"00-{trace}-{_hex(span.uuid)[16:]}-{'01' if imported is None else imported[2]}"
+    return None if trace is None else f"00-{trace}-{_hex(span.uuid[19:])}-{flags}"
 
 
 def _is_local(span: Span) -> bool:
@@ -286,6 +287,7 @@ def imported_stack(context: PropagationContext) -> ScopeStack:
     root._session = context.root_uuid
     stack.root = stack.top = root
     stack.rootless = context.root_uuid is None
+    stack.imported = True
     if context.parent_uuid != root_uuid:
         parent = ScopeHandle("propagated-parent", ScopeType.Unknown, root, stack)
         parent._uuid = context.parent_uuid

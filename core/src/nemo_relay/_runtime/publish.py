@@ -16,7 +16,7 @@ from typing import Any
 from nemo_relay._runtime import encoding, faults, injection, registry
 from nemo_relay._runtime.awaiting import is_awaitable, run_on_some_loop, running_loop
 from nemo_relay._runtime.dispatch import EventType, dispatcher
-from nemo_relay._runtime.events import MarkEvent, ScopeEvent, line_of
+from nemo_relay._runtime.events import line_of
 from nemo_relay._runtime.registry import Audience, Entry, Family
 from nemo_relay._runtime.spans import Span
 
@@ -50,16 +50,19 @@ def publish(
 
 def deliver(make: EventType, line: bytes, audience: Audience, span: Span) -> None:
     """Hand over a finished event: to sinks now, to callbacks through the queue."""
+    if registry.quiet.plain and not dispatcher.jobs:
+        for sink in audience.sinks:
+            sink(line)
+        if audience.callbacks:
+            dispatcher.put(make, line, audience.callbacks, span)
+        return
     nested = publishing.get()
     if nested is not None:
         nested.append(lambda: _hand_over(make, line, audience, span))
     elif dispatcher.jobs and not dispatcher.is_current():
         dispatcher.defer(lambda: _hand_over(make, line, audience, span))
     else:
-        for sink in audience.sinks:
-            sink(line)
-        if audience.callbacks:
-            dispatcher.put(make, line, audience.callbacks, span)
+        _hand_over(make, line, audience, span)
 
 
 def _hand_over(make: EventType, line: bytes, audience: Audience, span: Span) -> None:
@@ -183,16 +186,3 @@ def _checked(answer: Any) -> dict[str, Any]:
     fields = {name: answer.get(name) for name in _FIELDS}
     encoding.strict(fields)
     return fields
-
-
-def scope_event(
-    line: bytes, audience: Audience, span: Span, phase: str, sanitize: Sanitize | None = None
-) -> None:
-    """Publish the line of a scope event."""
-    family = registry.start_sanitizers if phase == "start" else registry.end_sanitizers
-    publish(ScopeEvent, line, audience, span, family, sanitize)
-
-
-def mark_event(line: bytes, audience: Audience, span: Span) -> None:
-    """Publish the line of a mark."""
-    publish(MarkEvent, line, audience, span, registry.mark_sanitizers)

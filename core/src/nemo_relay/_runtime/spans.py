@@ -8,7 +8,7 @@ scope can be closed wherever and in whatever order its owner likes.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from nemo_relay._runtime import clock, ids
 from nemo_relay._runtime.enums import LLMAttributes, ScopeAttributes, ScopeType, ToolAttributes
@@ -35,6 +35,8 @@ class Span:
         "_uuid",
     )
     _category = "unknown"
+    # The flags of an event as JSON text, by the bits that are set.
+    _flags: ClassVar[tuple[str, ...]] = ("[]", '["parallel"]', '["relocatable"]', '["parallel","relocatable"]')
 
     def __init__(self, name: str, parent: Span | None, stack: ScopeStack, bits: int, data: Any, metadata: Any) -> None:
         self._name = name
@@ -117,6 +119,7 @@ class ToolHandle(Span):
 
     __slots__ = ("_tool_call_id",)
     _category = "tool"
+    _flags = ("[]", '["remote"]')
 
     def __init__(
         self, name: str, parent: Span, bits: int, data: Any, metadata: Any, tool_call_id: str | None
@@ -135,6 +138,7 @@ class LLMHandle(Span):
 
     __slots__ = ("_contributions", "_model_name")
     _category = "llm"
+    _flags = ("[]", '["stateful"]', '["streaming"]', '["stateful","streaming"]')
 
     def __init__(
         self, name: str, parent: Span, bits: int, data: Any, metadata: Any, model_name: str | None
@@ -156,12 +160,13 @@ class ScopeStack:
     does not. A stack imported from another process knows the remote trace.
     """
 
-    __slots__ = ("explicit", "root", "rootless", "top", "traceparent", "tracestate")
+    __slots__ = ("explicit", "imported", "root", "rootless", "top", "traceparent", "tracestate")
 
     def __init__(self, *, explicit: bool = False) -> None:
         self.root: Span = ScopeHandle("root", ScopeType.Agent, None, self)
         self.top: Span = self.root
         self.explicit = explicit
+        self.imported = False  # its root is a span of another process
         self.rootless = False  # imported without a root: events then name no session
         self.traceparent: str | None = None
         self.tracestate: str | None = None

@@ -67,7 +67,8 @@ def propagate_scope_to_thread() -> ScopeStack:
 def _at(here: Span, stack: ScopeStack) -> ScopeStack:
     made = ScopeStack.__new__(ScopeStack)
     made.root, made.top, made.explicit = stack.root, here, False
-    made.rootless, made.traceparent, made.tracestate = stack.rootless, stack.traceparent, stack.tracestate
+    made.imported, made.rootless = stack.imported, stack.rootless
+    made.traceparent, made.tracestate = stack.traceparent, stack.tracestate
     return made
 
 
