@@ -22,6 +22,7 @@ from nemo_relay._runtime.managed import drive, drive_sync, steps
 from nemo_relay._runtime.requests import LLMRequest
 from nemo_relay._runtime.spans import LLMHandle, Span
 from nemo_relay._runtime.standalone import ask, rewrite_request
+from nemo_relay._runtime.streams import LlmStream, StreamCall, SyncLlmStream
 from nemo_relay._runtime.straight import straight_llm, straight_llm_sync
 from nemo_relay._runtime.typecheck import expect, expect_text
 
@@ -33,6 +34,8 @@ __all__ = [
     "execute",
     "execute_sync",
     "request_intercepts",
+    "stream_execute",
+    "stream_execute_sync",
 ]
 
 
@@ -186,6 +189,90 @@ def execute_sync(
         return straight_llm_sync(name, request, func, parent, bits, data, metadata, model_name, response_codec)
     made = LlmCall(name, request, func, parent, bits, data, metadata, model_name, codec, response_codec, sync=True)
     return drive_sync(steps(made))
+
+
+def stream_execute(
+    name: str,
+    request: LLMRequest,
+    func: Callable[[LLMRequest], Any],
+    collector: Callable[[Any], Any],
+    finalizer: Callable[[], Any],
+    *,
+    handle: Span | None = None,
+    attributes: LLMAttributes | None = None,
+    data: Any = None,
+    metadata: Any = None,
+    model_name: str | None = None,
+    codec: Any = None,
+    response_codec: Any = None,
+) -> Awaitable[LlmStream]:
+    """Stream from a provider through guardrails, intercepts and events; starts when awaited.
+
+    Args:
+        name, request, handle, attributes, data, metadata, model_name, codec, response_codec: as for ``execute``.
+        func: an async generator function, or a function, sync or async, that returns an async iterator.
+        collector: called with each chunk before the consumer gets it.
+        finalizer: called once at the end; returns the complete response for the end event.
+
+    Returns:
+        A coroutine of an ``LlmStream``. Chunks are produced as they are asked for and pass by identity.
+
+    Raises:
+        GuardrailRejected: a conditional guardrail refused; the provider was not called.
+        Exception: what ``func`` or an intercept raised before there was a stream, the same object.
+    """
+    made = _streamed(
+        (name, request, func, handle, attributes, data, metadata, model_name, codec, response_codec),
+        collector,
+        finalizer,
+        sync=False,
+    )
+    return drive(steps(made))
+
+
+def stream_execute_sync(
+    name: str,
+    request: LLMRequest,
+    func: Callable[[LLMRequest], Any],
+    collector: Callable[[Any], Any],
+    finalizer: Callable[[], Any],
+    *,
+    handle: Span | None = None,
+    attributes: LLMAttributes | None = None,
+    data: Any = None,
+    metadata: Any = None,
+    model_name: str | None = None,
+    codec: Any = None,
+    response_codec: Any = None,
+) -> SyncLlmStream:
+    """The synchronous twin of ``stream_execute``: ``func`` returns an iterator, and so does this.
+
+    >>> from nemo_relay import LLMRequest, llm
+    >>> parts = []
+    >>> stream = llm.stream_execute_sync("demo", LLMRequest({}, {}), lambda request: iter("ab"), parts.append, lambda: parts)
+    >>> "".join(stream)
+    'ab'
+    """
+    made = _streamed(
+        (name, request, func, handle, attributes, data, metadata, model_name, codec, response_codec),
+        collector,
+        finalizer,
+        sync=True,
+    )
+    stream: SyncLlmStream = drive_sync(steps(made))
+    return stream
+
+
+def _streamed(
+    arguments: tuple[Any, ...], collector: Callable[[Any], Any], finalizer: Callable[[], Any], *, sync: bool
+) -> StreamCall:
+    name, request, func, handle, attributes, data, metadata, model_name, codec, response_codec = arguments
+    parent, bits = _checked(name, request, handle, attributes, model_name)
+    made = StreamCall(
+        name, request, func, parent, bits, data, metadata, model_name, codec, response_codec, sync=sync
+    )
+    made.prepare(collector, finalizer)
+    return made
 
 
 def _unstarted(name: str, request: LLMRequest) -> LlmCall:

@@ -45,7 +45,7 @@ class FileSink:
         self._torn = False
         self._check_at = monotonic() + _CHECK_SECONDS
         try:
-            _make_folder(path.parent)
+            make_folder(path.parent)
             if overwrite:
                 _make_room(path)
             self._fd = self._open()
@@ -103,7 +103,7 @@ class FileSink:
             self._check_at = monotonic() + _CHECK_SECONDS
             if self._fd < 0 or os.fstat(self._fd).st_nlink:
                 return
-            _make_folder(self.path.parent)
+            make_folder(self.path.parent)
             fd = self._open()
             # Under the old number, so that a thread that is about to write needs no lock.
             os.dup2(fd, self._fd, inheritable=False)
@@ -117,7 +117,8 @@ class _NotRegular(OSError):
         super().__init__(errno.EINVAL, f"observability output '{path.name}' is not a regular file")
 
 
-def _make_folder(folder: Path) -> None:
+def make_folder(folder: Path) -> None:
+    """Make ``folder`` and what is missing above it, for its owner only."""
     missing: list[Path] = []
     while not folder.exists():
         missing.append(folder)

@@ -152,20 +152,21 @@ def descend(call: ManagedCall, layers: tuple[Entry, ...], value: Any) -> Steps:
     try:
         raw = yield entry.fn, call.layer_arguments(entry, value, proceed)
     finally:
-        proceed.active = False
+        proceed.active = proceed.lasting
     return call.accept_layer(entry, raw, [branch for branch in proceed.branches if branch is not None])
 
 
 class Continuation:
     """The ``next`` of an execution intercept. Each use runs the rest of the chain from where the intercept stands."""
 
-    __slots__ = ("active", "branches", "call", "entry", "layers")
+    __slots__ = ("active", "branches", "call", "entry", "lasting", "layers")
 
     def __init__(self, call: ManagedCall, layers: tuple[Entry, ...], entry: Entry) -> None:
         self.call = call
         self.layers = layers
         self.entry = entry
         self.active = True
+        self.lasting = False  # a stream's intercept goes on when it has returned its iterator
         self.branches: list[Produced | None] = []  # in the order of the uses, whenever each one ends
 
     def __call__(self, value: Any) -> Any:
