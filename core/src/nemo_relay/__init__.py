@@ -13,7 +13,18 @@ from typing import TYPE_CHECKING, Any
 # Adapters are distributions of their own that add `nemo_relay.integrations.<framework>` to this package.
 __path__ = _extend_path(__path__, __name__)
 
-from nemo_relay._runtime.context import stack_var as _scope_stack_var
+from nemo_relay._runtime import oplog as _oplog
+from nemo_relay._runtime.codec_context import (
+    LlmCodecIdentity,
+    LlmExecutionContext,
+    LlmRequestContext,
+    LlmResponseContext,
+    LlmSanitizeRequestCodec,
+    LlmSanitizeRequestContext,
+    LlmSanitizeResponseCodec,
+    LlmSanitizeResponseContext,
+)
+from nemo_relay._runtime.context import stack_var as _scope_stack_var  # noqa: F401 - programs replace it here
 from nemo_relay._runtime.enums import (
     AtofExporterMode,
     LLMAttributes,
@@ -51,8 +62,34 @@ from nemo_relay._runtime.stacks import (
     set_thread_scope_stack,
     use_scope_stack,
 )
+from nemo_relay.types import (
+    DataSchema,
+    Event,
+    EventMetadata,
+    EventMetadataInjectorCallback,
+    EventMetadataScalar,
+    EventMetadataValue,
+    EventSanitizeFields,
+    EventSanitizeGuardrail,
+    Json,
+    JsonObject,
+    JsonPrimitive,
+    JsonValue,
+    LlmConditionalExecutionGuardrail,
+    LlmExecutionIntercept,
+    LlmRequestIntercept,
+    LlmSanitizeRequestGuardrail,
+    LlmSanitizeResponseGuardrail,
+    LlmStreamExecutionIntercept,
+    ToolConditionalExecutionGuardrail,
+    ToolExecutionIntercept,
+    ToolRequestIntercept,
+    ToolSanitizeGuardrail,
+    UnsupportedBehavior,
+)
+
 from nemo_relay import (  # isort: skip
-    errors,
+    errors as errors,
     event_metadata,
     guardrails,
     intercepts,
@@ -63,17 +100,135 @@ from nemo_relay import (  # isort: skip
     tools,
 )
 
+_oplog.start()  # a setting of the log that is wrong stops the import here
+
 if TYPE_CHECKING:
-    from nemo_relay import types as types
+    from nemo_relay import codecs as codecs
+    from nemo_relay import plugin as plugin
+    from nemo_relay import resource_metrics as resource_metrics
+    from nemo_relay import runtime_registrations as runtime_registrations
+    from nemo_relay import typed as typed
+    from nemo_relay._codecs.annotated_request import AnnotatedLLMRequest as AnnotatedLLMRequest
+    from nemo_relay._codecs.annotated_response import AnnotatedLLMResponse as AnnotatedLLMResponse
+    from nemo_relay.atif import AtifExporter as AtifExporter
     from nemo_relay.atof import AtofExporter as AtofExporter
     from nemo_relay.atof import AtofExporterConfig as AtofExporterConfig
+    from nemo_relay.logs import debug as debug
+    from nemo_relay.logs import error as error
+    from nemo_relay.logs import info as info
+    from nemo_relay.logs import log as log
+    from nemo_relay.logs import trace as trace
+    from nemo_relay.logs import warn as warn
 
 # Loaded when first asked for, so that `import nemo_relay` stays quick.
 _LAZY = {
+    "AnnotatedLLMRequest": "nemo_relay._codecs.annotated_request",
+    "AnnotatedLLMResponse": "nemo_relay._codecs.annotated_response",
     "AtofExporter": "nemo_relay.atof",
     "AtofExporterConfig": "nemo_relay.atof",
     "AtifExporter": "nemo_relay.atif",
+    "codecs": "nemo_relay.codecs",
+    "debug": "nemo_relay.logs",
+    "error": "nemo_relay.logs",
+    "info": "nemo_relay.logs",
+    "log": "nemo_relay.logs",
+    "plugin": "nemo_relay.plugin",
+    "resource_metrics": "nemo_relay.resource_metrics",
+    "runtime_registrations": "nemo_relay.runtime_registrations",
+    "trace": "nemo_relay.logs",
+    "typed": "nemo_relay.typed",
+    "warn": "nemo_relay.logs",
 }
+
+
+# The published names, as far as there is something behind them.
+__all__ = [
+    "AnnotatedLLMRequest",
+    "AnnotatedLLMResponse",
+    "AtifExporter",
+    "AtofExporter",
+    "AtofExporterConfig",
+    "AtofExporterMode",
+    "DataSchema",
+    "Event",
+    "EventMetadata",
+    "EventMetadataInjectorCallback",
+    "EventMetadataScalar",
+    "EventMetadataValue",
+    "EventSanitizeFields",
+    "EventSanitizeGuardrail",
+    "Json",
+    "JsonObject",
+    "JsonPrimitive",
+    "JsonValue",
+    "LLMAttributes",
+    "LLMHandle",
+    "LLMRequest",
+    "LLMRequestInterceptOutcome",
+    "LlmCodecIdentity",
+    "LlmConditionalExecutionGuardrail",
+    "LlmExecutionContext",
+    "LlmExecutionIntercept",
+    "LlmRequestContext",
+    "LlmRequestIntercept",
+    "LlmResponseContext",
+    "LlmSanitizeRequestCodec",
+    "LlmSanitizeRequestContext",
+    "LlmSanitizeRequestGuardrail",
+    "LlmSanitizeResponseCodec",
+    "LlmSanitizeResponseContext",
+    "LlmSanitizeResponseGuardrail",
+    "LlmStreamExecutionIntercept",
+    "LogSeverity",
+    "MarkEvent",
+    "MetricKind",
+    "MetricMeasurement",
+    "MetricTemporality",
+    "MetricValueType",
+    "PendingMarkSpec",
+    "PropagationContext",
+    "ScopeAttributes",
+    "ScopeEvent",
+    "ScopeHandle",
+    "ScopeStack",
+    "ScopeType",
+    "ToolAttributes",
+    "ToolConditionalExecutionGuardrail",
+    "ToolExecutionContext",
+    "ToolExecutionIntercept",
+    "ToolExecutionInterceptOutcome",
+    "ToolExecutionResult",
+    "ToolHandle",
+    "ToolRequestIntercept",
+    "ToolSanitizeGuardrail",
+    "UnsupportedBehavior",
+    "capture_propagation_context",
+    "capture_propagation_context_with_root",
+    "capture_rootless_propagation_context",
+    "capture_traceparent",
+    "codecs",
+    "create_scope_stack",
+    "create_scope_stack_from_propagation",
+    "event_metadata",
+    "fork_asyncio_context",
+    "get_scope_stack",
+    "guardrails",
+    "intercepts",
+    "llm",
+    "plugin",
+    "propagate_scope_to_thread",
+    "resource_metrics",
+    "runtime_registrations",
+    "scope",
+    "scope_local",
+    "scope_stack_active",
+    "set_thread_scope_stack",
+    "subscribers",
+    "tools",
+    "typed",
+    "use_scope_stack",
+]
+
 
 def __getattr__(name: str) -> Any:
     from importlib import import_module
@@ -81,6 +236,25 @@ def __getattr__(name: str) -> Any:
     home = _LAZY.get(name)
     if home is None:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = import_module(home) if home.endswith("." + name) else getattr(import_module(home), name)
+    value = import_module(home)
+    if home != f"{__name__}.{name}":
+        value = getattr(value, name)
+        _adopt(name, value)
     globals()[name] = value
     return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_LAZY})
+
+
+def _adopt(name: str, value: Any) -> None:
+    """Let a class that is exported here say so in tracebacks, reprs and pickles."""
+    if isinstance(value, type) and name in __all__:
+        value.__module__ = __name__
+
+
+for _name in __all__:
+    if _name in globals():
+        _adopt(_name, globals()[_name])
+del _name

@@ -44,9 +44,14 @@ class AtofExporterConfig:
             run is still writing is kept beside it, as ``events.1.jsonl``.
     """
 
+    # Slots: a misspelt or unsupported setting is an AttributeError, not a file in the wrong place.
+    __slots__ = ("_mode", "filename", "output_directory")
+
     def __init__(self) -> None:
-        self.output_directory = os.getcwd()
-        self.filename = time.strftime("nemo-relay-events-%Y-%m-%d-%H.%M.%S.jsonl", time.gmtime())
+        self.output_directory: str | os.PathLike[str] = os.getcwd()
+        self.filename: str | os.PathLike[str] = time.strftime(
+            "nemo-relay-events-%Y-%m-%d-%H.%M.%S.jsonl", time.gmtime()
+        )
         self._mode = AtofExporterMode.Append
 
     @property
@@ -158,6 +163,9 @@ def _nothing(_line: bytes) -> None:
 
 
 def _confined(folder: str | os.PathLike[str], filename: str | os.PathLike[str]) -> Path:
+    for value, where in ((folder, "output_directory"), (filename, "filename")):
+        if not isinstance(value, (str, os.PathLike)):
+            expect(value, str, where=where)
     relative = PurePath(filename)
     path = Path(folder) / relative
     if not relative.parts or ".." in relative.parts or relative.name in ("", "."):

@@ -20,8 +20,11 @@ published prefix, so ``except RuntimeError`` and matching on the message keep wo
     ├── NoActiveScope          RuntimeError   "no active scope stack ..."
     ├── InvalidConfig          ValueError     "invalid config: ..."
     ├── RegistrationFailed     RuntimeError   "registration failed: ..."
+    │   └── PluginContextClosed               a plugin kept its context and used it after register() had returned
     ├── PluginConflict         RuntimeError   "conflict: ..."
-    └── SinkError              RuntimeError   a file or stream sink could not be opened or written
+    ├── SinkError              RuntimeError   a file or stream sink could not be opened or written
+    ├── LoggingError           RuntimeError   "failed to initialize NeMo Relay operational logging: ..."
+    └── MissingExtra           ImportError    a library is missing; the text says what to install
 
 What a callback of the application raises is never wrapped: the very same object reaches the caller.
 """
@@ -138,6 +141,10 @@ class RegistrationFailed(RelayError, RuntimeError):
         super().__init__(f"registration failed: {detail}")
 
 
+class PluginContextClosed(RegistrationFailed):
+    """A plugin used its ``PluginContext`` after its ``register`` had returned: nothing would remove what it adds."""
+
+
 class PluginConflict(RelayError, RuntimeError):
     """Another plugin host is active in this process."""
 
@@ -147,3 +154,18 @@ class PluginConflict(RelayError, RuntimeError):
 
 class SinkError(RelayError, RuntimeError):
     """A sink could not be opened, or has failed to write since it was last asked."""
+
+
+class LoggingError(RelayError, RuntimeError):
+    """A setting of the operational log is invalid, or a log file cannot be opened."""
+
+    def __init__(self, detail: str) -> None:
+        super().__init__(f"failed to initialize NeMo Relay operational logging: {detail}")
+
+
+class MissingExtra(RelayError, ImportError):
+    """A feature needs a library that is not installed."""
+
+    def __init__(self, feature: str, library: str, extra: str) -> None:
+        super().__init__(f'{feature} needs {library}: pip install "nemo-relay[{extra}]"', name=library)
+        self.extra = extra

@@ -17,7 +17,8 @@ __all__ = ["deregister_injector", "register_injector"]
 
 
 def register_injector(name: str, priority: int, injector: EventMetadataInjectorCallback) -> None:
-    """Let ``injector`` add metadata to events: ``(event) -> dict`` of strings, numbers, booleans or lists of one of them.
+    """Let ``injector`` add metadata to events: ``(event) -> dict`` of strings, numbers, booleans or lists of one
+    of them.
 
     Keys are words joined by single dots. Keys that are there already win, and so do those of earlier injectors.
     """

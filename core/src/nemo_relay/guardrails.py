@@ -77,7 +77,10 @@ def deregister_scope_sanitize_end(name: str) -> bool:
 
 def register_tool_sanitize_request(name: str, priority: int, guardrail: ToolSanitizeGuardrail) -> None:
     """Let ``guardrail`` decide the arguments that events show of a tool call: ``(tool_name, args) -> args``."""
-    register(registry.tool_request_sanitizers, entry(name, priority, guardrail, family=registry.tool_request_sanitizers))
+    register(
+        registry.tool_request_sanitizers,
+        entry(name, priority, guardrail, family=registry.tool_request_sanitizers),
+    )
 
 
 def deregister_tool_sanitize_request(name: str) -> bool:
@@ -87,7 +90,10 @@ def deregister_tool_sanitize_request(name: str) -> bool:
 
 def register_tool_sanitize_response(name: str, priority: int, guardrail: ToolSanitizeGuardrail) -> None:
     """Let ``guardrail`` decide the result that events show of a tool call: ``(tool_name, result) -> result``."""
-    register(registry.tool_response_sanitizers, entry(name, priority, guardrail, family=registry.tool_response_sanitizers))
+    register(
+        registry.tool_response_sanitizers,
+        entry(name, priority, guardrail, family=registry.tool_response_sanitizers),
+    )
 
 
 def deregister_tool_sanitize_response(name: str) -> bool:
@@ -106,8 +112,13 @@ def deregister_tool_conditional_execution(name: str) -> bool:
 
 
 def register_llm_sanitize_request(name: str, priority: int, guardrail: LlmSanitizeRequestGuardrail) -> None:
-    """Let ``guardrail`` decide the request that events show of an LLM call: ``(request, context) -> request | None``."""
-    register(registry.llm_request_sanitizers, entry(name, priority, guardrail, family=registry.llm_request_sanitizers))
+    """Let ``guardrail`` decide the request that events show of an LLM call: ``(request, context) -> request |
+    None``.
+    """
+    register(
+        registry.llm_request_sanitizers,
+        entry(name, priority, guardrail, family=registry.llm_request_sanitizers),
+    )
 
 
 def deregister_llm_sanitize_request(name: str) -> bool:
@@ -116,8 +127,13 @@ def deregister_llm_sanitize_request(name: str) -> bool:
 
 
 def register_llm_sanitize_response(name: str, priority: int, guardrail: LlmSanitizeResponseGuardrail) -> None:
-    """Let ``guardrail`` decide the response that events show of an LLM call: ``(response, context) -> response | None``."""
-    register(registry.llm_response_sanitizers, entry(name, priority, guardrail, family=registry.llm_response_sanitizers))
+    """Let ``guardrail`` decide the response that events show of an LLM call: ``(response, context) -> response |
+    None``.
+    """
+    register(
+        registry.llm_response_sanitizers,
+        entry(name, priority, guardrail, family=registry.llm_response_sanitizers),
+    )
 
 
 def deregister_llm_sanitize_response(name: str) -> bool:

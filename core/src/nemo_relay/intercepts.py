@@ -40,7 +40,10 @@ __all__ = [
 
 def register_tool_request(name: str, priority: int, break_chain: bool, fn: ToolRequestIntercept) -> None:
     """Let ``fn`` shape a tool's arguments: ``(tool_name, args) -> args``; ``break_chain`` ends the chain after it."""
-    register(registry.tool_request_intercepts, entry(name, priority, fn, break_chain=break_chain, family=registry.tool_request_intercepts))
+    register(
+        registry.tool_request_intercepts,
+        entry(name, priority, fn, break_chain=break_chain, family=registry.tool_request_intercepts),
+    )
 
 
 def deregister_tool_request(name: str) -> bool:
@@ -50,7 +53,10 @@ def deregister_tool_request(name: str) -> bool:
 
 def register_tool_execution(name: str, priority: int, fn: ToolExecutionIntercept) -> None:
     """Let ``fn`` shape the execution of a tool: ``(context, next) -> ToolExecutionInterceptOutcome``."""
-    register(registry.tool_execution_intercepts, entry(name, priority, fn, family=registry.tool_execution_intercepts))
+    register(
+        registry.tool_execution_intercepts,
+        entry(name, priority, fn, family=registry.tool_execution_intercepts),
+    )
 
 
 def deregister_tool_execution(name: str) -> bool:
@@ -59,8 +65,13 @@ def deregister_tool_execution(name: str) -> bool:
 
 
 def register_llm_request(name: str, priority: int, break_chain: bool, fn: LlmRequestIntercept) -> None:
-    """Let ``fn`` shape an LLM request: ``(name, request, annotated) -> LLMRequestInterceptOutcome``; ``break_chain`` ends the chain after it."""
-    register(registry.llm_request_intercepts, entry(name, priority, fn, break_chain=break_chain, family=registry.llm_request_intercepts))
+    """Let ``fn`` shape an LLM request: ``(name, request, annotated) -> LLMRequestInterceptOutcome``;
+    ``break_chain`` ends the chain after it.
+    """
+    register(
+        registry.llm_request_intercepts,
+        entry(name, priority, fn, break_chain=break_chain, family=registry.llm_request_intercepts),
+    )
 
 
 def deregister_llm_request(name: str) -> bool:

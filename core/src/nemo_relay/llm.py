@@ -15,15 +15,15 @@ from datetime import datetime
 from typing import Any
 
 from nemo_relay._runtime import clock, context, lifecycle, propagation, registry
-from nemo_relay._runtime.annotations import checked_response
+from nemo_relay._runtime.annotating import checked_response
 from nemo_relay._runtime.enums import LLMAttributes
 from nemo_relay._runtime.llmcall import LlmCall, finish_llm, open_llm
 from nemo_relay._runtime.managed import drive, drive_sync, steps
 from nemo_relay._runtime.requests import LLMRequest
 from nemo_relay._runtime.spans import LLMHandle, Span
 from nemo_relay._runtime.standalone import ask, rewrite_request
-from nemo_relay._runtime.streams import LlmStream, StreamCall, SyncLlmStream
 from nemo_relay._runtime.straight import straight_llm, straight_llm_sync
+from nemo_relay._runtime.streams import LlmStream, StreamCall, SyncLlmStream
 from nemo_relay._runtime.typecheck import expect, expect_text
 
 __all__ = [
@@ -39,9 +39,7 @@ __all__ = [
 ]
 
 
-def _checked(
-    name: object, request: object, handle: object, attributes: object, model_name: object
-) -> tuple[Span, int]:
+def _checked(name: object, request: object, handle: object, attributes: object, model_name: object) -> tuple[Span, int]:
     if name.__class__ is not str:
         expect_text(name, "name")
     if request.__class__ is not LLMRequest:
@@ -164,9 +162,7 @@ def execute(
     parent, bits = _checked(name, request, handle, attributes, model_name)
     if registry.quiet.llms and codec is None:
         return straight_llm(name, request, func, parent, bits, data, metadata, model_name, response_codec)
-    made = LlmCall(
-        name, request, func, parent, bits, data, metadata, model_name, codec, response_codec, sync=False
-    )
+    made = LlmCall(name, request, func, parent, bits, data, metadata, model_name, codec, response_codec, sync=False)
     return drive(steps(made))
 
 
@@ -249,7 +245,8 @@ def stream_execute_sync(
 
     >>> from nemo_relay import LLMRequest, llm
     >>> parts = []
-    >>> stream = llm.stream_execute_sync("demo", LLMRequest({}, {}), lambda request: iter("ab"), parts.append, lambda: parts)
+    >>> request = LLMRequest({}, {})
+    >>> stream = llm.stream_execute_sync("demo", request, lambda request: iter("ab"), parts.append, lambda: parts)
     >>> "".join(stream)
     'ab'
     """
@@ -268,9 +265,7 @@ def _streamed(
 ) -> StreamCall:
     name, request, func, handle, attributes, data, metadata, model_name, codec, response_codec = arguments
     parent, bits = _checked(name, request, handle, attributes, model_name)
-    made = StreamCall(
-        name, request, func, parent, bits, data, metadata, model_name, codec, response_codec, sync=sync
-    )
+    made = StreamCall(name, request, func, parent, bits, data, metadata, model_name, codec, response_codec, sync=sync)
     made.prepare(collector, finalizer)
     return made
 
@@ -291,5 +286,7 @@ def request_intercepts(name: str, request: LLMRequest) -> Any:
 
 
 def conditional_execution(request: LLMRequest) -> Any:
-    """Ask the conditional guardrails alone: returns None or raises GuardrailRejected; awaitable inside a running loop."""
+    """Ask the conditional guardrails alone: returns None or raises GuardrailRejected; awaitable inside a running
+    loop.
+    """
     return ask(_unstarted("", request))

@@ -17,6 +17,7 @@ import atexit
 import itertools
 import os
 from pathlib import Path
+from typing import Self
 
 from nemo_relay import subscribers
 from nemo_relay._runtime.dispatch import dispatcher
@@ -74,7 +75,7 @@ class Recording:
         self._files.finish()
         self._exporter.shutdown(STOP_SECONDS)
 
-    def __enter__(self) -> Recording:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -77,9 +77,7 @@ def push(
     return open_scope(name, scope_type, handle, attributes, data, metadata, input, timestamp, ambient=True)
 
 
-def pop(
-    handle: ScopeHandle, *, output: Any = None, metadata: Any = None, timestamp: datetime | None = None
-) -> None:
+def pop(handle: ScopeHandle, *, output: Any = None, metadata: Any = None, timestamp: datetime | None = None) -> None:
     """End a scope, wherever this context stands. What it owns goes with it.
 
     Args:
@@ -119,9 +117,7 @@ def start(
     return open_scope(name, scope_type, parent, attributes, data, metadata, input, timestamp, ambient=False)
 
 
-def end(
-    handle: ScopeHandle, *, output: Any = None, metadata: Any = None, timestamp: datetime | None = None
-) -> bool:
+def end(handle: ScopeHandle, *, output: Any = None, metadata: Any = None, timestamp: datetime | None = None) -> bool:
     """End a detached scope; False when it had ended already. Arguments as for ``pop``."""
     expect(handle, ScopeHandle)
     if not handle._open:
@@ -162,7 +158,8 @@ def scope(
 ) -> ManagedScope:
     """A scope for a block, or, as a decorator, for each call of a function (sync or async).
 
-    At the end of the block the outcome is recorded: ``otel.status_code`` is ``OK``, or ``ERROR`` with a description when
+    At the end of the block the outcome is recorded: ``otel.status_code`` is ``OK``, or ``ERROR`` with a
+    description when
     the block raised. The exception passes through untouched. Arguments as for ``push``.
 
     >>> from nemo_relay import ScopeType, scope
@@ -217,9 +214,7 @@ def event(
         rearm_freshness(handle or context.current())
     if registry.quiet.events:
         return
-    lifecycle.mark(
-        name, handle or context.current(), data=data, metadata=metadata, data_schema=data_schema, ns=ns
-    )
+    lifecycle.mark(name, handle or context.current(), data=data, metadata=metadata, data_schema=data_schema, ns=ns)
 
 
 def metric(

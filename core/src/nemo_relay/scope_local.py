@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Registrations that a scope owns: they apply to the scope and what happens in it, and go when it ends.
 
-The functions are those of ``guardrails``, ``intercepts``, ``event_metadata`` and ``subscribers`` with the owning scope as
+The functions are those of ``guardrails``, ``intercepts``, ``event_metadata`` and ``subscribers`` with the owning
+scope as
 first argument. The same name may be used on several scopes and globally at once. A closed scope raises NotFound.
 """
 
@@ -88,8 +89,14 @@ def deregister_subscriber(scope_handle: Span, name: str) -> bool:
 
 
 def register_mark_sanitize(scope_handle: Span, name: str, priority: int, guardrail: EventSanitizeGuardrail) -> None:
-    """Let ``guardrail`` decide while the scope is open marks on their way to subscribers: ``(event, fields) -> fields``."""
-    register(registry.mark_sanitizers, entry(name, priority, guardrail, family=registry.mark_sanitizers), scope_handle)
+    """Let ``guardrail`` decide while the scope is open marks on their way to subscribers: ``(event, fields) ->
+    fields``.
+    """
+    register(
+        registry.mark_sanitizers,
+        entry(name, priority, guardrail, family=registry.mark_sanitizers),
+        scope_handle,
+    )
 
 
 def deregister_mark_sanitize(scope_handle: Span, name: str) -> bool:
@@ -97,9 +104,17 @@ def deregister_mark_sanitize(scope_handle: Span, name: str) -> bool:
     return deregister(registry.mark_sanitizers, name, scope_handle)
 
 
-def register_scope_sanitize_start(scope_handle: Span, name: str, priority: int, guardrail: EventSanitizeGuardrail) -> None:
-    """Let ``guardrail`` decide while the scope is open start events on their way to subscribers: ``(event, fields) -> fields``."""
-    register(registry.start_sanitizers, entry(name, priority, guardrail, family=registry.start_sanitizers), scope_handle)
+def register_scope_sanitize_start(
+    scope_handle: Span, name: str, priority: int, guardrail: EventSanitizeGuardrail
+) -> None:
+    """Let ``guardrail`` decide while the scope is open start events on their way to subscribers: ``(event, fields)
+    -> fields``.
+    """
+    register(
+        registry.start_sanitizers,
+        entry(name, priority, guardrail, family=registry.start_sanitizers),
+        scope_handle,
+    )
 
 
 def deregister_scope_sanitize_start(scope_handle: Span, name: str) -> bool:
@@ -107,9 +122,17 @@ def deregister_scope_sanitize_start(scope_handle: Span, name: str) -> bool:
     return deregister(registry.start_sanitizers, name, scope_handle)
 
 
-def register_scope_sanitize_end(scope_handle: Span, name: str, priority: int, guardrail: EventSanitizeGuardrail) -> None:
-    """Let ``guardrail`` decide while the scope is open end events on their way to subscribers: ``(event, fields) -> fields``."""
-    register(registry.end_sanitizers, entry(name, priority, guardrail, family=registry.end_sanitizers), scope_handle)
+def register_scope_sanitize_end(
+    scope_handle: Span, name: str, priority: int, guardrail: EventSanitizeGuardrail
+) -> None:
+    """Let ``guardrail`` decide while the scope is open end events on their way to subscribers: ``(event, fields)
+    -> fields``.
+    """
+    register(
+        registry.end_sanitizers,
+        entry(name, priority, guardrail, family=registry.end_sanitizers),
+        scope_handle,
+    )
 
 
 def deregister_scope_sanitize_end(scope_handle: Span, name: str) -> bool:
@@ -117,9 +140,17 @@ def deregister_scope_sanitize_end(scope_handle: Span, name: str) -> bool:
     return deregister(registry.end_sanitizers, name, scope_handle)
 
 
-def register_tool_sanitize_request(scope_handle: Span, name: str, priority: int, guardrail: ToolSanitizeGuardrail) -> None:
-    """Let ``guardrail`` decide while the scope is open the arguments that events show of a tool call: ``(tool_name, args) -> args``."""
-    register(registry.tool_request_sanitizers, entry(name, priority, guardrail, family=registry.tool_request_sanitizers), scope_handle)
+def register_tool_sanitize_request(
+    scope_handle: Span, name: str, priority: int, guardrail: ToolSanitizeGuardrail
+) -> None:
+    """Let ``guardrail`` decide while the scope is open the arguments that events show of a tool call:
+    ``(tool_name, args) -> args``.
+    """
+    register(
+        registry.tool_request_sanitizers,
+        entry(name, priority, guardrail, family=registry.tool_request_sanitizers),
+        scope_handle,
+    )
 
 
 def deregister_tool_sanitize_request(scope_handle: Span, name: str) -> bool:
@@ -127,9 +158,17 @@ def deregister_tool_sanitize_request(scope_handle: Span, name: str) -> bool:
     return deregister(registry.tool_request_sanitizers, name, scope_handle)
 
 
-def register_tool_sanitize_response(scope_handle: Span, name: str, priority: int, guardrail: ToolSanitizeGuardrail) -> None:
-    """Let ``guardrail`` decide while the scope is open the result that events show of a tool call: ``(tool_name, result) -> result``."""
-    register(registry.tool_response_sanitizers, entry(name, priority, guardrail, family=registry.tool_response_sanitizers), scope_handle)
+def register_tool_sanitize_response(
+    scope_handle: Span, name: str, priority: int, guardrail: ToolSanitizeGuardrail
+) -> None:
+    """Let ``guardrail`` decide while the scope is open the result that events show of a tool call: ``(tool_name,
+    result) -> result``.
+    """
+    register(
+        registry.tool_response_sanitizers,
+        entry(name, priority, guardrail, family=registry.tool_response_sanitizers),
+        scope_handle,
+    )
 
 
 def deregister_tool_sanitize_response(scope_handle: Span, name: str) -> bool:
@@ -137,9 +176,17 @@ def deregister_tool_sanitize_response(scope_handle: Span, name: str) -> bool:
     return deregister(registry.tool_response_sanitizers, name, scope_handle)
 
 
-def register_tool_conditional_execution(scope_handle: Span, name: str, priority: int, guardrail: ToolConditionalExecutionGuardrail) -> None:
-    """Let ``guardrail`` decide while the scope is open whether a tool call may run: ``(tool_name, args) -> reason | None``."""
-    register(registry.tool_guardrails, entry(name, priority, guardrail, family=registry.tool_guardrails), scope_handle)
+def register_tool_conditional_execution(
+    scope_handle: Span, name: str, priority: int, guardrail: ToolConditionalExecutionGuardrail
+) -> None:
+    """Let ``guardrail`` decide while the scope is open whether a tool call may run: ``(tool_name, args) -> reason
+    | None``.
+    """
+    register(
+        registry.tool_guardrails,
+        entry(name, priority, guardrail, family=registry.tool_guardrails),
+        scope_handle,
+    )
 
 
 def deregister_tool_conditional_execution(scope_handle: Span, name: str) -> bool:
@@ -147,9 +194,17 @@ def deregister_tool_conditional_execution(scope_handle: Span, name: str) -> bool
     return deregister(registry.tool_guardrails, name, scope_handle)
 
 
-def register_llm_sanitize_request(scope_handle: Span, name: str, priority: int, guardrail: LlmSanitizeRequestGuardrail) -> None:
-    """Let ``guardrail`` decide while the scope is open the request that events show of an LLM call: ``(request, context) -> request | None``."""
-    register(registry.llm_request_sanitizers, entry(name, priority, guardrail, family=registry.llm_request_sanitizers), scope_handle)
+def register_llm_sanitize_request(
+    scope_handle: Span, name: str, priority: int, guardrail: LlmSanitizeRequestGuardrail
+) -> None:
+    """Let ``guardrail`` decide while the scope is open the request that events show of an LLM call: ``(request,
+    context) -> request | None``.
+    """
+    register(
+        registry.llm_request_sanitizers,
+        entry(name, priority, guardrail, family=registry.llm_request_sanitizers),
+        scope_handle,
+    )
 
 
 def deregister_llm_sanitize_request(scope_handle: Span, name: str) -> bool:
@@ -157,9 +212,17 @@ def deregister_llm_sanitize_request(scope_handle: Span, name: str) -> bool:
     return deregister(registry.llm_request_sanitizers, name, scope_handle)
 
 
-def register_llm_sanitize_response(scope_handle: Span, name: str, priority: int, guardrail: LlmSanitizeResponseGuardrail) -> None:
-    """Let ``guardrail`` decide while the scope is open the response that events show of an LLM call: ``(response, context) -> response | None``."""
-    register(registry.llm_response_sanitizers, entry(name, priority, guardrail, family=registry.llm_response_sanitizers), scope_handle)
+def register_llm_sanitize_response(
+    scope_handle: Span, name: str, priority: int, guardrail: LlmSanitizeResponseGuardrail
+) -> None:
+    """Let ``guardrail`` decide while the scope is open the response that events show of an LLM call: ``(response,
+    context) -> response | None``.
+    """
+    register(
+        registry.llm_response_sanitizers,
+        entry(name, priority, guardrail, family=registry.llm_response_sanitizers),
+        scope_handle,
+    )
 
 
 def deregister_llm_sanitize_response(scope_handle: Span, name: str) -> bool:
@@ -167,9 +230,15 @@ def deregister_llm_sanitize_response(scope_handle: Span, name: str) -> bool:
     return deregister(registry.llm_response_sanitizers, name, scope_handle)
 
 
-def register_llm_conditional_execution(scope_handle: Span, name: str, priority: int, guardrail: LlmConditionalExecutionGuardrail) -> None:
+def register_llm_conditional_execution(
+    scope_handle: Span, name: str, priority: int, guardrail: LlmConditionalExecutionGuardrail
+) -> None:
     """Let ``guardrail`` decide while the scope is open whether an LLM call may run: ``(request) -> reason | None``."""
-    register(registry.llm_guardrails, entry(name, priority, guardrail, family=registry.llm_guardrails), scope_handle)
+    register(
+        registry.llm_guardrails,
+        entry(name, priority, guardrail, family=registry.llm_guardrails),
+        scope_handle,
+    )
 
 
 def deregister_llm_conditional_execution(scope_handle: Span, name: str) -> bool:
@@ -177,9 +246,17 @@ def deregister_llm_conditional_execution(scope_handle: Span, name: str) -> bool:
     return deregister(registry.llm_guardrails, name, scope_handle)
 
 
-def register_tool_request(scope_handle: Span, name: str, priority: int, break_chain: bool, fn: ToolRequestIntercept) -> None:
-    """Let ``fn`` shape while the scope is open a tool's arguments: ``(tool_name, args) -> args``; ``break_chain`` ends the chain after it."""
-    register(registry.tool_request_intercepts, entry(name, priority, fn, break_chain=break_chain, family=registry.tool_request_intercepts), scope_handle)
+def register_tool_request(
+    scope_handle: Span, name: str, priority: int, break_chain: bool, fn: ToolRequestIntercept
+) -> None:
+    """Let ``fn`` shape while the scope is open a tool's arguments: ``(tool_name, args) -> args``; ``break_chain``
+    ends the chain after it.
+    """
+    register(
+        registry.tool_request_intercepts,
+        entry(name, priority, fn, break_chain=break_chain, family=registry.tool_request_intercepts),
+        scope_handle,
+    )
 
 
 def deregister_tool_request(scope_handle: Span, name: str) -> bool:
@@ -188,8 +265,14 @@ def deregister_tool_request(scope_handle: Span, name: str) -> bool:
 
 
 def register_tool_execution(scope_handle: Span, name: str, priority: int, fn: ToolExecutionIntercept) -> None:
-    """Let ``fn`` shape while the scope is open the execution of a tool: ``(context, next) -> ToolExecutionInterceptOutcome``."""
-    register(registry.tool_execution_intercepts, entry(name, priority, fn, family=registry.tool_execution_intercepts), scope_handle)
+    """Let ``fn`` shape while the scope is open the execution of a tool: ``(context, next) ->
+    ToolExecutionInterceptOutcome``.
+    """
+    register(
+        registry.tool_execution_intercepts,
+        entry(name, priority, fn, family=registry.tool_execution_intercepts),
+        scope_handle,
+    )
 
 
 def deregister_tool_execution(scope_handle: Span, name: str) -> bool:
@@ -197,9 +280,17 @@ def deregister_tool_execution(scope_handle: Span, name: str) -> bool:
     return deregister(registry.tool_execution_intercepts, name, scope_handle)
 
 
-def register_llm_request(scope_handle: Span, name: str, priority: int, break_chain: bool, fn: LlmRequestIntercept) -> None:
-    """Let ``fn`` shape while the scope is open an LLM request: ``(name, request, annotated) -> LLMRequestInterceptOutcome``; ``break_chain`` ends the chain after it."""
-    register(registry.llm_request_intercepts, entry(name, priority, fn, break_chain=break_chain, family=registry.llm_request_intercepts), scope_handle)
+def register_llm_request(
+    scope_handle: Span, name: str, priority: int, break_chain: bool, fn: LlmRequestIntercept
+) -> None:
+    """Let ``fn`` shape while the scope is open an LLM request: ``(name, request, annotated) ->
+    LLMRequestInterceptOutcome``; ``break_chain`` ends the chain after it.
+    """
+    register(
+        registry.llm_request_intercepts,
+        entry(name, priority, fn, break_chain=break_chain, family=registry.llm_request_intercepts),
+        scope_handle,
+    )
 
 
 def deregister_llm_request(scope_handle: Span, name: str) -> bool:
@@ -208,8 +299,14 @@ def deregister_llm_request(scope_handle: Span, name: str) -> bool:
 
 
 def register_llm_execution(scope_handle: Span, name: str, priority: int, fn: LlmExecutionIntercept) -> None:
-    """Let ``fn`` shape while the scope is open the execution of an LLM call: ``(name, request, context, next) -> response``."""
-    register(registry.llm_execution_intercepts, entry(name, priority, fn, family=registry.llm_execution_intercepts), scope_handle)
+    """Let ``fn`` shape while the scope is open the execution of an LLM call: ``(name, request, context, next) ->
+    response``.
+    """
+    register(
+        registry.llm_execution_intercepts,
+        entry(name, priority, fn, family=registry.llm_execution_intercepts),
+        scope_handle,
+    )
 
 
 def deregister_llm_execution(scope_handle: Span, name: str) -> bool:
@@ -217,9 +314,17 @@ def deregister_llm_execution(scope_handle: Span, name: str) -> bool:
     return deregister(registry.llm_execution_intercepts, name, scope_handle)
 
 
-def register_llm_stream_execution(scope_handle: Span, name: str, priority: int, fn: LlmStreamExecutionIntercept) -> None:
-    """Let ``fn`` shape while the scope is open the execution of a streamed LLM call: ``(name, request, context, next) -> async iterator``."""
-    register(registry.llm_stream_intercepts, entry(name, priority, fn, family=registry.llm_stream_intercepts), scope_handle)
+def register_llm_stream_execution(
+    scope_handle: Span, name: str, priority: int, fn: LlmStreamExecutionIntercept
+) -> None:
+    """Let ``fn`` shape while the scope is open the execution of a streamed LLM call: ``(name, request, context,
+    next) -> async iterator``.
+    """
+    register(
+        registry.llm_stream_intercepts,
+        entry(name, priority, fn, family=registry.llm_stream_intercepts),
+        scope_handle,
+    )
 
 
 def deregister_llm_stream_execution(scope_handle: Span, name: str) -> bool:

@@ -160,10 +160,14 @@ def _unstarted(name: str, args: Any) -> ToolCall:
 
 
 def request_intercepts(name: str, args: Any) -> Any:
-    """Run the request intercepts alone: the arguments they make of ``args``; an awaitable of them inside a running loop."""
+    """Run the request intercepts alone: the arguments they make of ``args``; an awaitable of them inside a running
+    loop.
+    """
     return rewrite(_unstarted(name, args))
 
 
 def conditional_execution(name: str, args: Any) -> Any:
-    """Ask the conditional guardrails alone: returns None or raises GuardrailRejected; awaitable inside a running loop."""
+    """Ask the conditional guardrails alone: returns None or raises GuardrailRejected; awaitable inside a running
+    loop.
+    """
     return ask(_unstarted(name, args))

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import Any, Literal, TypeAlias, TypedDict, TypeVar, Union
+from typing import Any, Literal, TypeAlias, TypedDict, TypeVar
 
 from nemo_relay._runtime.codec_context import (
     LlmCodecIdentity,
@@ -26,7 +26,7 @@ from nemo_relay._runtime.results import (
 )
 
 T = TypeVar("T")
-Maybe: TypeAlias = Union[T, Awaitable[T]]
+Maybe: TypeAlias = T | Awaitable[T]
 
 JsonPrimitive: TypeAlias = str | int | float | bool | None
 JsonValue: TypeAlias = Any
@@ -50,7 +50,7 @@ class EventSanitizeFields(TypedDict):
     metadata: Any
 
 
-Event: TypeAlias = Union[ScopeEvent, MarkEvent]
+Event: TypeAlias = ScopeEvent | MarkEvent
 EventMetadataScalar: TypeAlias = str | int | float | bool
 EventMetadataValue: TypeAlias = EventMetadataScalar | list[EventMetadataScalar]
 EventMetadata: TypeAlias = dict[str, EventMetadataValue]

@@ -6,6 +6,7 @@ from __future__ import annotations
 import contextvars
 import sys
 from collections.abc import Awaitable, Callable, Coroutine
+from contextlib import suppress
 from typing import Any
 
 
@@ -33,9 +34,7 @@ def running_loop() -> Any:
     return asyncio._get_running_loop()
 
 
-def run_on_some_loop(
-    make: Callable[[], Coroutine[Any, Any, Any]], loop: Any, context: contextvars.Context
-) -> Any:
+def run_on_some_loop(make: Callable[[], Coroutine[Any, Any, Any]], loop: Any, context: contextvars.Context) -> Any:
     """Run ``make()`` to its end in ``context``: on ``loop`` while it runs, else on a loop made for it. Blocks."""
     if loop is not None and loop.is_running():
         return _run_elsewhere(make, loop, context)
@@ -70,10 +69,8 @@ def _run_elsewhere(make: Callable[[], Coroutine[Any, Any, Any]], loop: Any, cont
 
 
 async def _quiet(run: Callable[[], Awaitable[None]]) -> None:
-    try:
+    with suppress(Exception):  # it is in the future that the dispatcher waits for
         await run()
-    except Exception:  # noqa: S110 - it is in the future that the dispatcher waits for
-        pass
 
 
 def run_blocking(make: Callable[[], Coroutine[Any, Any, Any]], context: contextvars.Context | None = None) -> Any:

@@ -6,7 +6,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 
 from nemo_relay.errors import InvalidTimestamp
 
@@ -14,7 +14,7 @@ source: Callable[[], int] = time.time_ns
 
 # The last second that was formatted, with its first nanosecond: most events share it with their neighbour.
 _second: tuple[int, str] = (0, "1970-01-01T00:00:00.")
-_EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @contextmanager

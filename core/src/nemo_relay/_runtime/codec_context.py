@@ -108,6 +108,6 @@ def identity(codec: Any) -> LlmCodecIdentity:
     """What to call ``codec`` towards middleware."""
     if codec is None:
         return LlmCodecIdentity()
-    known = getattr(codec, "codec_id", None)
-    kind = getattr(codec, "codec_kind", "opaque")
+    known: str | None = getattr(codec, "codec_id", None)
+    kind: CodecKind = getattr(codec, "codec_kind", "opaque")
     return LlmCodecIdentity(kind, known if kind in ("builtin", "runtime") else None)

@@ -39,6 +39,8 @@ def current() -> Span:
     here = _get()
     if here is None:
         here = begin()
+    elif not here._open:  # closed elsewhere, e.g. by the code that started this task
+        here = _nearest_open(here)
     return _resolve(here) if _resolvers else here
 
 

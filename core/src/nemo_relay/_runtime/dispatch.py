@@ -154,7 +154,6 @@ class Dispatcher:
         self._loop.run_until_complete(wait())
 
 
-
 def _guarded(job: Callable[[], None]) -> None:
     try:
         job()

@@ -34,7 +34,7 @@ def _model(value: Any) -> Any:
     for mode in ({"mode": "json"}, {}):
         try:
             return value.model_dump(**mode)
-        except Exception:  # noqa: S112 - a model that cannot dump itself is shown by its repr
+        except Exception:
             continue
     return _repr(value)
 

@@ -15,6 +15,10 @@ class _Named(IntEnum):
 
     __str__ = __repr__
 
+    def __bool__(self) -> bool:
+        # Members are no numbers: `severity or default` must not lose the member that happens to be 0.
+        return True
+
 
 class ScopeType(_Named):
     """What kind of work a scope stands for. On the wire it is the lower-case name."""

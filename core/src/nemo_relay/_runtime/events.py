@@ -187,7 +187,7 @@ def _annotation(profile: dict[str, Any] | None, key: str) -> Any:
     value = None if profile is None else profile.get(key)
     if value is None:
         return None
-    from nemo_relay._runtime.annotations import restore
+    from nemo_relay._runtime.annotating import restore
 
     return restore(key, value)
 

@@ -6,18 +6,26 @@ from __future__ import annotations
 import sys
 from collections import Counter
 
+MAX_KINDS = 4_096  # further kinds are counted under their event alone: names of spans may be without number
+
 counts: Counter[str] = Counter()
 
 
 def report(event: str, error: BaseException, **fields: object) -> None:
     """Count the failure ``event``; write it to the operational log the first time it happens for these ``fields``."""
-    key = f"{event}:{sorted(fields.items())!r}:{type(error).__name__}"
     counts[event] += 1
-    counts[key] += 1
-    if counts[key] == 1:
+    if is_first(f"{event}:{sorted(fields.items())!r}:{type(error).__name__}"):
         from nemo_relay._runtime import oplog
 
         oplog.error(event, f"{type(error).__name__}: {error}", **fields)
+
+
+def is_first(kind: str) -> bool:
+    """Count the failure ``kind``; whether it is the first one."""
+    if kind not in counts and len(counts) >= MAX_KINDS:
+        return False
+    counts[kind] += 1
+    return counts[kind] == 1
 
 
 def say(line: str) -> None:

@@ -23,6 +23,8 @@ try:
 except ImportError:  # a platform without advisory locks: overlapping overwrites then keep only the newest file
     fcntl = None  # type: ignore[assignment]
 
+_LOCKS = fcntl is not None
+
 _CHECK_SECONDS = 1.0  # how often a writer looks whether its file is still there
 _FLAGS = os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC | getattr(os, "O_NOFOLLOW", 0)
 
@@ -88,7 +90,7 @@ class FileSink:
             state = os.fstat(fd)
             if not stat.S_ISREG(state.st_mode):
                 raise _NotRegular(self.path)
-            if fcntl is not None:
+            if _LOCKS:
                 fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)  # tells a later overwriter that somebody writes here
             if state.st_size and _last_byte(self.path) != b"\n":
                 os.write(fd, b"\n")  # a crash tore the last line: it must not swallow the next one
@@ -108,7 +110,7 @@ class FileSink:
             # Under the old number, so that a thread that is about to write needs no lock.
             os.dup2(fd, self._fd, inheritable=False)
             os.close(fd)
-            if fcntl is not None:
+            if _LOCKS:
                 fcntl.flock(self._fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
 
 
@@ -145,7 +147,7 @@ def _make_room(path: Path) -> None:
 
 
 def _in_use(fd: int) -> bool:
-    if fcntl is None:
+    if not _LOCKS:
         return False
     try:
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)

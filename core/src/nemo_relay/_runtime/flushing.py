@@ -7,6 +7,7 @@ import atexit
 import os
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 from nemo_relay._runtime import ids, registry
@@ -43,7 +44,7 @@ async def flush_async(bridge: FlushBridge, timeout: float | None) -> bool:
     bridge.submit(waiter)
     try:
         await asyncio.wait_for(waiter, timeout)
-    except asyncio.TimeoutError:
+    except TimeoutError:
         return False
     return True
 
@@ -95,10 +96,8 @@ def _resolve(waiter: Any, error: BaseException | None) -> None:
         else:
             waiter.set_exception(error)
 
-    try:
+    with suppress(RuntimeError):  # its loop may have closed: nobody waits any more then
         waiter.get_loop().call_soon_threadsafe(settle)
-    except RuntimeError:  # its loop has closed: nobody waits any more
-        pass
 
 
 def _at_exit() -> None:

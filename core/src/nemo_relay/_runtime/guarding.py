@@ -18,9 +18,7 @@ if TYPE_CHECKING:
     from nemo_relay._runtime.managed import ManagedCall, Step
 
 
-def check(
-    call: ManagedCall, guardrails: tuple[Entry, ...], *, mark: bool = True
-) -> Generator[Step, Any, None]:
+def check(call: ManagedCall, guardrails: tuple[Entry, ...], *, mark: bool = True) -> Generator[Step, Any, None]:
     """Ask ``guardrails`` in order; the first that answers with a reason ends the call.
 
     Raises:

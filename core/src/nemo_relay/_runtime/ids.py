@@ -3,8 +3,8 @@
 
 Layout: 48 bits of milliseconds, 12 bits of the fraction of that millisecond, 38 random bits that are drawn once (and
 grow by one every 16 million identifiers), and a 24-bit counter. The low 64 bits become the W3C span id, so they must
-differ between any two spans of a trace; a counter guarantees what random bits only make likely. ``next()`` on a counter is
-one atomic step, so no lock is taken. What rarely changes is kept as text: most of the cost is in formatting.
+differ between any two spans of a trace; a counter guarantees what random bits only make likely. ``next()`` on a
+counter is one atomic step, so no lock is taken. What rarely changes is kept as text: most of the cost is in formatting.
 """
 
 from __future__ import annotations

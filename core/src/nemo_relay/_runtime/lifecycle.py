@@ -17,6 +17,7 @@ OK: dict[str, Any] = {"otel.status_code": "OK"}
 _OK_JSON = encode(OK)
 _MICROSECOND = 1_000
 
+
 def session_of(span: Span) -> str | None:
     """The session an event at ``span`` belongs to: its outermost agent, else the root of its stack."""
     if span._session is not None:
@@ -26,7 +27,12 @@ def session_of(span: Span) -> str | None:
 
 
 def start(
-    span: Span, audience: Audience, ns: int, data: bytes, profile: str = "null", sanitize: Sanitize | None = None
+    span: Span,
+    audience: Audience,
+    ns: int,
+    data: bytes,
+    profile: str = "null",
+    sanitize: Sanitize | None = None,
 ) -> None:
     """Publish the start event of ``span``."""
     span._started = ns

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from nemo_relay._runtime import annotations, clock, lifecycle, propagation, registry
+from nemo_relay._runtime import annotating, clock, lifecycle, propagation, registry
 from nemo_relay._runtime.codec_context import LlmExecutionContext, LlmRequestContext, LlmResponseContext
 from nemo_relay._runtime.encoding import NULL, encode, quote
 from nemo_relay._runtime.llmsanitizing import request_sanitizer, response_sanitizer, without_credentials
@@ -74,7 +74,7 @@ class LlmCall(ManagedCall):
     def rewrite(self) -> Steps:
         entries = registry.visible(registry.llm_request_intercepts, self.parent)
         if not entries:
-            self.annotated = annotations.observed(self.codec, self.argument, self.parent)
+            self.annotated = annotating.observed(self.codec, self.argument, self.parent)
             return
         request = self.argument
         annotated = None if self.codec is None else self.codec.decode(request)
@@ -130,7 +130,7 @@ class LlmCall(ManagedCall):
         if self.marks:
             emit_pending(self.marks, self.span, started + _MICROSECOND, step_ns=0, family="llm")
         if self.contributions:
-            annotations.contribute(self.span, self.contributions, started + 2 * _MICROSECOND)
+            annotating.contribute(self.span, self.contributions, started + 2 * _MICROSECOND)
         self.argument = traced(self.argument, self.span, shown)
 
     def context(self) -> LlmExecutionContext:
@@ -168,7 +168,9 @@ class LlmCall(ManagedCall):
 
 
 def traced(request: LLMRequest, span: LLMHandle, observed: bool) -> LLMRequest:
-    """``request`` with the W3C header of ``span``; the very same where the call belongs to no trace that anybody sees."""
+    """``request`` with the W3C header of ``span``; the very same where the call belongs to no trace that anybody
+    sees.
+    """
     if not propagation.send_header or not (observed or (span._parent is not None and span._parent._parent is not None)):
         return request
     header = propagation.traceparent(span)
@@ -192,13 +194,13 @@ def open_llm(
 ) -> tuple[LLMHandle, bool]:
     """Make the span of an LLM call and publish its start; also says whether anybody heard it."""
     span = LLMHandle(name, parent, bits, data, metadata, model_name)
-    fresh = annotations.consume_freshness(parent)
+    fresh = annotating.consume_freshness(parent)
     audience = registry.audience(parent)
     if audience is None:
         return span, False
     content = request.content
     if annotated is not None and not fresh:
-        annotated, content = annotations.recent(annotated, content, codec, request)
+        annotated, content = annotating.recent(annotated, content, codec, request)
     headers = request.headers
     shown = encode(without_credentials(headers)) if headers else b"{}"
     payload = b'{"content":%b,"headers":%b}' % (encode(content), shown)
@@ -213,7 +215,7 @@ def _profile(model_name: str | None, key: str, annotated: Any, first_chunk: floa
         return "{}" if model_name is None else f'{{"model_name":{quote(model_name)}}}'
     profile: dict[str, Any] = {} if model_name is None else {"model_name": model_name}
     if annotated is not None:
-        profile[key] = annotations.plain(annotated)
+        profile[key] = annotating.plain(annotated)
     if first_chunk is not None:
         profile["time_to_first_chunk"] = first_chunk
     return encode(profile).decode()
@@ -243,7 +245,7 @@ def finish_llm(
             payload = encode(fallback)
         sanitize = response_sanitizer(span, response_codec, fallback)
         if annotated is None and sanitize is None and response_codec is not None:
-            annotated = annotations.response(response_codec, response, span)
+            annotated = annotating.response(response_codec, response, span)
         ns = lifecycle.end_time(span, None) if ns is None else ns
         profile = _profile(span._model_name, "annotated_response", annotated, first_chunk)
         lifecycle.end(span, audience, ns, payload, status, profile, sanitize)

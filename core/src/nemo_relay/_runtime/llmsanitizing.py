@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Generator
 from typing import Any
 
-from nemo_relay._runtime import annotations, faults, registry
+from nemo_relay._runtime import annotating, faults, registry
 from nemo_relay._runtime.codec_context import LlmRequestContext, LlmResponseContext
 from nemo_relay._runtime.encoding import encode, strict
 from nemo_relay._runtime.publish import Sanitize, Step
@@ -48,7 +48,7 @@ def request_sanitizer(span: LLMHandle, codec: Any) -> Sanitize | None:
         before = encode(record["data"])
         for entry in entries:
             try:
-                answer = yield entry.fn, (shown, LlmRequestContext(codec))
+                answer = yield entry.fn, (shown, LlmRequestContext(codec))[: 2 - entry.form]
                 if answer is None:
                     _omit(record, "annotated_request")
                     return
@@ -62,9 +62,9 @@ def request_sanitizer(span: LLMHandle, codec: Any) -> Sanitize | None:
                 return
         if codec is not None and encode(record["data"]) != before:
             record["category_profile"].pop("annotated_request", None)
-            annotated = annotations.decoded(codec, shown)
+            annotated = annotating.decoded(codec, shown)
             if annotated is not None:
-                record["category_profile"]["annotated_request"] = annotations.plain(annotated)
+                record["category_profile"]["annotated_request"] = annotating.plain(annotated)
 
     return sanitize
 
@@ -78,7 +78,7 @@ def response_sanitizer(span: LLMHandle, codec: Any, fallback: Any) -> Sanitize |
     def sanitize(record: dict[str, Any]) -> Generator[Step, Any, None]:
         for entry in entries:
             try:
-                answer = yield entry.fn, (record["data"], LlmResponseContext(codec))
+                answer = yield entry.fn, (record["data"], LlmResponseContext(codec))[: 2 - entry.form]
                 if answer is None:
                     _omit(record, "annotated_response")
                     return
@@ -92,9 +92,9 @@ def response_sanitizer(span: LLMHandle, codec: Any, fallback: Any) -> Sanitize |
             record["data"] = fallback
         profile = record["category_profile"]
         if "annotated_response" not in profile:
-            annotated = annotations.response(codec, record["data"], span)
+            annotated = annotating.response(codec, record["data"], span)
             if annotated is not None:
-                profile["annotated_response"] = annotations.plain(annotated)
+                profile["annotated_response"] = annotating.plain(annotated)
 
     return sanitize
 

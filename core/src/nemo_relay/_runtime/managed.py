@@ -39,12 +39,14 @@ class Produced:
 
 
 class Raised:
-    """The outcome of a call that failed. Returned, not raised: a generator would turn StopIteration into another error."""
+    """The outcome of a call that failed. Returned, not raised: a generator would turn StopIteration into another
+    error.
+    """
 
     __slots__ = ("error",)
 
     def __init__(self, error: BaseException) -> None:
-        self.error = error
+        self.error: BaseException | None = error
 
 
 class ManagedCall(ABC):
@@ -58,6 +60,7 @@ class ManagedCall(ABC):
 
     name: str
     argument: Any
+    metadata: Any
     func: Callable[..., Any]
     parent: Span
     span: Span
@@ -223,7 +226,7 @@ class Branch:
         return self._proceed.call.present(produced, self._proceed.entry)
 
     def __await__(self) -> Generator[Any, Any, Any]:
-        return (self._future or self._run()).__await__()  # type: ignore[no-any-return]
+        return (self._future or self._run()).__await__()
 
     def __getattr__(self, name: str) -> Any:
         # done(), add_done_callback(), cancel(), ...: asked of a future, so become one.
@@ -294,8 +297,8 @@ def drive_sync(run: Steps) -> Any:
 
 def _result(outcome: Any) -> Any:
     if outcome.__class__ is Raised:
-        error = outcome.error
-        outcome.error = None
+        error, outcome.error = outcome.error, None
+        assert error is not None
         try:
             raise error
         finally:

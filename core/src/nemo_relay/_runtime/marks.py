@@ -10,6 +10,7 @@ from nemo_relay._runtime.encoding import strict
 from nemo_relay._runtime.enums import LogSeverity
 from nemo_relay._runtime.events import SEVERITY_KEY
 from nemo_relay._runtime.spans import ScopeHandle, Span
+from nemo_relay._runtime.typecheck import expect
 
 
 def checked_schema(schema: Any) -> dict[str, str]:
@@ -64,6 +65,11 @@ class PendingMarkSpec:
         data_schema: dict[str, str] | None = None,
         severity: LogSeverity | None = None,
     ) -> None:
+        expect(name, str, where="name")
+        if category is not None:
+            expect(category, str, where="category")
+        if severity is not None:
+            expect(severity, LogSeverity, where="severity")
         self.name = name
         self.category = category
         self.category_profile = _checked_profile(category_profile)
@@ -108,5 +114,3 @@ def emit_pending(specs: list[PendingMarkSpec], span: Span, after_ns: int, *, ste
             profile=spec.category_profile,
             ns=after_ns + position * step_ns,
         )
-
-

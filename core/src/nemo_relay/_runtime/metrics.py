@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 from nemo_relay._runtime.enums import MetricKind, MetricValueType
@@ -57,6 +58,11 @@ class MetricMeasurement:
         expect(name, str, where="name")
         expect(kind, MetricKind, where="kind")
         expect(value_type, MetricValueType, where="value_type")
+        for text, where in ((unit, "unit"), (description, "description")):
+            if text is not None:
+                expect(text, str, where=where)
+        if boundaries is not None and (isinstance(boundaries, str) or not isinstance(boundaries, Sequence)):
+            raise TypeError(f"boundaries must be a sequence of numbers, not {boundaries!r}")
         self.name = name
         self.kind = kind
         self.value_type = value_type
@@ -108,7 +114,8 @@ def _name_problem(item: MetricMeasurement) -> str | None:
 
 
 def _value_problem(item: MetricMeasurement) -> str | None:
-    value, kind = item.value, item.value_type
+    value: Any = item.value
+    kind = item.value_type
     whole = isinstance(value, int) and not isinstance(value, bool)
     if kind is MetricValueType.U64 and not (whole and 0 <= value <= _I64_MAX):
         return "value must be an unsigned integer no greater than i64::MAX"
@@ -135,7 +142,7 @@ def _shape_problem(item: MetricMeasurement) -> str | None:
         return "boundaries must contain at most 64 entries"
     if not all(math.isfinite(boundary) for boundary in boundaries):
         return "boundaries must be finite"
-    if any(low >= high for low, high in zip(boundaries, boundaries[1:], strict=False)):
+    if any(low >= high for low, high in pairwise(boundaries)):
         return "boundaries must be strictly increasing without duplicates"
     return None
 

@@ -271,9 +271,7 @@ def capture_header(span: Span) -> str:
     """
     header = traceparent(span)
     if header is None:
-        raise NoActiveScope(
-            "invalid argument: no emitted Relay scope is available for W3C trace context capture"
-        )
+        raise NoActiveScope("invalid argument: no emitted Relay scope is available for W3C trace context capture")
     return header
 
 

@@ -3,8 +3,8 @@
 
 Payload sanitizers, metadata injectors and event sanitizers form one chain, written once as a generator that yields
 the callbacks to run. It is driven inline, on the emitter's thread, so that a start event is in the kernel's hands
-before the work begins. At the first callback that turns out to be async the rest of the chain moves to the dispatcher's queue,
-and all later events line up behind it: telemetry waits, the application does not.
+before the work begins. At the first callback that turns out to be async the rest of the chain moves to the queue of
+the dispatcher, and all later events line up behind it: telemetry waits, the application does not.
 """
 
 from __future__ import annotations
@@ -159,7 +159,9 @@ def _chain(
 _FIELDS = ("category_profile", "data", "metadata")
 
 
-def _sanitize_event(make: EventType, record: dict[str, Any], sanitizers: tuple[Entry, ...]) -> Generator[Step, Any, None]:
+def _sanitize_event(
+    make: EventType, record: dict[str, Any], sanitizers: tuple[Entry, ...]
+) -> Generator[Step, Any, None]:
     for entry in sanitizers:
         fields = {name: record[name] for name in _FIELDS}
         try:

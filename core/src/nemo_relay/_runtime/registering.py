@@ -22,7 +22,7 @@ def entry(name: Any, priority: Any, fn: Any, *, break_chain: Any = False, family
         OverflowError: the priority does not fit 32 bits.
     """
     expect_text(name)
-    if not isinstance(priority, int) or isinstance(priority, bool):
+    if not isinstance(priority, int):
         raise TypeError(f"'{type(priority).__name__}' object cannot be interpreted as an integer")
     if not -(2**31) <= priority < 2**31:
         raise OverflowError("out of range integral type conversion attempted")
@@ -35,9 +35,12 @@ def entry(name: Any, priority: Any, fn: Any, *, break_chain: Any = False, family
     return made
 
 
-def register(family: Family, made: Entry, scope: Any = None) -> None:
+_GLOBAL: Any = object()
+
+
+def register(family: Family, made: Entry, scope: Any = _GLOBAL) -> None:
     """Add ``made`` globally, or to what ``scope`` owns."""
-    if scope is None:
+    if scope is _GLOBAL:
         family.add(made)
         return
     own = registry.local_family(family, _owner(scope), create=True)
@@ -45,10 +48,10 @@ def register(family: Family, made: Entry, scope: Any = None) -> None:
     own.add(made)
 
 
-def deregister(family: Family, name: Any, scope: Any = None) -> bool:
+def deregister(family: Family, name: Any, scope: Any = _GLOBAL) -> bool:
     """Remove the entry of that name; False when there is none."""
     expect_text(name)
-    if scope is None:
+    if scope is _GLOBAL:
         return family.remove(name)
     own = registry.local_family(family, _owner(scope), create=False)
     return own is not None and own.remove(name)
@@ -64,8 +67,7 @@ def _owner(scope: Any) -> ScopeHandle:
 def _form(family: Family, fn: Any) -> int:
     """Which generation's parameter list ``fn`` takes; 0 is the current one."""
     if family in (registry.llm_request_sanitizers, registry.llm_response_sanitizers):
-        _expect_two(fn)
-        return 0
+        return _sanitizer_form(fn)
     older = _OLDER_FORMS.get(family.kind)
     if older is None:
         return 0
@@ -93,16 +95,18 @@ def _binds(fn: Any, count: int) -> bool:
     return True
 
 
-def _expect_two(fn: Any) -> None:
+def _sanitizer_form(fn: Any) -> int:
+    """0 for ``(payload, context)``, 1 for ``(payload)`` of 0.5 and 0.6."""
     import inspect
 
     try:
-        signature = inspect.signature(fn)
+        inspect.signature(fn)
     except (TypeError, ValueError):
         raise TypeError(
             "LLM sanitizer callback signature cannot be inspected; use a callable that accepts `(payload, context)`"
         ) from None
-    try:
-        signature.bind(None, None)
-    except TypeError:
-        raise TypeError("LLM sanitizer callback must accept `(payload, context)`") from None
+    if _binds(fn, 2):
+        return 0
+    if _binds(fn, 1):
+        return 1
+    raise TypeError("LLM sanitizer callback must accept `(payload, context)`")

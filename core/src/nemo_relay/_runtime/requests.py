@@ -3,11 +3,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 
 class LLMRequest:
-    """One request to a model provider: ``headers`` (a dict) and ``content`` (any JSON value).
+    """One request to a model provider: ``headers`` (a dict; another mapping is copied) and ``content`` (any JSON value).
 
     Both are kept by identity and can be read, not assigned:
 
@@ -16,14 +17,16 @@ class LLMRequest:
     'm-1'
 
     Raises:
-        TypeError: ``headers`` is not a dict.
+        TypeError: ``headers`` is no mapping.
     """
 
     __slots__ = ("_content", "_headers")
 
-    def __init__(self, headers: dict[str, Any], content: Any) -> None:
+    def __init__(self, headers: Mapping[str, Any], content: Any) -> None:
         if not isinstance(headers, dict):
-            raise TypeError(f"LLMRequest headers: {type(headers).__name__!r} object is not an instance of 'dict'")
+            if not isinstance(headers, Mapping):
+                raise TypeError(f"not an instance of 'dict': LLMRequest headers are {headers!r}")
+            headers = dict(headers)
         self._headers = headers
         self._content = content
 

@@ -65,6 +65,11 @@ class ToolExecutionInterceptOutcome:
     def __init__(
         self, result: Any, pending_marks: list[PendingMarkSpec] | None = None, *, annotation: Any = None
     ) -> None:
+        if result.__class__ is ToolExecutionResult:
+            raise TypeError(
+                "ToolExecutionInterceptOutcome result must be the downstream payload, not ToolExecutionResult;"
+                " pass result=downstream.result, annotation=downstream.annotation"
+            )
         self.result = result
         self.annotation = annotation
         self.pending_marks = _marks(pending_marks)
@@ -100,7 +105,7 @@ class LLMRequestInterceptOutcome:
         self.request = request
         self.annotated_request = annotated_request
         self.pending_marks = _marks(pending_marks)
-        self.optimization_contributions = [_contribution(item) for item in optimization_contributions or ()]
+        self.optimization_contributions = _contributions(optimization_contributions)
 
     def __repr__(self) -> str:
         return f"LLMRequestInterceptOutcome(request={self.request!r})"
@@ -111,6 +116,14 @@ def _marks(specs: list[PendingMarkSpec] | None) -> list[PendingMarkSpec]:
     for spec in made:
         expect(spec, PendingMarkSpec, where="pending_marks")
     return made
+
+
+def _contributions(items: Any) -> list[dict[str, Any]]:
+    if items is None:
+        return []
+    if not isinstance(items, (list, tuple)):
+        raise ValueError(f"invalid optimization_contributions: expected a sequence, got {items!r}")
+    return [_contribution(item) for item in items]
 
 
 def _contribution(item: Any) -> dict[str, Any]:

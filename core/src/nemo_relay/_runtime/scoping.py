@@ -91,7 +91,7 @@ class ManagedScope:
     async def __aenter__(self) -> ScopeHandle:
         return self.__enter__()
 
-    async def __aexit__(self, kind: Any, error: BaseException | None, traceback: object) -> None:
+    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: object) -> None:
         self.__exit__(kind, error, traceback)
 
     def __call__(self, fn: Callable[P, R]) -> Callable[P, R]:
@@ -118,7 +118,7 @@ class ManagedScope:
 def _status(error: BaseException) -> dict[str, Any]:
     if is_cancellation(error):
         return {"otel.status_code": "ERROR", "otel.status_description": str(error) or "cancelled"}
-    if isinstance(error, Exception) or isinstance(error, (KeyboardInterrupt, SystemExit)):
+    if isinstance(error, (Exception, KeyboardInterrupt, SystemExit)):
         return {"otel.status_code": "ERROR", "otel.status_description": str(error)}
     return {"otel.status_code": "UNSET"}  # GeneratorExit: somebody stopped listening, nothing failed
 

@@ -36,7 +36,12 @@ class Span:
     )
     _category = "unknown"
     # The flags of an event as JSON text, by the bits that are set.
-    _flags: ClassVar[tuple[str, ...]] = ("[]", '["parallel"]', '["relocatable"]', '["parallel","relocatable"]')
+    _flags: ClassVar[tuple[str, ...]] = (
+        "[]",
+        '["parallel"]',
+        '["relocatable"]',
+        '["parallel","relocatable"]',
+    )
 
     def __init__(self, name: str, parent: Span | None, stack: ScopeStack, bits: int, data: Any, metadata: Any) -> None:
         self._name = name
@@ -121,9 +126,7 @@ class ToolHandle(Span):
     _category = "tool"
     _flags = ("[]", '["remote"]')
 
-    def __init__(
-        self, name: str, parent: Span, bits: int, data: Any, metadata: Any, tool_call_id: str | None
-    ) -> None:
+    def __init__(self, name: str, parent: Span, bits: int, data: Any, metadata: Any, tool_call_id: str | None) -> None:
         super().__init__(name, parent, parent._stack, bits, data, metadata)
         self._tool_call_id = tool_call_id
 
@@ -140,9 +143,7 @@ class LLMHandle(Span):
     _category = "llm"
     _flags = ("[]", '["stateful"]', '["streaming"]', '["stateful","streaming"]')
 
-    def __init__(
-        self, name: str, parent: Span, bits: int, data: Any, metadata: Any, model_name: str | None
-    ) -> None:
+    def __init__(self, name: str, parent: Span, bits: int, data: Any, metadata: Any, model_name: str | None) -> None:
         super().__init__(name, parent, parent._stack, bits, data, metadata)
         self._model_name = model_name
         self._contributions: Any = None

@@ -55,7 +55,8 @@ def propagate_scope_to_thread() -> ScopeStack:
     """
     if not scope_stack_active():
         raise NoActiveScope(
-            "no active scope stack in current context; call nemo_relay.get_scope_stack() or nemo_relay.scope.push() first"
+            "no active scope stack in current context; call nemo_relay.get_scope_stack() or"
+            " nemo_relay.scope.push() first"
         )
     stack = get_scope_stack()
     if stack.explicit:

@@ -122,7 +122,15 @@ def _late_tool(span: ToolHandle) -> ToolCall:
     parent = span._parent
     assert parent is not None
     call = ToolCall(
-        span._name, None, _unused, parent, span._bits, span._data, span._metadata, span._tool_call_id, sync=True
+        span._name,
+        None,
+        _unused,
+        parent,
+        span._bits,
+        span._data,
+        span._metadata,
+        span._tool_call_id,
+        sync=True,
     )
     call.span = span
     return call

@@ -9,7 +9,7 @@ provider, and closing or cancelling the consumer closes the producer. What ends 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Self
 
 from nemo_relay._runtime import clock, context, faults, lifecycle, registry
 from nemo_relay._runtime.llmcall import OLD_FORM, LlmCall
@@ -313,7 +313,7 @@ class SyncLlmStream:
         finally:
             self._ending.drop()
 
-    def __enter__(self) -> SyncLlmStream:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -330,4 +330,3 @@ def _dropped(ending: Ending) -> None:
         ending.drop()
     except Exception as error:  # during interpreter shutdown hardly anything is left to rely on
         faults.report("llm_stream_drop_failed", error)
-

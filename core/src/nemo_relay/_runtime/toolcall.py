@@ -16,6 +16,7 @@ from nemo_relay._runtime.results import (
     ToolExecutionInterceptOutcome,
     ToolExecutionResult,
 )
+from nemo_relay._runtime.skills import emit_skill_loads, source_of
 from nemo_relay._runtime.spans import Span, ToolHandle
 from nemo_relay._runtime.views import copy_json, same
 from nemo_relay.errors import InvalidArgument
@@ -75,7 +76,14 @@ class ToolCall(ManagedCall):
 
     def open(self) -> None:
         self.span = open_tool(
-            self.name, self.argument, self.parent, self.bits, self.data, self.metadata, self.tool_call_id, None
+            self.name,
+            self.argument,
+            self.parent,
+            self.bits,
+            self.data,
+            self.metadata,
+            self.tool_call_id,
+            None,
         )
 
     def layer_arguments(self, entry: Entry, value: Any, proceed: Continuation) -> tuple[Any, ...]:
@@ -170,6 +178,8 @@ def open_tool(
         ns = clock.source() if ns is None else ns
         sanitize = _sanitizer(registry.tool_request_sanitizers, span)
         lifecycle.start(span, audience, ns, encode(args), _profile(tool_call_id, None), sanitize)
+        if metadata is not None or source_of(name) is not None:
+            emit_skill_loads(span, args, ns, audience)
     return span
 
 

@@ -77,6 +77,4 @@ def settle(request: LLMRequest, original: LLMRequest) -> LLMRequest:
     same_content = same(content, original.content)
     if same_headers and same_content:
         return original
-    return LLMRequest(
-        original.headers if same_headers else headers, original.content if same_content else content
-    )
+    return LLMRequest(original.headers if same_headers else headers, original.content if same_content else content)

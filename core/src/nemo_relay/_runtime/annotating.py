@@ -58,7 +58,7 @@ def checked_response(annotated: Any) -> Any:
     if not isinstance(annotated, Mapping):
         raise ValueError(f"invalid annotated_response: expected an object, got {annotated!r}")
     try:
-        return AnnotatedLLMResponse.from_event(annotated)
+        return AnnotatedLLMResponse.from_event(dict(annotated))
     except (TypeError, ValueError) as error:
         raise ValueError(f"invalid annotated_response: {error}") from None
 
@@ -77,7 +77,7 @@ def restore(key: str, value: Any) -> Any:
     kind: Any = AnnotatedLLMRequest if key == "annotated_request" else AnnotatedLLMResponse
     if not isinstance(value, Mapping):
         return None
-    return kind.from_event(value)
+    return kind.from_event(dict(value))
 
 
 def contribute(span: LLMHandle, contributions: list[dict[str, Any]], ns: int) -> None:
@@ -117,8 +117,5 @@ def recent(annotated: Any, content: Any, codec: Any, request: LLMRequest) -> tup
 def latest(messages: list[Any]) -> list[Any]:
     """System messages and everything from the last user message on; without a user message the last message."""
     roles = [message.get("role") if isinstance(message, Mapping) else None for message in messages]
-    if "user" in roles:
-        start = len(roles) - 1 - roles[::-1].index("user")
-    else:
-        start = len(messages) - 1
+    start = len(roles) - 1 - (roles[::-1].index("user") if "user" in roles else 0)
     return [message for i, message in enumerate(messages) if i >= start or roles[i] == "system"]

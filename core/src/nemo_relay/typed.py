@@ -1,0 +1,197 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Managed calls with typed arguments and results: middleware and observers see JSON, your functions see your types.
+
+>>> import asyncio
+>>> from dataclasses import dataclass
+>>> from nemo_relay import ToolExecutionResult, typed
+>>> @dataclass
+... class Point:
+...     x: int
+>>> async def right(point):
+...     return ToolExecutionResult(Point(point.x + 1))
+>>> codec = typed.DataclassCodec(Point)
+>>> asyncio.run(typed.tool_execute("right", Point(1), right, codec, codec)).result
+Point(x=2)
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any, TypeVar
+
+from nemo_relay import llm, tools
+from nemo_relay._runtime.awaiting import is_awaitable
+from nemo_relay._runtime.enums import LLMAttributes, ToolAttributes
+from nemo_relay._runtime.requests import LLMRequest
+from nemo_relay._runtime.results import ToolExecutionResult
+from nemo_relay._runtime.spans import Span
+from nemo_relay._typed.besteffort import BestEffortAnyCodec
+from nemo_relay._typed.codecs import Codec, DataclassCodec, JsonPassthrough, PydanticCodec, serialize_value
+from nemo_relay._typed.registry import register_runtime_type, resolve_runtime_type
+
+__all__ = [
+    "BestEffortAnyCodec",
+    "Codec",
+    "DataclassCodec",
+    "JsonPassthrough",
+    "PydanticCodec",
+    "llm_execute",
+    "llm_stream_execute",
+    "tool_execute",
+]
+
+# Private names that programs take from here.
+_serialize_value = serialize_value
+_register_runtime_type = register_runtime_type
+_resolve_runtime_type = resolve_runtime_type
+
+A = TypeVar("A")
+R = TypeVar("R")
+C = TypeVar("C")
+
+
+async def tool_execute(
+    name: str,
+    args: A,
+    func: Callable[[A], ToolExecutionResult[R] | Awaitable[ToolExecutionResult[R]]],
+    args_codec: Codec[A],
+    result_codec: Codec[R],
+    *,
+    handle: Span | None = None,
+    attributes: ToolAttributes | None = None,
+    data: Any = None,
+    metadata: Any = None,
+    tool_call_id: str | None = None,
+) -> ToolExecutionResult[R]:
+    """``tools.execute`` with typed arguments and a typed result.
+
+    Args:
+        name: the tool's name.
+        args: encoded by ``args_codec``; intercepts see that, and ``func`` gets what the codec makes of it again.
+        func: sync or async; returns a ``ToolExecutionResult``. Its annotation passes as it is.
+        args_codec: for the arguments.
+        result_codec: for the result.
+
+    The rest is as for ``tools.execute``.
+
+    Raises:
+        TypeError: ``func`` returned no ``ToolExecutionResult``.
+    """
+
+    async def encoded(value: Any) -> ToolExecutionResult[Any]:
+        answer: Any = func(args_codec.from_json(value))
+        result = await answer if is_awaitable(answer) else answer
+        if not isinstance(result, ToolExecutionResult):
+            raise TypeError("typed tool callback must return ToolExecutionResult")
+        return ToolExecutionResult(result_codec.to_json(result.result), result.annotation)
+
+    outcome = await tools.execute(
+        name,
+        args_codec.to_json(args),
+        encoded,
+        handle=handle,
+        attributes=attributes,
+        data=data,
+        metadata=metadata,
+        tool_call_id=tool_call_id,
+    )
+    if not isinstance(outcome, ToolExecutionResult):  # an intercept of an older form, in place of the tool
+        outcome = ToolExecutionResult(outcome)
+    return ToolExecutionResult(result_codec.from_json(outcome.result), outcome.annotation)
+
+
+async def llm_execute(
+    name: str,
+    request: LLMRequest,
+    func: Callable[[LLMRequest], R | Awaitable[R]],
+    response_json_codec: Codec[R],
+    *,
+    handle: Span | None = None,
+    attributes: LLMAttributes | None = None,
+    data: Any = None,
+    metadata: Any = None,
+    model_name: str | None = None,
+    codec: Any = None,
+    response_codec: Any = None,
+) -> R:
+    """``llm.execute`` with a typed response: ``func`` returns it, ``response_json_codec`` takes it to JSON and back."""
+
+    async def encoded(value: LLMRequest) -> Any:
+        answer: Any = func(value)
+        return response_json_codec.to_json(await answer if is_awaitable(answer) else answer)
+
+    response = await llm.execute(
+        name,
+        request,
+        encoded,
+        handle=handle,
+        attributes=attributes,
+        data=data,
+        metadata=metadata,
+        model_name=model_name,
+        codec=codec,
+        response_codec=response_codec,
+    )
+    return response_json_codec.from_json(response)
+
+
+async def llm_stream_execute(
+    name: str,
+    request: LLMRequest,
+    func: Callable[[LLMRequest], AsyncIterator[C] | Awaitable[AsyncIterator[C]]],
+    collector: Callable[[C], Any],
+    finalizer: Callable[[], R | Awaitable[R]],
+    chunk_json_codec: Codec[C],
+    response_json_codec: Codec[R],
+    *,
+    handle: Span | None = None,
+    attributes: LLMAttributes | None = None,
+    data: Any = None,
+    metadata: Any = None,
+    model_name: str | None = None,
+    codec: Any = None,
+    response_codec: Any = None,
+) -> Any:
+    """``llm.stream_execute`` with typed chunks.
+
+    ``func`` yields typed chunks and ``collector`` gets typed chunks; what ``finalizer`` returns is encoded. The stream
+    itself yields the chunks as JSON, as middleware may have changed them.
+
+    Returns:
+        The stream: an async iterator with ``aclose()``.
+    """
+
+    async def encoded(value: LLMRequest) -> AsyncIterator[Any]:
+        answer: Any = func(value)
+        chunks = await answer if is_awaitable(answer) else answer
+        try:
+            async for chunk in chunks:
+                yield chunk_json_codec.to_json(chunk)
+        finally:
+            if hasattr(chunks, "aclose"):
+                await chunks.aclose()
+
+    def collect(chunk: Any) -> Any:
+        return collector(chunk_json_codec.from_json(chunk))
+
+    async def encoded_later(answer: Awaitable[R]) -> Any:
+        return response_json_codec.to_json(await answer)
+
+    def finish() -> Any:
+        answer: Any = finalizer()
+        return encoded_later(answer) if is_awaitable(answer) else response_json_codec.to_json(answer)
+
+    return await llm.stream_execute(
+        name,
+        request,
+        encoded,
+        collect,
+        finish,
+        handle=handle,
+        attributes=attributes,
+        data=data,
+        metadata=metadata,
+        model_name=model_name,
+        codec=codec,
+        response_codec=response_codec,
+    )
