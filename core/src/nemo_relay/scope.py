@@ -10,6 +10,7 @@ True
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterable
 from datetime import datetime
 from typing import Any
@@ -74,7 +75,7 @@ def push(
         TypeError: an argument has the wrong type.
         ValueError: the timestamp is naive.
     """
-    return open_scope(name, scope_type, handle, attributes, data, metadata, input, timestamp, ambient=True)
+    return open_scope(name, scope_type, handle, attributes, data, metadata, input, timestamp, sys._getframe(1))
 
 
 def pop(handle: ScopeHandle, *, output: Any = None, metadata: Any = None, timestamp: datetime | None = None) -> None:
@@ -114,7 +115,7 @@ def start(
     >>> scope.end(job), scope.end(job)
     (True, False)
     """
-    return open_scope(name, scope_type, parent, attributes, data, metadata, input, timestamp, ambient=False)
+    return open_scope(name, scope_type, parent, attributes, data, metadata, input, timestamp, None)
 
 
 def end(handle: ScopeHandle, *, output: Any = None, metadata: Any = None, timestamp: datetime | None = None) -> bool:

@@ -11,7 +11,7 @@ import threading
 from collections.abc import Callable
 from contextvars import ContextVar
 
-from nemo_relay._runtime import faults
+from nemo_relay._runtime import faults, generators
 from nemo_relay._runtime.spans import ScopeStack, Span, is_within
 from nemo_relay.errors import NotFound, RootScopeError, ScopeOrderError
 
@@ -41,6 +41,11 @@ def current() -> Span:
         here = begin()
     elif not here._open:  # closed elsewhere, e.g. by the code that started this task
         here = _nearest_open(here)
+    if generators.frames:
+        own = generators.without_suspended(here)
+        here = generators.seen_from(own, 2)
+        if here is not own and is_within(here, own):
+            _set(here)  # so that a task started from here inherits it
     return _resolve(here) if _resolvers else here
 
 
@@ -60,6 +65,7 @@ def bind(stack: ScopeStack) -> None:
 
 def enter(span: Span) -> None:
     """Make ``span`` current in this context."""
+    span._before = _get()
     _set(span)
     stack = span._stack
     if stack.explicit:
@@ -83,10 +89,21 @@ def close(span: Span) -> None:
     if stack.explicit and span is not stack.top and span is not here:
         raise ScopeOrderError
     span._open = False
+    if generators.frames:
+        generators.forget(span)
     if here is span:
-        _set(_nearest_open(span))
+        _set(_open_before(span))
     if stack.top is span:
         stack.top = _nearest_open(span)
+    span._before = None
+
+
+def _open_before(span: Span) -> Span | None:
+    """Where this context stood before ``span`` was entered; further back where that has been closed meanwhile."""
+    before = span._before
+    while before is not None and not before._open:
+        before = before._before or before._parent
+    return before
 
 
 def _nearest_open(span: Span) -> Span:

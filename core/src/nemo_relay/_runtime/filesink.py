@@ -2,7 +2,8 @@
 """A file of event lines that survives what happens to the process, to the disk and to other writers.
 
 Each event is one ``write(2)`` of a whole line on a descriptor in append mode, made before ``write`` returns: a killed
-process loses nothing that it announced, and two processes may share a file. Nothing here raises into the application.
+process loses nothing that it announced, and two processes may share a file. Only a kill that hits the very moment of
+a write can tear that line, and whoever writes next starts on a fresh one. Nothing here raises into the application.
 """
 
 from __future__ import annotations

@@ -6,9 +6,10 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from datetime import datetime
+from types import FrameType
 from typing import Any, ParamSpec, TypeVar
 
-from nemo_relay._runtime import clock, context, lifecycle, registry
+from nemo_relay._runtime import clock, context, generators, lifecycle, registry
 from nemo_relay._runtime.encoding import encode
 from nemo_relay._runtime.enums import ScopeAttributes, ScopeType
 from nemo_relay._runtime.spans import ScopeHandle, Span
@@ -27,10 +28,9 @@ def open_scope(
     metadata: Any,
     value: Any,
     timestamp: datetime | None,
-    *,
-    ambient: bool,
+    opener: FrameType | None,
 ) -> ScopeHandle:
-    """Open a scope and publish its start; ``ambient`` makes it the current one of this context."""
+    """Open a scope and publish its start. ``opener`` is the frame that it becomes current in; None leaves it detached."""
     if name.__class__ is not str:
         expect_text(name)
     if scope_type.__class__ is not ScopeType:
@@ -47,8 +47,10 @@ def open_scope(
     span = ScopeHandle(name, scope_type, parent, parent._stack, bits, data, metadata)
     # Who hears the start is settled before the scope can own anybody.
     audience = None if registry.quiet.events else registry.audience(parent)
-    if ambient:
+    if opener is not None:
         context.enter(span)
+        if opener.f_code.co_flags & generators.GENERATOR:
+            generators.note(span, opener)
     if audience is not None:
         lifecycle.start(span, audience, clock.source() if ns is None else ns, encode(value))
     return span
@@ -80,7 +82,7 @@ class ManagedScope:
         self._end_timestamp = end_timestamp
 
     def __enter__(self) -> ScopeHandle:
-        span = self._span = open_scope(*self._arguments, ambient=True)
+        span = self._span = open_scope(*self._arguments, sys._getframe(1))
         return span
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _traceback: object) -> None:
@@ -89,30 +91,18 @@ class ManagedScope:
         close_scope(span, None, status, self._end_timestamp)
 
     async def __aenter__(self) -> ScopeHandle:
-        return self.__enter__()
+        span = self._span = open_scope(*self._arguments, sys._getframe(1))
+        return span
 
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: object) -> None:
         self.__exit__(kind, error, traceback)
 
     def __call__(self, fn: Callable[P, R]) -> Callable[P, R]:
-        """Decorate ``fn``: each call, or each awaiting of an async function, runs in a scope of its own."""
-        from functools import wraps
-
-        from nemo_relay._runtime.awaiting import is_async_callable
+        """Decorate ``fn``: each call, awaiting, or iteration of what it returns runs in a scope of its own."""
+        from nemo_relay._runtime.decorating import around
 
         arguments, end_timestamp = self._arguments, self._end_timestamp
-
-        @wraps(fn)
-        def call(*args: P.args, **kwargs: P.kwargs) -> R:
-            with ManagedScope(arguments, end_timestamp):
-                return fn(*args, **kwargs)
-
-        @wraps(fn)
-        async def call_async(*args: P.args, **kwargs: P.kwargs) -> Any:
-            with ManagedScope(arguments, end_timestamp):
-                return await fn(*args, **kwargs)  # type: ignore[misc]
-
-        return call_async if is_async_callable(fn) else call  # type: ignore[return-value]
+        return around(fn, lambda: ManagedScope(arguments, end_timestamp))
 
 
 def _status(error: BaseException) -> dict[str, Any]:

@@ -21,6 +21,7 @@ class Span:
     """What scopes, tool calls and LLM calls have in common. Made by the runtime only."""
 
     __slots__ = (
+        "_before",
         "_bits",
         "_data",
         "_local",
@@ -54,6 +55,7 @@ class Span:
         self._uuid: str | None = None
         self._session: str | None = None if parent is None else parent._session
         self._open = True
+        self._before: Span | None = None  # where the context stood that entered it
         self._started = 0
         self._local: LocalRegistrations | None = None
 
