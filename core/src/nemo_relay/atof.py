@@ -110,7 +110,7 @@ class AtofExporter:
         expect_text(name)
         made = entry(name, 0, self.write)
         with self._lock:
-            made.sink = _nothing if self._names else self.write
+            made.sink = _nothing if self._names or self._sink is None else self._sink.write
             registry.subscribers.add(made)
             self._names.add(name)
 

@@ -19,6 +19,7 @@ published prefix, so ``except RuntimeError`` and matching on the message keep wo
     ├── AsyncCallbackError     RuntimeError   an async callback where nothing can await it
     ├── NoActiveScope          RuntimeError   "no active scope stack ..."
     ├── InvalidConfig          ValueError     "invalid config: ..."
+    │   └── InvalidDocument                   "invalid type: ...", "missing field ...": a plugin document's shape
     ├── RegistrationFailed     RuntimeError   "registration failed: ..."
     │   └── PluginContextClosed               a plugin kept its context and used it after register() had returned
     ├── PluginConflict         RuntimeError   "conflict: ..."
@@ -132,6 +133,13 @@ class InvalidConfig(RelayError, ValueError):
 
     def __init__(self, detail: str) -> None:
         super().__init__(f"invalid config: {detail}")
+
+
+class InvalidDocument(InvalidConfig):
+    """A plugin document does not have the shape of one. Its text is the published one, which has no prefix."""
+
+    def __init__(self, detail: str) -> None:
+        ValueError.__init__(self, detail)
 
 
 class RegistrationFailed(RelayError, RuntimeError):

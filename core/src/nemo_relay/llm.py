@@ -22,7 +22,7 @@ from nemo_relay._runtime.managed import drive, drive_sync, steps
 from nemo_relay._runtime.requests import LLMRequest
 from nemo_relay._runtime.spans import LLMHandle, Span
 from nemo_relay._runtime.standalone import ask, rewrite_request
-from nemo_relay._runtime.straight import straight_llm, straight_llm_sync
+from nemo_relay._runtime.straight import heard, heard_sync, straight_llm, straight_llm_sync
 from nemo_relay._runtime.streams import LlmStream, StreamCall, SyncLlmStream
 from nemo_relay._runtime.typecheck import expect, expect_text
 
@@ -149,8 +149,8 @@ def execute(
         data: the payload of the end event where there is no response.
         metadata: any JSON value for the events.
         model_name: the model asked for.
-        codec: gives intercepts and observers a normalised view of the request.
-        response_codec: gives observers a normalised view of the response.
+        codec: gives intercepts and observers a normalised view of the request; a codec or the name of one.
+        response_codec: gives observers a normalised view of the response; a codec or the name of one.
 
     Returns:
         A coroutine; awaited, it gives the very object that ``func`` returned unless an intercept replaced it.
@@ -160,10 +160,11 @@ def execute(
         Exception: whatever ``func`` or a middleware callback raised, the same object.
     """
     parent, bits = _checked(name, request, handle, attributes, model_name)
-    if registry.quiet.llms and codec is None:
+    unshaped = registry.quiet.llms
+    if unshaped and registry.quiet.events:
         return straight_llm(name, request, func, parent, bits, data, metadata, model_name, response_codec)
     made = LlmCall(name, request, func, parent, bits, data, metadata, model_name, codec, response_codec, sync=False)
-    return drive(steps(made))
+    return heard(made) if unshaped else drive(steps(made))
 
 
 def execute_sync(
@@ -181,10 +182,11 @@ def execute_sync(
 ) -> Any:
     """The synchronous twin of ``execute``: same order, same thread, no event loop."""
     parent, bits = _checked(name, request, handle, attributes, model_name)
-    if registry.quiet.llms and codec is None:
+    unshaped = registry.quiet.llms
+    if unshaped and registry.quiet.events:
         return straight_llm_sync(name, request, func, parent, bits, data, metadata, model_name, response_codec)
     made = LlmCall(name, request, func, parent, bits, data, metadata, model_name, codec, response_codec, sync=True)
-    return drive_sync(steps(made))
+    return heard_sync(made) if unshaped else drive_sync(steps(made))
 
 
 def stream_execute(

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The operational log: what operators read about the runtime and about the program around it. It is no event stream.
 
-``nemo_relay.info("started", target="worker", fields={"queue": 3})`` writes to the same log as the runtime itself, under the
-target ``nemo_relay.python.worker``. What becomes of a record is settled when the package is imported:
+``nemo_relay.info("started", target="worker", fields={"queue": 3})`` writes to the same log as the runtime itself,
+under the target ``nemo_relay.python.worker``. What becomes of a record is settled when the package is imported:
 
 * ``NEMO_RELAY_LOG``: ``error`` (the default), ``warn``, ``info``, ``debug`` or ``trace``;
 * ``NEMO_RELAY_LOG_STDERR``: ``true`` or ``false``;
@@ -11,9 +11,9 @@ target ``nemo_relay.python.worker``. What becomes of a record is settled when th
 
 A setting that is invalid makes the import fail with a ``LoggingError`` (a RuntimeError) that says which.
 
-In the human form line breaks and control characters are escaped, and a value that could be taken for something else (it
-has blanks, quotes or an equals sign, or is empty) is quoted, so that nobody can forge a record or a field by what they let
-the program log. None is ``null`` in both forms.
+In the human form line breaks and control characters are escaped, and a value that could be taken for something else
+(it has blanks, quotes or an equals sign, or is empty) is quoted, so that nobody can forge a record or a field by what
+they let the program log. None is ``null`` in both forms.
 
 >>> import nemo_relay
 >>> nemo_relay.debug("not shown at the default level", fields={"attempt": 1})

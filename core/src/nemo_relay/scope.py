@@ -23,9 +23,10 @@ from nemo_relay._runtime.metrics import MetricMeasurement, checked_measurements
 from nemo_relay._runtime.scoping import ManagedScope, close_scope, open_scope
 from nemo_relay._runtime.spans import ScopeHandle, Span
 from nemo_relay._runtime.typecheck import expect, expect_text
-from nemo_relay.errors import InvalidArgument
+from nemo_relay.errors import InvalidArgument, NotFound
 
 __all__ = [
+    "annotate",
     "deregister_resolver",
     "end",
     "event",
@@ -123,7 +124,10 @@ def end(handle: ScopeHandle, *, output: Any = None, metadata: Any = None, timest
     expect(handle, ScopeHandle)
     if not handle._open:
         return False
-    close_scope(handle, output, metadata, timestamp)
+    try:
+        close_scope(handle, output, metadata, timestamp)
+    except NotFound:  # another thread was faster
+        return False
     return True
 
 
@@ -172,6 +176,21 @@ def scope(
     """
     arguments = (name, scope_type, handle, attributes, data, metadata, input, timestamp)
     return ManagedScope(arguments, end_timestamp)
+
+
+def annotate(handle: Span, metadata: dict[str, Any]) -> None:
+    """Add ``metadata`` to the end event of a span that is still open: a scope, a tool call or an LLM call.
+
+    It is laid over everything else that the end event says, its status included, so whoever knows better how the
+    work ended (an adapter that sees a framework's control flow pass as an exception) has the last word.
+
+    >>> from nemo_relay import ScopeType, scope
+    >>> with scope.scope("work", ScopeType.Function) as handle:
+    ...     scope.annotate(handle, {"rows": 3})
+    """
+    expect(handle, Span, "ScopeHandle")
+    expect(metadata, dict, where="metadata")
+    handle._added = {**(handle._added or {}), **metadata}
 
 
 def event(

@@ -20,7 +20,7 @@ from nemo_relay._runtime.enums import ToolAttributes
 from nemo_relay._runtime.managed import drive, drive_sync, steps
 from nemo_relay._runtime.spans import Span, ToolHandle
 from nemo_relay._runtime.standalone import ask, rewrite
-from nemo_relay._runtime.straight import straight_tool, straight_tool_sync
+from nemo_relay._runtime.straight import heard, heard_sync, straight_tool, straight_tool_sync
 from nemo_relay._runtime.toolcall import ToolCall, end_tool, open_tool
 from nemo_relay._runtime.typecheck import expect, expect_text
 
@@ -126,9 +126,11 @@ def execute(
         Exception: whatever ``func`` or a middleware callback raised, the same object.
     """
     parent, bits = _checked(name, handle, attributes, tool_call_id)
-    if registry.quiet.tools:
+    unshaped = registry.quiet.tools
+    if unshaped and registry.quiet.events:
         return straight_tool(name, args, func, parent, bits, data, metadata, tool_call_id)
-    return drive(steps(ToolCall(name, args, func, parent, bits, data, metadata, tool_call_id, sync=False)))
+    made = ToolCall(name, args, func, parent, bits, data, metadata, tool_call_id, sync=False)
+    return heard(made) if unshaped else drive(steps(made))
 
 
 def execute_sync(
@@ -149,9 +151,11 @@ def execute_sync(
     42
     """
     parent, bits = _checked(name, handle, attributes, tool_call_id)
-    if registry.quiet.tools:
+    unshaped = registry.quiet.tools
+    if unshaped and registry.quiet.events:
         return straight_tool_sync(name, args, func, parent, bits, data, metadata, tool_call_id)
-    return drive_sync(steps(ToolCall(name, args, func, parent, bits, data, metadata, tool_call_id, sync=True)))
+    made = ToolCall(name, args, func, parent, bits, data, metadata, tool_call_id, sync=True)
+    return heard_sync(made) if unshaped else drive_sync(steps(made))
 
 
 def _unstarted(name: str, args: Any) -> ToolCall:

@@ -34,15 +34,37 @@ def decoded(codec: Any, request: LLMRequest) -> Any:
         return None
 
 
-def response(codec: Any, payload: Any, span: LLMHandle) -> Any:
-    """The normalised response, or None where there is no codec or it cannot read it."""
-    if codec is None or payload is None:
-        return None
-    try:
-        return codec.decode_response(payload)
-    except Exception as error:
-        faults.report("managed_llm_response_codec_failed", error, codec=type(codec).__name__)
-        return None
+def response(codec: Any, payload: Any, span: LLMHandle, *, interrupted: bool) -> Any:
+    """The normalised response with what optimisations saved; None where there is neither."""
+    annotated = None
+    if codec is not None and payload is not None:
+        try:
+            annotated = codec.decode_response(payload)
+        except Exception as error:
+            faults.report("managed_llm_response_codec_failed", error, codec=type(codec).__name__)
+    return summed_up(annotated, span, interrupted=interrupted)
+
+
+def summed_up(annotated: Any, span: LLMHandle, *, interrupted: bool) -> Any:
+    """``annotated`` with the summary of the call's optimisation contributions, if it has any."""
+    if span._contributions is None:
+        return annotated
+    from nemo_relay._runtime.optimization import attach
+
+    return attach(span, annotated, interrupted=interrupted)
+
+
+def resolve(codec: Any) -> Any:
+    """``codec``, or the one of that name where it is a string.
+
+    Raises:
+        ValueError: no codec has that name.
+    """
+    if not isinstance(codec, str):
+        return codec
+    from nemo_relay._codecs.surfaces import resolve as by_name
+
+    return by_name(codec)
 
 
 def checked_response(annotated: Any) -> Any:

@@ -12,7 +12,8 @@ from typing import Any
 
 def is_awaitable(value: Any) -> bool:
     """Whether ``value`` can be awaited; a fraction of the cost of ``inspect.isawaitable``."""
-    return hasattr(value, "__await__")
+    # The type is asked, as ``await`` does: an object that answers to every name is no awaitable.
+    return hasattr(type(value), "__await__")
 
 
 def is_async_callable(fn: Any) -> bool:
@@ -42,11 +43,15 @@ def run_on_some_loop(make: Callable[[], Coroutine[Any, Any, Any]], loop: Any, co
 
 
 def _run_elsewhere(make: Callable[[], Coroutine[Any, Any, Any]], loop: Any, context: contextvars.Context) -> Any:
-    from concurrent.futures import Future, TimeoutError
+    from concurrent.futures import Future
 
     outcome: Future[Any] = Future()
 
+    started = False
+
     async def run() -> None:
+        nonlocal started
+        started = True
         try:
             outcome.set_result(await make())
         except BaseException as error:
@@ -54,18 +59,34 @@ def _run_elsewhere(make: Callable[[], Coroutine[Any, Any, Any]], loop: Any, cont
                 outcome.set_exception(error if isinstance(error, Exception) else RuntimeError(repr(error)))
             raise
 
+    waiting = _quiet(run)
     tasks: list[Any] = []  # a loop keeps only a weak reference to its tasks
-    loop.call_soon_threadsafe(lambda: tasks.append(loop.create_task(_quiet(run), context=context)), context=context)
+    try:
+        call = loop.call_soon_threadsafe(
+            lambda: tasks.append(loop.create_task(waiting, context=context)), context=context
+        )
+    except RuntimeError:  # closed since it was asked
+        waiting.close()
+        return run_blocking(make, context)
+    patience = _PATIENCE
     while True:
-        try:
-            return outcome.result(timeout=0.1)
-        except TimeoutError:
-            if outcome.done():
-                raise
-            if not tasks and loop.is_closed():  # closed before it came to our call
+        with suppress(TimeoutError):  # of the waiting; what the callback raised is returned here, not raised
+            outcome.exception(timeout=_POLL_SECONDS)
+        if outcome.done():
+            return outcome.result()
+        patience = _PATIENCE if loop.is_running() else patience - 1
+        if loop.is_closed() or not patience:
+            call.cancel()
+            for task in tasks:
+                task._log_destroy_pending = False  # nobody is told of a loop that was closed over its head
+            if not started:  # the loop stopped before it came to our call
+                waiting.close()
                 return run_blocking(make, context)
-            if loop.is_closed():
-                raise RuntimeError("the event loop was closed while a callback was running on it") from None
+            raise RuntimeError("the event loop was stopped while a callback was running on it")
+
+
+_POLL_SECONDS = 0.1
+_PATIENCE = 10  # polls for which a loop may stand still; one that is driven step by step goes on in between
 
 
 async def _quiet(run: Callable[[], Awaitable[None]]) -> None:

@@ -18,6 +18,9 @@ from nemo_relay.errors import NotFound, RootScopeError, ScopeOrderError
 position: ContextVar[Span | None] = ContextVar("nemo_relay_position", default=None)
 stack_var: ContextVar[ScopeStack | None] = ContextVar("scope_stack", default=None)
 
+# Set where events are delivered: a callback stands where its event was emitted, even if that span has closed meanwhile.
+as_emitted: ContextVar[bool] = ContextVar("nemo_relay_as_emitted", default=False)
+
 _get = position.get
 _set = position.set
 
@@ -39,10 +42,12 @@ def current() -> Span:
     here = _get()
     if here is None:
         here = begin()
-    elif not here._open:  # closed elsewhere, e.g. by the code that started this task
+    elif not here._open and not as_emitted.get():  # closed elsewhere, e.g. by the code that started this task
         here = _nearest_open(here)
     if generators.frames:
         own = generators.without_suspended(here)
+        if not own._open and not as_emitted.get():  # closed while the generator was suspended
+            own = _nearest_open(own)
         here = generators.seen_from(own, 2)
         if here is not own and is_within(here, own):
             _set(here)  # so that a task started from here inherits it
@@ -77,17 +82,18 @@ def close(span: Span) -> None:
 
     Raises:
         NotFound: it is closed already.
-        RootScopeError: it is the root of its stack.
+        RootScopeError: it is the root of its stack, or a span of another process.
         ScopeOrderError: its stack is explicit, and it is not the top.
     """
-    if not span._open:
-        raise NotFound("scope handle not found")
     stack = span._stack
-    if span is stack.root:
+    if span is stack.root or span is stack.imported:
         raise RootScopeError
     here = _get()
-    if stack.explicit and span is not stack.top and span is not here:
+    if stack.explicit and span is not stack.top and span is not here and span._open:
         raise ScopeOrderError
+    # Nothing between the question and the answer: of two threads that close the same scope, one does.
+    if not span._open:
+        raise NotFound("scope handle not found")
     span._open = False
     if generators.frames:
         generators.forget(span)

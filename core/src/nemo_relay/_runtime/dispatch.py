@@ -10,11 +10,13 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from contextvars import copy_context
 from queue import SimpleQueue
 from time import monotonic, sleep
 from typing import Any, NamedTuple
 
 from nemo_relay._runtime import context, faults
+from nemo_relay._runtime.awaiting import run_on_some_loop
 from nemo_relay._runtime.registry import Entry
 from nemo_relay._runtime.spans import Span
 
@@ -25,7 +27,8 @@ _Item = tuple[EventType | None, Any, Any, Any]
 class Statistics(NamedTuple):
     """What became of the events offered to the queue since the process started.
 
-    ``offered`` = ``delivered`` + ``dropped`` + ``queued``; ``failed`` counts callbacks that raised.
+    ``offered`` = ``delivered`` + ``dropped`` + ``queued``; the event that is being delivered still counts as queued.
+    ``failed`` counts callbacks that raised.
     """
 
     offered: int
@@ -47,15 +50,19 @@ class Dispatcher:
         """Start anew, with nothing queued and no thread: what a forked child needs."""
         self._queue: SimpleQueue[_Item] = SimpleQueue()
         self._thread: threading.Thread | None = None
-        self._starting = threading.Lock()
+        # Reentrant: a garbage collection or a signal may emit an event while its thread holds this.
+        self._starting = threading.RLock()
         self._loop: Any = None  # drives the async subscribers that came without a loop of their own
         self.jobs = 0  # jobs queued or running: while there are any, sinks must queue up too
+        self._calls = 0  # what is in the queue and is no event
+        self._busy = 0  # the event that has left the queue and is not delivered yet
         self.delivered = self.dropped = self.failed = 0
 
     def put(self, make: EventType, line: bytes, callbacks: tuple[Entry, ...], span: Span) -> None:
         """Queue one event for ``callbacks``; they run with ``span`` as their current scope."""
         if self._queue.qsize() >= self.capacity and not self._room():
-            self.dropped += 1
+            with self._starting:
+                self.dropped += 1
             faults.report("event_queue_full", OverflowError(f"{self.capacity} events queued; events are dropped"))
             return
         self._queue.put((make, line, callbacks, span))
@@ -64,6 +71,8 @@ class Dispatcher:
 
     def call(self, job: Callable[[], None]) -> None:
         """Queue a call; it runs on the dispatcher's thread when all that was queued before has been delivered."""
+        with self._starting:
+            self._calls += 1
         self._queue.put((None, job, None, None))
         if self._thread is None:
             self._start()
@@ -84,7 +93,8 @@ class Dispatcher:
 
     def statistics(self) -> Statistics:
         """The counters, now."""
-        queued = self._queue.qsize()
+        with self._starting:
+            queued = max(0, self._queue.qsize() - self._calls) + self._busy
         return Statistics(self.delivered + self.dropped + queued, self.delivered, self.dropped, self.failed, queued)
 
     def is_current(self) -> bool:
@@ -110,28 +120,38 @@ class Dispatcher:
         return True
 
     def _start(self) -> None:
+        thread = threading.Thread(target=self._run, args=(self._queue,), name="nemo-relay-events", daemon=True)
         with self._starting:
-            if self._thread is None:
-                thread = threading.Thread(target=self._run, args=(self._queue,), name="nemo-relay-events", daemon=True)
-                self._thread = thread
+            if self._thread is not None:
+                return
+            self._thread = thread
+            try:
                 thread.start()
+            except RuntimeError as error:  # no more threads, or the interpreter is going: the next event tries again
+                self._thread = None
+                faults.report("event_thread_failed", error)
 
     def _run(self, queue: SimpleQueue[_Item]) -> None:
         enter = context.position.set
+        context.as_emitted.set(True)
         while True:
             make, line, callbacks, span = queue.get()
             if make is None:
+                with self._starting:
+                    self._calls -= 1
                 _guarded(line)
                 continue
+            self._busy = 1
             enter(span)
             self.deliver(make, line, callbacks)
+            self._busy = 0
 
     def deliver(self, make: EventType, line: bytes, callbacks: tuple[Entry, ...]) -> None:
         """Call ``callbacks``, each with an event of its own; on the dispatcher's thread only."""
         for entry in callbacks:
             try:
                 answer = entry.fn(make(line))
-                if entry.is_async or hasattr(answer, "__await__"):
+                if hasattr(type(answer), "__await__"):
                     self._drive(answer, entry)
             except BaseException as error:
                 # Even SystemExit: a subscriber must not end the thread that serves the others.
@@ -147,7 +167,7 @@ class Dispatcher:
 
         loop = entry.loop
         if loop is not None and loop.is_running():
-            asyncio.run_coroutine_threadsafe(wait(), loop).result()
+            run_on_some_loop(wait, loop, copy_context())
             return
         if self._loop is None:
             self._loop = asyncio.new_event_loop()
@@ -165,7 +185,7 @@ def _complain(entry: Entry, error: BaseException) -> None:
     kind = f"subscriber_failed:{entry.name}:{type(error).__name__}"
     faults.counts[kind] += 1
     if faults.counts[kind] == 1:
-        faults.say(f"Event subscriber error: {type(error).__name__}: {error}")
+        faults.say(f"Event subscriber error: {faults.describe(error)}")
 
 
 dispatcher = Dispatcher()

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
+from itertools import islice
 from typing import Any
 
 import msgspec
@@ -17,6 +18,7 @@ import msgspec
 NULL = b"null"
 MAX_DEPTH = 64
 MAX_REPR = 200
+MAX_ITEMS = 10_000  # of a foreign sequence, which may well be a table of a database
 
 decode = msgspec.json.decode
 
@@ -27,7 +29,12 @@ def _repr(value: object) -> dict[str, Any]:
     except Exception as error:  # a broken __repr__ is the application's, not ours
         text = f"<unprintable: {type(error).__name__}>"
     # An address differs from run to run and tells nobody anything.
-    return {"$type": type(value).__qualname__, "repr": re.sub(r" at 0x[0-9a-fA-F]+", "", text)[:MAX_REPR]}
+    return {"$type": _text(type(value).__qualname__), "repr": _text(re.sub(r" at 0x[0-9a-fA-F]+", "", text)[:MAX_REPR])}
+
+
+def _text(value: str) -> str:
+    """``value`` without what UTF-8 cannot say."""
+    return str.encode(value, "utf-8", "replace").decode()
 
 
 def _model(value: Any) -> Any:
@@ -41,6 +48,8 @@ def _model(value: Any) -> Any:
 
 def _foreign(value: Any) -> Any:
     """One step towards JSON for a type that msgspec does not know; msgspec encodes what comes back."""
+    if type(value).__module__ == "unittest.mock":  # it records every question asked of it; its repr is free
+        return _repr(value)
     for builtin in (str, int, float):
         if isinstance(value, builtin):
             return builtin(value)
@@ -50,18 +59,19 @@ def _foreign(value: Any) -> Any:
         return {"type": type(value).__name__, "message": str(value)}
     if isinstance(value, type):
         return {"$type": "type", "repr": value.__qualname__}
-    if callable(getattr(value, "model_dump", None)):
+    # Asked of the type: an object that has every attribute (a mock, a remote proxy) is none of these.
+    kind = type(value)
+    if callable(getattr(kind, "model_dump", None)):
         return _model(value)
-    if callable(getattr(value, "get_secret_value", None)):
+    if callable(getattr(kind, "get_secret_value", None)):
         return "**********"
-    if isinstance(value, (range, complex)):
-        return list(value) if isinstance(value, range) and len(value) <= 10_000 else str(value)
-    shape = getattr(value, "shape", None)
-    if shape is not None and hasattr(value, "dtype"):  # an array or a frame: its data is not for a log
-        return {"$type": type(value).__qualname__, "shape": str(shape), "dtype": str(value.dtype)}
-    if isinstance(value, Iterable) and hasattr(value, "__len__"):
-        return list(value)
-    if hasattr(value, "__fspath__"):
+    if isinstance(value, complex):
+        return str(value)
+    if hasattr(kind, "shape") and hasattr(kind, "dtype"):  # an array: its data is not for a log
+        return {"$type": kind.__qualname__, "shape": str(value.shape), "dtype": str(value.dtype)}
+    if isinstance(value, Iterable) and hasattr(kind, "__len__"):
+        return list(islice(value, MAX_ITEMS)) if len(value) <= MAX_ITEMS else _repr(value)  # type: ignore[arg-type]
+    if hasattr(kind, "__fspath__"):
         return str(value)
     return _repr(value)
 
@@ -102,24 +112,34 @@ _strict = msgspec.json.Encoder().encode
 def _encode_slowly(value: Any) -> bytes:
     try:
         return _encode(plain(value))
-    except Exception:
-        return _encode(_repr(value))
+    except Exception:  # the stack is all but used up
+        return b'{"$type":"object"}'
 
 
 def _key(key: Any) -> str:
     if isinstance(key, str):
-        return key.encode("utf-8", "replace").decode()
-    return str(plain(key)) if isinstance(key, (int, float, bool)) or key is None else repr(key)[:MAX_REPR]
+        return _text(key)
+    if isinstance(key, (int, float, bool)) or key is None:
+        return str(plain(key))
+    text: str = _repr(key)["repr"]
+    return text
 
 
 def plain(value: Any, _path: tuple[int, ...] = ()) -> Any:
     """``value`` rebuilt from JSON types alone: cycles, depth and odd scalars replaced by a note of what they were."""
+    try:
+        return _plain(value, _path)
+    except Exception:  # a container whose own methods raise: what is beside it still counts
+        return _repr(value)
+
+
+def _plain(value: Any, _path: tuple[int, ...]) -> Any:
     if value is None or isinstance(value, bool):
         return value
     if isinstance(value, str):
-        return value.encode("utf-8", "replace").decode()
+        return _text(value)
     if isinstance(value, int):
-        return int(value) if -(2**63) <= value < 2**64 else str(value)
+        return int(value) if -(2**63) <= value < 2**64 else _digits(value)
     if isinstance(value, float):
         return float(value)
     if id(value) in _path:
@@ -132,6 +152,11 @@ def plain(value: Any, _path: tuple[int, ...] = ()) -> Any:
     if isinstance(value, (list, tuple, set, frozenset)):
         return [plain(item, path) for item in value]
     return plain(_one_step(value), path)
+
+
+def _digits(value: int) -> str:
+    # Beyond some thousand digits Python refuses to write them; hexadecimal is always allowed.
+    return str(value) if value.bit_length() < 4_096 else f"{value:#x}"[:MAX_REPR]
 
 
 def _one_step(value: Any) -> Any:

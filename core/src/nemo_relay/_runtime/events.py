@@ -13,7 +13,7 @@ import msgspec
 
 from nemo_relay._runtime import encoding
 from nemo_relay._runtime.clock import rfc3339
-from nemo_relay._runtime.encoding import decode, quote
+from nemo_relay._runtime.encoding import decode
 from nemo_relay._runtime.enums import LogSeverity
 
 SEVERITY_KEY = "nemo_relay.log.severity"
@@ -196,7 +196,8 @@ def _annotation(profile: dict[str, Any] | None, key: str) -> Any:
 _SHORT = 1_024
 
 
-def _ids(parent_uuid: str | None, session: str | None) -> str:
+def lineage(parent_uuid: str | None, session: str | None) -> str:
+    """The part of a line that says where its event belongs."""
     parent = "null" if parent_uuid is None else f'"{parent_uuid}"'
     # A session that is not known is left out rather than written as null.
     root = "" if session is None else f',"propagation_root_uuid":"{session}"'
@@ -206,40 +207,29 @@ def _ids(parent_uuid: str | None, session: str | None) -> str:
 def scope_line(
     phase: str,
     category: str,
-    name: str,
-    uuid: str,
-    parent_uuid: str | None,
-    session: str | None,
-    ns: int,
     attributes: str,
+    place: str,
+    uuid: str,
+    ns: int,
     profile: str,
     data: bytes,
     metadata: bytes,
 ) -> bytes:
-    """The line of a scope event. ``attributes`` and ``profile`` are JSON text, ``data`` and ``metadata`` JSON bytes."""
-    head = (
-        f'{{"atof_version":"0.1","attributes":{attributes},"category":"{category}","category_profile":{profile},"data":'
-    )
-    tail = f'{_ids(parent_uuid, session)},"scope_category":"{phase}","timestamp":"{rfc3339(ns)}","uuid":"{uuid}"}}\n'
+    """The line of a scope event. ``attributes`` and ``profile`` are JSON text, ``data`` and ``metadata`` JSON bytes;
+    ``place`` is the part with its name and lineage.
+    """
+    head = f'{{"atof_version":"0.1","attributes":{attributes},"category":"{category}","category_profile":{profile}'
+    tail = f'{place},"scope_category":"{phase}","timestamp":"{rfc3339(ns)}","uuid":"{uuid}"}}\n'
     if len(data) < _SHORT and len(metadata) < _SHORT:
         middle = f'{data.decode()},"data_schema":null,"kind":"scope","metadata":{metadata.decode()}'
-        return f'{head}{middle},"name":{quote(name)}{tail}'.encode()
-    return b"".join(
-        (
-            head.encode(),
-            data,
-            b',"data_schema":null,"kind":"scope","metadata":',
-            metadata,
-            f',"name":{quote(name)}{tail}'.encode(),
-        )
-    )
+        return f'{head},"data":{middle}{tail}'.encode()
+    schema = b',"data_schema":null,"kind":"scope","metadata":'
+    return b"".join((head.encode(), b',"data":', data, schema, metadata, tail.encode()))
 
 
 def mark_line(
-    name: str,
+    place: str,
     uuid: str,
-    parent_uuid: str | None,
-    session: str | None,
     ns: int,
     category: str,
     profile: bytes,
@@ -247,9 +237,9 @@ def mark_line(
     data_schema: bytes,
     metadata: bytes,
 ) -> bytes:
-    """The line of a mark. ``category`` is JSON text (``null`` for a plain mark)."""
+    """The line of a mark. ``category`` is JSON text (``null`` for a plain mark); ``place`` as for a scope event."""
     head = f'{{"atof_version":"0.1","category":{category},"category_profile":'
-    tail = f',"name":{quote(name)}{_ids(parent_uuid, session)},"timestamp":"{rfc3339(ns)}","uuid":"{uuid}"}}\n'
+    tail = f'{place},"timestamp":"{rfc3339(ns)}","uuid":"{uuid}"}}\n'
     if len(data) < _SHORT and len(metadata) < _SHORT:
         middle = f'{data.decode()},"data_schema":{data_schema.decode()},"kind":"mark","metadata":{metadata.decode()}'
         return f'{head}{profile.decode()},"data":{middle}{tail}'.encode()

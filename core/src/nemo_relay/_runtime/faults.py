@@ -11,13 +11,26 @@ MAX_KINDS = 4_096  # further kinds are counted under their event alone: names of
 counts: Counter[str] = Counter()
 
 
+def text(error: BaseException) -> str:
+    """What ``error`` says. A ``__str__`` that raises is the application's: it must not become another error."""
+    try:
+        return str(error)
+    except Exception:
+        return "<error without a readable message>"
+
+
+def describe(error: BaseException) -> str:
+    """``Type: message`` of ``error``."""
+    return f"{type(error).__name__}: {text(error)}"
+
+
 def report(event: str, error: BaseException, **fields: object) -> None:
     """Count the failure ``event``; write it to the operational log the first time it happens for these ``fields``."""
     counts[event] += 1
     if is_first(f"{event}:{sorted(fields.items())!r}:{type(error).__name__}"):
         from nemo_relay._runtime import oplog
 
-        oplog.error(event, f"{type(error).__name__}: {error}", **fields)
+        oplog.error(event, describe(error), **fields)
 
 
 def is_first(kind: str) -> bool:
@@ -30,7 +43,7 @@ def is_first(kind: str) -> bool:
 
 def say(line: str) -> None:
     """Write one line to standard error, where there still is one."""
-    try:
+    try:  # noqa: SIM105 - contextlib is a whole import, for this
         sys.stderr.write(line + "\n")
-    except Exception:  # noqa: S110 - a closed stderr must not become the application's problem
+    except Exception:  # a closed stderr must not become the application's problem
         pass

@@ -69,6 +69,8 @@ class FileSink:
             self._torn = True  # the disk took a part; the next line starts on a line of its own
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         except OSError as error:
+            if self._fd < 0:
+                return
             self.dropped += 1
             self.failure = error
             faults.report("atof_file_write_failed", error, path=str(self.path))

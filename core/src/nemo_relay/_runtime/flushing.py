@@ -10,7 +10,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
-from nemo_relay._runtime import ids, registry
+from nemo_relay._runtime import faults, ids, registry
 from nemo_relay._runtime.awaiting import running_loop
 from nemo_relay._runtime.dispatch import dispatcher
 from nemo_relay._runtime.publish import publishing
@@ -101,7 +101,9 @@ def _resolve(waiter: Any, error: BaseException | None) -> None:
 
 
 def _at_exit() -> None:
-    dispatcher.flush(EXIT_SECONDS)
+    if not dispatcher.flush(EXIT_SECONDS):
+        left = dispatcher.statistics().queued
+        faults.say(f"nemo_relay: {left} events did not reach their subscribers within {EXIT_SECONDS:g} s of the exit")
 
 
 def _in_child() -> None:

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Generator
 from typing import TYPE_CHECKING, Any
 
-from nemo_relay._runtime import clock, lifecycle, registry
+from nemo_relay._runtime import clock, faults, lifecycle, registry
 from nemo_relay._runtime.encoding import encode
 from nemo_relay._runtime.enums import ScopeType
 from nemo_relay._runtime.registry import Entry
@@ -68,5 +68,5 @@ def _close(span: ScopeHandle, verdict: dict[str, Any]) -> None:
 def _failed(error: BaseException) -> dict[str, Any]:
     if is_cancellation(error) or isinstance(error, GeneratorExit):
         return {"allowed": False, "cancelled": True, "error": "guardrail evaluation cancelled"}
-    shown = str(error) if isinstance(error, CallbackError) else f"internal error: {type(error).__name__}: {error}"
+    shown = str(error) if isinstance(error, CallbackError) else f"internal error: {faults.describe(error)}"
     return {"allowed": False, "error": shown}

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Identifiers: UUID version 7, strictly increasing inside a process.
 
-Layout: 48 bits of milliseconds, 12 bits of the fraction of that millisecond, 38 random bits that are drawn once (and
+Layout: 48 bits of milliseconds, 12 bits of the fraction of that millisecond (in steps of 256 ns), 38 random bits that are drawn once (and
 grow by one every 16 million identifiers), and a 24-bit counter. The low 64 bits become the W3C span id, so they must
 differ between any two spans of a trace; a counter guarantees what random bits only make likely. ``next()`` on a
 counter is one atomic step, so no lock is taken. What rarely changes is kept as text: most of the cost is in formatting.
@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 _COUNTS = 1 << 24
+_END = 2 * _COUNTS
 _MILLISECOND = 1_000_000
 
 _millisecond: tuple[int, str] = (0, "")  # its first nanosecond, and the identifiers' first part in it
@@ -52,11 +53,11 @@ def uuid7(now_ns: int) -> str:
         fraction = _MILLISECOND - 1
     _bits, tail, count = _serial
     number = count()
-    if number >= 2 * _COUNTS:
+    if number >= _END:
         _carry()
         return uuid7(now_ns)
     # hex() of a number with a leading one, cut: half the cost of a format with leading zeros.
-    return f"{head}{hex(fraction * 4_096 // _MILLISECOND + 4_096)[3:]}{tail}{hex(number)[3:]}"
+    return f"{head}{hex((fraction >> 8) + 4_096)[3:]}{tail}{hex(number)[3:]}"
 
 
 source: Callable[[int], str] = uuid7

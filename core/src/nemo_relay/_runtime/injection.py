@@ -30,7 +30,7 @@ def inject(make: EventType, record: dict[str, Any], injectors: tuple[Entry, ...]
             if not isinstance(extra, dict):
                 raise TypeError(f"a metadata injector returns a dict, not {type(extra).__name__!r}")
         except Exception as error:
-            faults.say(f"nemo_relay: Python event metadata injector failed: {type(error).__name__}: {error}")
+            faults.say(f"nemo_relay: Python event metadata injector failed: {faults.describe(error)}")
             faults.report("event_metadata_injector_failed", error, injector=entry.name)
             continue
         problem = _problem(extra)

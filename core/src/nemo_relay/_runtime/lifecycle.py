@@ -7,8 +7,8 @@ from datetime import datetime
 from typing import Any
 
 from nemo_relay._runtime import clock, faults, ids, registry
-from nemo_relay._runtime.encoding import NULL, decode, encode
-from nemo_relay._runtime.events import MarkEvent, ScopeEvent, mark_line, scope_line
+from nemo_relay._runtime.encoding import NULL, decode, encode, quote
+from nemo_relay._runtime.events import MarkEvent, ScopeEvent, lineage, mark_line, scope_line
 from nemo_relay._runtime.publish import Sanitize, deliver, publish
 from nemo_relay._runtime.registry import Audience
 from nemo_relay._runtime.spans import Span
@@ -50,7 +50,9 @@ def end(
     profile: str = "null",
     sanitize: Sanitize | None = None,
 ) -> None:
-    """Publish the end event of ``span``; ``metadata`` is laid over that of its start."""
+    """Publish the end event of ``span``; ``metadata`` is laid over that of its start, annotations over both."""
+    if span._added is not None:
+        metadata = over(metadata, span._added)
     laid = _OK_JSON if metadata is OK and span._metadata_json is NULL else merged(span, metadata)
     _publish("end", span, audience, ns, data, laid, profile, sanitize)
 
@@ -65,25 +67,29 @@ def _publish(
     profile: str,
     sanitize: Sanitize | None,
 ) -> None:
-    parent = span._parent
-    line = scope_line(
-        phase,
-        span._category,
-        span._name,
-        span._uuid or span._identify(ns),
-        None if parent is None else parent._uuid or parent._identify(ns),
-        span._session or session_of(span),
-        ns,
-        span._flags[span._bits],
-        profile,
-        data,
-        metadata,
-    )
+    uuid = span._uuid or span._identify(ns)
+    place = span._place or _place(span, ns)
+    line = scope_line(phase, span._category, span._flags[span._bits], place, uuid, ns, profile, data, metadata)
     if registry.quiet.plain:
         deliver(ScopeEvent, line, audience, span)
     else:
         family = registry.start_sanitizers if phase == "start" else registry.end_sanitizers
         publish(ScopeEvent, line, audience, span, family, sanitize)
+
+
+def _place(span: Span, ns: int) -> str:
+    parent = span._parent
+    if parent is not None and span._session is parent._session:
+        above = parent._lineage or _lineage(parent, ns)
+    else:  # an agent that begins a session
+        above = lineage(None if parent is None else parent._uuid or parent._identify(ns), session_of(span))
+    place = span._place = f',"name":{quote(span._name)}{above}'
+    return place
+
+
+def _lineage(span: Span, ns: int) -> str:
+    below = span._lineage = lineage(span._uuid or span._identify(ns), session_of(span))
+    return below
 
 
 def end_time(span: Span, timestamp: datetime | None) -> int:
@@ -130,11 +136,10 @@ def mark(
     if audience is None:
         return
     ns = clock.source() if ns is None else ns
+    uuid = ids.source(ns)
     line = mark_line(
-        name,
-        ids.source(ns),
-        parent._uuid or parent._identify(ns),
-        parent._session or session_of(parent),
+        f',"name":{quote(name)}{parent._lineage or _lineage(parent, ns)}',
+        uuid,
         ns,
         "null" if category is None else encode(category).decode(),
         encode(profile),

@@ -58,8 +58,8 @@ class LlmCall(ManagedCall):
         self.data = data
         self.metadata = metadata
         self.model_name = model_name
-        self.codec = codec
-        self.response_codec = response_codec
+        self.codec = codec if codec is None else annotating.resolve(codec)
+        self.response_codec = response_codec if response_codec is None else annotating.resolve(response_codec)
         self.sync = sync
         self.annotated: Any = None
         self.marks: list[Any] = []
@@ -74,7 +74,6 @@ class LlmCall(ManagedCall):
     def rewrite(self) -> Steps:
         entries = registry.visible(registry.llm_request_intercepts, self.parent)
         if not entries:
-            self.annotated = annotating.observed(self.codec, self.argument, self.parent)
             return
         request = self.argument
         annotated = None if self.codec is None else self.codec.decode(request)
@@ -114,6 +113,8 @@ class LlmCall(ManagedCall):
         return settle(LLMRequest({**encoded.headers, **request.headers}, encoded.content), request)
 
     def open(self) -> None:
+        if self.annotated is None and self.codec is not None:
+            self.annotated = annotating.observed(self.codec, self.argument, self.parent)
         self.span, shown = open_llm(
             self.name,
             self.argument,
@@ -243,9 +244,12 @@ def finish_llm(
         fallback = data if data is not None else span._data
         if payload == NULL:
             payload = encode(fallback)
-        sanitize = response_sanitizer(span, response_codec, fallback)
-        if annotated is None and sanitize is None and response_codec is not None:
-            annotated = annotating.response(response_codec, response, span)
+        interrupted = not isinstance(status, dict) or status.get("otel.status_code") != "OK"
+        sanitize = response_sanitizer(span, response_codec, fallback, interrupted=interrupted)
+        if annotated is not None:
+            annotated = annotating.summed_up(annotated, span, interrupted=interrupted)
+        elif sanitize is None and (response_codec is not None or span._contributions is not None):
+            annotated = annotating.response(response_codec, response, span, interrupted=interrupted)
         ns = lifecycle.end_time(span, None) if ns is None else ns
         profile = _profile(span._model_name, "annotated_response", annotated, first_chunk)
         lifecycle.end(span, audience, ns, payload, status, profile, sanitize)

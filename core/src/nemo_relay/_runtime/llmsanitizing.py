@@ -69,13 +69,14 @@ def request_sanitizer(span: LLMHandle, codec: Any) -> Sanitize | None:
     return sanitize
 
 
-def response_sanitizer(span: LLMHandle, codec: Any, fallback: Any) -> Sanitize | None:
+def response_sanitizer(span: LLMHandle, codec: Any, fallback: Any, *, interrupted: bool) -> Sanitize | None:
     """The response sanitizers as part of the publication chain; None where there are none."""
     entries = () if registry.quiet.plain else registry.visible(registry.llm_response_sanitizers, span)
     if not entries:
         return None
 
     def sanitize(record: dict[str, Any]) -> Generator[Step, Any, None]:
+        before = encode(record["data"])
         for entry in entries:
             try:
                 answer = yield entry.fn, (record["data"], LlmResponseContext(codec))[: 2 - entry.form]
@@ -91,8 +92,10 @@ def response_sanitizer(span: LLMHandle, codec: Any, fallback: Any) -> Sanitize |
         if record["data"] is None and fallback is not None:
             record["data"] = fallback
         profile = record["category_profile"]
+        if encode(record["data"]) != before:  # an annotation made of the original would show what was cleaned
+            profile.pop("annotated_response", None)
         if "annotated_response" not in profile:
-            annotated = annotating.response(codec, record["data"], span)
+            annotated = annotating.response(codec, record["data"], span, interrupted=interrupted)
             if annotated is not None:
                 profile["annotated_response"] = annotating.plain(annotated)
 
@@ -106,5 +109,5 @@ def _omit(record: dict[str, Any], annotation: str) -> None:
 
 
 def _complain(side: str, sanitizer: str, error: Exception) -> None:
-    faults.say(f"nemo_relay: Python LLM sanitize {side} callable failed: {type(error).__name__}: {error}")
+    faults.say(f"nemo_relay: Python LLM sanitize {side} callable failed: {faults.describe(error)}")
     faults.report(f"llm_{side}_sanitizer_failed", error, sanitizer=sanitizer)

@@ -170,7 +170,7 @@ def _check(table: Any, known: dict[str, type]) -> None:
         kind = known.get(name)
         if kind is None:
             raise Invalid(f"unknown field `{name}`, expected one of {', '.join(f'`{one}`' for one in known)}")
-        if type(value) is not kind or (kind is int and value < 0):
+        if type(value) is not kind or (isinstance(value, int) and value < 0):
             raise Invalid(f"invalid value for {name}: {value!r}, expected {_NOUNS[kind]}")
 
 

@@ -17,9 +17,10 @@ from nemo_relay._runtime.oplog import LEVELS, Record
 
 Format = Callable[[Record], str]
 
-_AMBIGUOUS = re.compile(r'[\s"=\\]|^$')
 # Control characters, and the two separators that some readers take for the end of a line.
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+# A text that could end early, or be taken for a value that is no text.
+_AMBIGUOUS = re.compile(r"""[\s"=\\\x00-\x1f\x7f-\x9f]|^$|^[\[{]|^(null|true|false|-?\d+(\.\d+)?([eE][+-]?\d+)?)$""")
 # A message follows the fields: it must not begin like one of them, nor like a quoted text.
 _LIKE_A_FIELD = re.compile(r'^(\S+=|")')
 

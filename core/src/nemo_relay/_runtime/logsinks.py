@@ -87,7 +87,7 @@ class RotatingFile:
 
 
 class FileOutput:
-    """A file that is written by a thread of its own. A record that finds the queue full is counted, and the count logged."""
+    """A file written by a thread of its own. A record that finds the queue full is counted, and the count logged."""
 
     def __init__(self, settings: SinkSettings, flush_seconds: float) -> None:
         self.level = settings.level

@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable, Generator
 from contextvars import copy_context
 from typing import Any, ClassVar
 
-from nemo_relay._runtime import context, lifecycle, registry
+from nemo_relay._runtime import context, faults, lifecycle, registry
 from nemo_relay._runtime.awaiting import is_awaitable, run_blocking
 from nemo_relay._runtime.guarding import check
 from nemo_relay._runtime.registry import Entry, Family
@@ -131,6 +131,8 @@ def steps(call: ManagedCall) -> Steps:
     yield from call.rewrite()
     call.open()
     before = context.position.get()
+    if registry.quiet.locals:
+        registry.remember_place(call.span)
     context.position.set(call.span)
     layers = registry.visible(call.layers, call.span)
     try:
@@ -138,6 +140,8 @@ def steps(call: ManagedCall) -> Steps:
             produced = yield from descend(call, layers, call.argument)
         else:
             produced = call.accept((yield call.func, (call.argument,)))
+        if produced.__class__ is Raised:
+            raise produced.error
     except BaseException as error:
         context.position.set(before)
         call.fail(error)
@@ -148,14 +152,17 @@ def steps(call: ManagedCall) -> Steps:
 
 def descend(call: ManagedCall, layers: tuple[Entry, ...], value: Any) -> Steps:
     """The outermost of ``layers`` around the rest, and the callback innermost."""
-    if not layers:
-        return call.accept((yield call.func, (value,)))
-    entry = layers[0]
-    proceed = Continuation(call, layers[1:], entry)
     try:
-        raw = yield entry.fn, call.layer_arguments(entry, value, proceed)
-    finally:
-        proceed.active = proceed.lasting
+        if not layers:
+            return call.accept((yield call.func, (value,)))
+        entry = layers[0]
+        proceed = Continuation(call, layers[1:], entry)
+        try:
+            raw = yield entry.fn, call.layer_arguments(entry, value, proceed)
+        finally:
+            proceed.active = proceed.lasting
+    except StopIteration as error:
+        return Raised(error)  # leaving a generator it would become another error
     return call.accept_layer(entry, raw, [branch for branch in proceed.branches if branch is not None])
 
 
@@ -259,19 +266,20 @@ async def drive(run: Steps) -> Any:
     """Run the steps, awaiting what can be awaited, in the caller's own task."""
     answer: Any = None
     error: BaseException | None = None
-    while True:
-        try:
+    try:
+        while True:
             fn, args = run.send(answer) if error is None else run.throw(error)
-        except StopIteration as done:
-            outcome = done.value
-            break
-        try:
-            answer = fn(*args)
-            if hasattr(answer, "__await__"):
-                answer = await answer
-            error = None
-        except BaseException as raised:
-            error = raised
+            try:
+                answer = fn(*args)
+                if hasattr(type(answer), "__await__"):
+                    answer = await answer
+                error = None
+            except BaseException as raised:
+                error = raised
+    except StopIteration as done:
+        outcome = done.value
+    finally:
+        error = None  # its traceback holds this frame: no cycle
     return _result(outcome)
 
 
@@ -279,19 +287,20 @@ def drive_sync(run: Steps) -> Any:
     """Run the steps on this thread; an async callback is run to its end on a loop of its own."""
     answer: Any = None
     error: BaseException | None = None
-    while True:
-        try:
+    try:
+        while True:
             fn, args = run.send(answer) if error is None else run.throw(error)
-        except StopIteration as done:
-            outcome = done.value
-            break
-        try:
-            answer = fn(*args)
-            if is_awaitable(answer):
-                answer = finish(answer)
-            error = None
-        except BaseException as raised:
-            error = raised
+            try:
+                answer = fn(*args)
+                if is_awaitable(answer):
+                    answer = finish(answer)
+                error = None
+            except BaseException as raised:
+                error = raised
+    except StopIteration as done:
+        outcome = done.value
+    finally:
+        error = None
     return _result(outcome)
 
 
@@ -328,7 +337,7 @@ def failure(call: ManagedCall, error: BaseException) -> dict[str, Any]:
     else:
         name = type(error).__name__
         status |= {
-            "otel.status_description": f"internal error: {name}: {error}",
+            "otel.status_description": f"internal error: {faults.describe(error)}",
             "error.type": "internal_error",
             "exception.type": name,
         }

@@ -13,7 +13,7 @@ from nemo_relay._runtime import lifecycle
 from nemo_relay._runtime.enums import ScopeType
 from nemo_relay._runtime.spans import ScopeHandle, ScopeStack, Span
 from nemo_relay._runtime.typecheck import expect
-from nemo_relay.errors import InvalidValue, NoActiveScope
+from nemo_relay.errors import InvalidArgument, InvalidValue, NoActiveScope
 
 # Whether a provider request gets the ``traceparent`` of its call; see ``nemo_relay.llm.configure``.
 send_header = True
@@ -213,8 +213,12 @@ def _hex(uuid: str) -> str:
     return uuid.replace("-", "")
 
 
+def _is_usable(uuid: str) -> bool:
+    return bool(_hex(uuid)[16:].strip("0"))  # these digits become the W3C span id, which must not be zero
+
+
 def _usable(uuid: str, field: str) -> str:
-    if not _hex(uuid)[16:].strip("0"):
+    if not _is_usable(uuid):
         raise InvalidValue(f"propagation context {field} is not a usable Relay identifier")
     return uuid
 
@@ -247,7 +251,7 @@ def traceparent(span: Span) -> str | None:
 
 
 def _is_local(span: Span) -> bool:
-    return span.name not in ("propagated-root", "propagated-parent")
+    return span is not span._stack.root and span is not span._stack.imported
 
 
 def capture(span: Span) -> PropagationContext:
@@ -260,6 +264,8 @@ def capture_with_root(span: Span, root_uuid: str | None) -> PropagationContext:
     """The position ``span`` under another session, or under none; only an imported trace travels along."""
     stack = span._stack
     imported = traceparent(span) if stack.traceparent is not None else None
+    if root_uuid is not None and not _is_usable(parse_uuid(root_uuid)):
+        raise InvalidArgument("propagation context root_uuid is not a usable Relay identifier")
     return PropagationContext(span.uuid, root_uuid, 1, imported, stack.tracestate)
 
 
@@ -285,11 +291,11 @@ def imported_stack(context: PropagationContext) -> ScopeStack:
     root._session = context.root_uuid
     stack.root = stack.top = root
     stack.rootless = context.root_uuid is None
-    stack.imported = True
     if context.parent_uuid != root_uuid:
         parent = ScopeHandle("propagated-parent", ScopeType.Unknown, root, stack)
         parent._uuid = context.parent_uuid
         stack.top = parent
+    stack.imported = stack.top
     stack.traceparent = context.traceparent
     stack.tracestate = context.tracestate
     return stack

@@ -15,6 +15,7 @@ from typing import Any
 
 from nemo_relay._runtime import encoding, faults, injection, registry
 from nemo_relay._runtime.awaiting import is_awaitable, run_on_some_loop, running_loop
+from nemo_relay._runtime.context import as_emitted
 from nemo_relay._runtime.dispatch import EventType, dispatcher
 from nemo_relay._runtime.events import line_of
 from nemo_relay._runtime.registry import Audience, Entry, Family
@@ -52,7 +53,10 @@ def deliver(make: EventType, line: bytes, audience: Audience, span: Span) -> Non
     """Hand over a finished event: to sinks now, to callbacks through the queue."""
     if registry.quiet.plain and not dispatcher.jobs:
         for sink in audience.sinks:
-            sink(line)
+            try:
+                sink(line)
+            except Exception as error:
+                _sink_failed(sink, error)
         if audience.callbacks:
             dispatcher.put(make, line, audience.callbacks, span)
         return
@@ -65,9 +69,17 @@ def deliver(make: EventType, line: bytes, audience: Audience, span: Span) -> Non
         _hand_over(make, line, audience, span)
 
 
+def _sink_failed(sink: Callable[[bytes], None], error: Exception) -> None:
+    # One sink's trouble is neither the application's nor that of the next sink.
+    faults.report("event_sink_failed", error, sink=getattr(sink, "__qualname__", type(sink).__qualname__))
+
+
 def _hand_over(make: EventType, line: bytes, audience: Audience, span: Span) -> None:
     for sink in audience.sinks:
-        sink(line)
+        try:
+            sink(line)
+        except Exception as error:
+            _sink_failed(sink, error)
     if not audience.callbacks:
         return
     if dispatcher.is_current():
@@ -114,6 +126,7 @@ def _defer(
     span: Span,
 ) -> None:
     context = copy_context()  # publishing is set in it: what the awaited callback emits is nested as well
+    context.run(as_emitted.set, True)
     loop = running_loop()
 
     async def rest() -> bytes:
@@ -171,7 +184,7 @@ def _sanitize_event(
             # Fail closed: what could not be cleaned is not shown.
             record.update(dict.fromkeys(_FIELDS))
             faults.report("event_sanitizer_failed", error, event_name=record["name"], sanitizer=entry.name)
-            faults.say(f"nemo_relay: Python event sanitizer callable failed: internal error: {error}")
+            faults.say(f"nemo_relay: Python event sanitizer callable failed: internal error: {faults.text(error)}")
             return
 
 

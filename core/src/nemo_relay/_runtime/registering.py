@@ -43,9 +43,13 @@ def register(family: Family, made: Entry, scope: Any = _GLOBAL) -> None:
     if scope is _GLOBAL:
         family.add(made)
         return
-    own = registry.local_family(family, _owner(scope), create=True)
-    assert own is not None
-    own.add(made)
+    owner = _owner(scope)
+    while True:
+        own = registry.local_family(family, owner, create=True)
+        assert own is not None
+        own.add(made)
+        if registry.owns(owner, own):  # not dropped meanwhile by another thread that removed the last one
+            return
 
 
 def deregister(family: Family, name: Any, scope: Any = _GLOBAL) -> bool:
@@ -53,8 +57,12 @@ def deregister(family: Family, name: Any, scope: Any = _GLOBAL) -> bool:
     expect_text(name)
     if scope is _GLOBAL:
         return family.remove(name)
-    own = registry.local_family(family, _owner(scope), create=False)
-    return own is not None and own.remove(name)
+    owner = _owner(scope)
+    own = registry.local_family(family, owner, create=False)
+    found = own is not None and own.remove(name)
+    if found:
+        registry.release(owner, only_if_empty=True)
+    return found
 
 
 def _owner(scope: Any) -> ScopeHandle:

@@ -11,7 +11,8 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
-from nemo_relay._runtime.spans import Span
+from nemo_relay._runtime.context import position
+from nemo_relay._runtime.spans import Span, is_within
 from nemo_relay.errors import AlreadyRegistered, NotFound
 
 Callback = Callable[..., Any]
@@ -93,22 +94,23 @@ class Audience:
 class _Quiet:
     """What the hot paths need to know of all families at once. Recomputed on each registration."""
 
-    __slots__ = ("audience", "events", "llms", "locals", "plain", "tools")
+    __slots__ = ("alone", "audience", "events", "llms", "locals", "plain", "tools")
 
     def __init__(self) -> None:
         self.events = True  # no subscriber: an event would be heard by nobody
-        self.tools = True  # and no middleware: a tool call goes straight through
+        self.tools = True  # no middleware shapes a tool call
         self.llms = True
         self.plain = True  # nothing changes an event between its emission and its subscribers
         self.locals = 0  # how many scopes own registrations
+        self.alone = True  # no scope owns any and no gate switches any off: what is global holds everywhere
         self.audience: Audience | None = None  # who hears an event when no scope owns a subscriber
 
     def refresh(self) -> None:
-        alone = self.locals == 0 and gate_filter is None
+        alone = self.alone = self.locals == 0 and gate_filter is None
         self.audience = Audience(subscribers.snapshot) if subscribers.snapshot else None
         self.events = alone and self.audience is None
-        self.tools = self.events and not any(family.snapshot for family in TOOL_FAMILIES)
-        self.llms = self.events and not any(family.snapshot for family in LLM_FAMILIES)
+        self.tools = alone and not any(family.snapshot for family in TOOL_FAMILIES)
+        self.llms = alone and not any(family.snapshot for family in LLM_FAMILIES)
         self.plain = alone and not any(family.snapshot for family in TRANSFORMS)
 
 
@@ -173,6 +175,8 @@ gate_filter: Callable[[Family, tuple[Entry, ...]], tuple[Entry, ...]] | None = N
 def visible(family: Family, span: Span) -> tuple[Entry, ...]:
     """The entries of ``family`` that apply to work at ``span``, in the order they run."""
     entries = family.snapshot
+    if quiet.alone:
+        return entries
     if gate_filter is not None and entries:
         entries = gate_filter(family, entries)
     if not quiet.locals:
@@ -187,7 +191,7 @@ def visible(family: Family, span: Span) -> tuple[Entry, ...]:
 
 def audience(span: Span) -> Audience | None:
     """Who hears of an event emitted at ``span``; None when nobody does."""
-    if quiet.locals == 0 and gate_filter is None:
+    if quiet.alone:
         return quiet.audience
     entries = visible(subscribers, span)
     return Audience(entries) if entries else None
@@ -197,13 +201,39 @@ def _priority(entry: Entry) -> int:
     return entry.priority
 
 
-def _local_entries(family: Family, span: Span | None) -> list[Entry]:
-    layers: list[tuple[Entry, ...]] = []
-    while span is not None:
-        if span._local is not None and family.index in span._local.families:
-            layers.append(span._local.families[family.index].snapshot)
-        span = span._parent
+def _local_entries(family: Family, span: Span) -> list[Entry]:
+    here = position.get()
+    if here is None or is_within(span, here):
+        chain = _lineage(span, {})
+    elif is_within(here, span):
+        chain = _lineage(here, {})
+    else:
+        # A call that names a parent elsewhere still stands here: a policy is not left by naming another parent.
+        chain = _lineage(here, _lineage(span, {}))
+    layers = [
+        owner._local.families[family.index].snapshot
+        for owner in chain.values()
+        if owner._local is not None and family.index in owner._local.families
+    ]
     return [entry for layer in reversed(layers) for entry in layer]
+
+
+def _lineage(span: Span | None, chain: dict[int, Span]) -> dict[int, Span]:
+    """``span`` and what it stands in, from the innermost outwards, behind what is in ``chain``."""
+    while span is not None and id(span) not in chain:
+        chain[id(span)] = span
+        via = getattr(span, "_via", None)
+        if via is not None:
+            _lineage(via, chain)
+        span = span._parent
+    return chain
+
+
+def remember_place(span: Span) -> None:
+    """``span`` is about to become the current one: what owned registrations here goes on to hold inside it."""
+    here = position.get()
+    if here is not None and here is not span._parent:
+        span._via = here
 
 
 def local_family(family: Family, span: Span, *, create: bool) -> Family | None:
@@ -227,13 +257,22 @@ def local_family(family: Family, span: Span, *, create: bool) -> Family | None:
     return own
 
 
-def release(span: Span) -> None:
-    """Drop what ``span`` owns; it has ended."""
+def release(span: Span, *, only_if_empty: bool = False) -> None:
+    """Drop what ``span`` owns: it has ended, or what it owned has been removed again."""
     with lock:
-        if span._local is not None and span._local.families:
+        families = {} if span._local is None else span._local.families
+        if only_if_empty and any(own.entries for own in families.values()):
+            return
+        if families:
             quiet.locals -= 1
         span._local = None
         quiet.refresh()
+
+
+def owns(span: Span, family: Family) -> bool:
+    """Whether ``family`` is (still) what ``span`` owns."""
+    local = span._local
+    return local is not None and local.families.get(family.index) is family
 
 
 def renew_lock() -> None:

@@ -9,7 +9,7 @@ from datetime import datetime
 from types import FrameType
 from typing import Any, ParamSpec, TypeVar
 
-from nemo_relay._runtime import clock, context, generators, lifecycle, registry
+from nemo_relay._runtime import clock, context, faults, generators, lifecycle, registry
 from nemo_relay._runtime.encoding import encode
 from nemo_relay._runtime.enums import ScopeAttributes, ScopeType
 from nemo_relay._runtime.spans import ScopeHandle, Span
@@ -17,6 +17,8 @@ from nemo_relay._runtime.typecheck import expect, expect_text
 
 P = ParamSpec("P")
 R = TypeVar("R")
+
+opened: Callable[[ScopeHandle], None] | None = None  # hears of each scope that opens, while somebody polls for agents
 
 
 def open_scope(
@@ -48,11 +50,15 @@ def open_scope(
     # Who hears the start is settled before the scope can own anybody.
     audience = None if registry.quiet.events else registry.audience(parent)
     if opener is not None:
+        if registry.quiet.locals:
+            registry.remember_place(span)
         context.enter(span)
         if opener.f_code.co_flags & generators.GENERATOR:
             generators.note(span, opener)
     if audience is not None:
         lifecycle.start(span, audience, clock.source() if ns is None else ns, encode(value))
+    if opened is not None:
+        opened(span)
     return span
 
 
@@ -107,9 +113,9 @@ class ManagedScope:
 
 def _status(error: BaseException) -> dict[str, Any]:
     if is_cancellation(error):
-        return {"otel.status_code": "ERROR", "otel.status_description": str(error) or "cancelled"}
+        return {"otel.status_code": "ERROR", "otel.status_description": faults.text(error) or "cancelled"}
     if isinstance(error, (Exception, KeyboardInterrupt, SystemExit)):
-        return {"otel.status_code": "ERROR", "otel.status_description": str(error)}
+        return {"otel.status_code": "ERROR", "otel.status_description": faults.text(error)}
     return {"otel.status_code": "UNSET"}  # GeneratorExit: somebody stopped listening, nothing failed
 
 

@@ -21,20 +21,25 @@ class Span:
     """What scopes, tool calls and LLM calls have in common. Made by the runtime only."""
 
     __slots__ = (
+        "_added",
         "_before",
         "_bits",
         "_data",
+        "_lineage",
         "_local",
         "_metadata",
         "_metadata_json",
         "_name",
         "_open",
         "_parent",
+        "_place",
         "_session",
         "_stack",
         "_started",
         "_uuid",
+        "_via",  # where it was opened, if not at its parent; see ``registry.remember_place``
     )
+    _via: Span
     _category = "unknown"
     # The flags of an event as JSON text, by the bits that are set.
     _flags: ClassVar[tuple[str, ...]] = (
@@ -53,8 +58,11 @@ class Span:
         self._metadata = metadata
         self._metadata_json: bytes | None = None  # the snapshot of the start event, if one was published
         self._uuid: str | None = None
+        self._place: str | None = None  # what its own two events say about where they belong, as JSON text
+        self._lineage: str | None = None  # what the events directly below it say
         self._session: str | None = None if parent is None else parent._session
         self._open = True
+        self._added: dict[str, Any] | None = None  # what was annotated meanwhile, for the end event
         self._before: Span | None = None  # where the context stood that entered it
         self._started = 0
         self._local: LocalRegistrations | None = None
@@ -169,7 +177,7 @@ class ScopeStack:
         self.root: Span = ScopeHandle("root", ScopeType.Agent, None, self)
         self.top: Span = self.root
         self.explicit = explicit
-        self.imported = False  # its root is a span of another process
+        self.imported: Span | None = None  # the span of another process that it continues
         self.rootless = False  # imported without a root: events then name no session
         self.traceparent: str | None = None
         self.tracestate: str | None = None

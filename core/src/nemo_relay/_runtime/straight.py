@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Calls that nobody observes and nothing shapes: the callback, standing in a span of its own, and no more.
+"""Calls that nothing shapes: the callback, standing in a span of its own, between the two events of the call.
 
-A subscriber that arrives while such a call runs hears its end.
+Where nobody observes it either, not even those are made; a subscriber that arrives while such a call runs hears its
+end. Calls with middleware go through the engine in ``managed``.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ async def _through(span: Span, func: Callable[[Any], Any], argument: Any, late: 
     _set(span)
     try:
         answer = func(argument)
-        if hasattr(answer, "__await__"):
+        if hasattr(type(answer), "__await__"):
             answer = await answer
     except BaseException as error:
         _set(before)
@@ -41,15 +42,57 @@ async def _through(span: Span, func: Callable[[Any], Any], argument: Any, late: 
 
 
 def _through_sync(span: Span, func: Callable[[Any], Any], argument: Any, late: Callable[[], ManagedCall]) -> Any:
-    def run(value: Any) -> Any:
-        answer = func(value)
-        return finish(answer) if hasattr(answer, "__await__") else answer
-
+    # Written out a second time: what passes through a coroutine, StopIteration does not survive.
+    before = _get()
+    _set(span)
     try:
-        _through(span, run, argument, late).send(None)
-    except StopIteration as done:
-        return done.value
-    raise AssertionError("a callback has suspended where nothing can resume it")
+        answer = func(argument)
+        if hasattr(type(answer), "__await__"):
+            answer = finish(answer)
+    except BaseException as error:
+        _set(before)
+        if not _quiet.events:
+            late().fail(error)
+        raise
+    _set(before)
+    if not _quiet.events:
+        call = late()
+        call.succeed(call.accept(answer))
+    return answer
+
+
+async def heard(call: ManagedCall) -> Any:
+    """Run a call that is observed."""
+    call.open()
+    before = _get()
+    _set(call.span)
+    try:
+        answer = call.func(call.argument)
+        if hasattr(type(answer), "__await__"):
+            answer = await answer
+    except BaseException as error:
+        _set(before)
+        call.fail(error)
+        raise
+    _set(before)
+    return call.succeed(call.accept(answer))
+
+
+def heard_sync(call: ManagedCall) -> Any:
+    """The same without an event loop."""
+    call.open()
+    before = _get()
+    _set(call.span)
+    try:
+        answer = call.func(call.argument)
+        if hasattr(type(answer), "__await__"):
+            answer = finish(answer)
+    except BaseException as error:
+        _set(before)
+        call.fail(error)
+        raise
+    _set(before)
+    return call.succeed(call.accept(answer))
 
 
 def straight_tool(

@@ -109,7 +109,7 @@ class Ending:
         try:
             return self._call.finalizer()
         except Exception as error:
-            faults.say(f"nemo_relay: Python finalizer callable failed: {type(error).__name__}: {error}")
+            faults.say(f"nemo_relay: Python finalizer callable failed: {faults.describe(error)}")
             return None
 
     def _is_complete(self, response: Any) -> bool:
@@ -199,22 +199,28 @@ class LlmStream:
         try:
             chunk = await self._source.__anext__()
         except StopAsyncIteration:
-            await self._close_quietly(self._sources)
-            ending.end(lifecycle.OK)
+            try:
+                await self._close_quietly(self._sources)
+            finally:  # whoever is cancelled once more while closing has ended all the same
+                ending.end(lifecycle.OK)
             raise
         except BaseException as error:
-            await self._close_quietly([self._source, *self._sources])
-            ending.fail(error)
+            await self._fail(error)
             raise
         try:
             answer = ending.chunk(chunk)
-            if hasattr(answer, "__await__"):
+            if hasattr(type(answer), "__await__"):
                 await answer
         except BaseException as error:
-            await self._close_quietly([self._source, *self._sources])
-            ending.fail(error)
+            await self._fail(error)
             raise
         return chunk
+
+    async def _fail(self, error: BaseException) -> None:
+        try:
+            await self._close_quietly([self._source, *self._sources])
+        finally:
+            self._ending.fail(error)
 
     async def _close_quietly(self, sources: list[Any]) -> None:
         for source in sources:

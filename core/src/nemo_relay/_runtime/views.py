@@ -13,26 +13,43 @@ from nemo_relay._runtime.requests import LLMRequest
 
 
 def copy_json(value: Any) -> Any:
-    """``value`` with its dicts and lists copied and everything else by identity."""
+    """``value`` with its dicts and lists copied and everything else by identity.
+
+    A value that contains itself, or is deeper than Python can go, comes as it is: the call must not fail for the view.
+    """
+    try:
+        return _copy(value)
+    except RecursionError:
+        return value
+
+
+def _copy(value: Any) -> Any:
     kind = value.__class__
     if kind is dict:
-        return {key: copy_json(item) for key, item in value.items()}
+        return {key: _copy(item) for key, item in value.items()}
     if kind is list:
-        return [copy_json(item) for item in value]
+        return [_copy(item) for item in value]
     return value
 
 
 def same(left: Any, right: Any) -> bool:
     """Whether two values say the same: ``1``, ``1.0`` and ``True`` do not, nor do dicts in another order."""
+    try:
+        return _same(left, right)
+    except RecursionError:
+        return False
+
+
+def _same(left: Any, right: Any) -> bool:
     if left is right:
         return True
     kind = left.__class__
     if kind is not right.__class__:
         return False
     if kind is dict:
-        return list(left) == list(right) and all(same(item, right[key]) for key, item in left.items())
+        return list(left) == list(right) and all(_same(item, right[key]) for key, item in left.items())
     if kind is list:
-        return len(left) == len(right) and all(map(same, left, right))
+        return len(left) == len(right) and all(map(_same, left, right))
     if kind is str or kind is int or kind is float or kind is bool:
         return bool(left == right)
     return False

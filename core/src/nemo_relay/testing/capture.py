@@ -11,7 +11,8 @@ from types import TracebackType
 from typing import Self
 
 from nemo_relay import subscribers
-from nemo_relay._projections.tree import Forest, build
+from nemo_relay._projections.nodes import Forest
+from nemo_relay._projections.tree import build
 from nemo_relay._runtime.dispatch import dispatcher
 from nemo_relay._runtime.events import MarkEvent, ScopeEvent
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from nemo_relay._projections.tree import Node
+from nemo_relay._projections.nodes import Node
 from nemo_relay.testing.matching import Item, Matcher, groups, items_for
 from nemo_relay.testing.spec import Expected
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from nemo_relay._projections.tree import Eventlike, Forest, Node, build
+from nemo_relay._projections.nodes import Forest, Node
+from nemo_relay._projections.tree import Eventlike, build
 from nemo_relay.testing.diff import differences
 from nemo_relay.testing.matching import Matcher
 from nemo_relay.testing.spec import parse

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from nemo_relay._projections.tree import Mark, Node
+from nemo_relay._projections.nodes import Mark, Node
 from nemo_relay.testing.spec import Expected
 
 Item = Node | Mark

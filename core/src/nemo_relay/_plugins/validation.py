@@ -1,0 +1,129 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What there is to say about a document: versions, unknown parts, and what the plugins themselves find."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from copy import deepcopy
+from typing import Any
+
+from nemo_relay._plugins import kinds
+from nemo_relay._plugins.checking import POLICY
+from nemo_relay._plugins.documents import JsonObject, plain
+from nemo_relay._plugins.layers import Resolved
+from nemo_relay._plugins.reports import ConfigDiagnostic, PluginHostReport, diagnostic
+from nemo_relay._plugins.shapes import unexpected, unknown_variant
+from nemo_relay.errors import InvalidDocument
+
+_LEVELS = {"warn": "warning", "error": "error"}
+_FIELDS = ("level", "code", "message", "component", "field")
+
+
+def report(resolved: Resolved) -> PluginHostReport:
+    """The report on a document; plugins are asked, nothing is activated."""
+    return {
+        "config": {"diagnostics": [*resolved.diagnostics, *_diagnostics(resolved)]},
+        "config_paths": resolved.paths,
+        "dynamic_plugins": [],
+        "resolved_config": deepcopy(resolved.document),
+    }
+
+
+def errors(found: PluginHostReport) -> list[str]:
+    """The messages at level error."""
+    return [one["message"] for one in found["config"]["diagnostics"] if one["level"] == "error"]
+
+
+def behavior(document: JsonObject, name: str) -> str:
+    """What the document's policy says about ``name``."""
+    chosen: str = document.get("policy", {}).get(name, POLICY[name])
+    return chosen
+
+
+def _diagnostics(resolved: Resolved) -> Iterator[ConfigDiagnostic]:
+    document = resolved.document
+    version = document.get("version", 1)
+    if version != 1:
+        text = f"plugin config version {version} is unsupported"
+        yield diagnostic("error", "plugin.unsupported_config_version", text, field="version")
+    level = _LEVELS.get(behavior(document, "unknown_field"))
+    for path, name in resolved.unknown if level else ():
+        text = f"nothing reads the field '{name}'" + (f" in {path}" if path else "")
+        yield diagnostic(str(level), "plugin.unknown_field", text, field=name)
+    seen: set[str] = set()
+    for component in document["components"]:
+        kind = component["kind"]
+        if kind in seen and kinds.is_singleton(kind):
+            text = f"plugin component kind '{kind}' may only appear once"
+            yield diagnostic("error", "plugin.duplicate_component", text, component=kind)
+            continue
+        seen.add(kind)
+        yield from _component(kind, component.get("config", {}), behavior(document, "unknown_component"))
+
+
+def _component(kind: str, config: JsonObject, policy: str) -> Iterator[ConfigDiagnostic]:
+    try:
+        plugin = kinds.find(kind)
+    except kinds.LoadFailed as error:
+        text = f"plugin '{kind}' is installed but cannot be loaded: {error}"
+        yield diagnostic("error", "plugin.load_failed", text, component=kind)
+        return
+    if plugin is None:
+        level = _LEVELS.get(policy)
+        if level:
+            text = f"plugin component kind '{kind}' is unsupported"
+            yield diagnostic(level, "plugin.unknown_component", text, component=kind)
+        return
+    yield from _asked(kind, plugin, config)
+
+
+def _asked(kind: str, plugin: Any, config: JsonObject) -> list[ConfigDiagnostic]:
+    validate = getattr(plugin, "validate", None)
+    if validate is None:
+        return []
+    try:
+        answer = validate(deepcopy(config))
+    except Exception as error:
+        return [_failed(kind, f"failed: {type(error).__name__}: {error}")]
+    if hasattr(answer, "close") and hasattr(answer, "__await__"):
+        answer.close()
+        return [_failed(kind, "must not be async: validation has no event loop to wait on")]
+    try:
+        view = plain(answer)
+    except InvalidDocument as error:
+        return [_failed(kind, f"returned invalid diagnostics: {error}")]
+    problem = _answer_problem(view)
+    if problem:
+        return [_failed(kind, f"returned invalid diagnostics: {problem}")]
+    return [_kept(one) for one in view or ()]
+
+
+def _failed(kind: str, how: str) -> ConfigDiagnostic:
+    return diagnostic("error", "plugin.validate_failed", f"plugin '{kind}' validate {how}", component=kind)
+
+
+def _answer_problem(answer: Any) -> str | None:
+    if answer is None:
+        return None
+    if not isinstance(answer, list):
+        return unexpected(answer, "a sequence")
+    return next((found for found in map(_item_problem, answer) if found), None)
+
+
+def _item_problem(item: Any) -> str | None:
+    if not isinstance(item, dict):
+        return unexpected(item, "struct ConfigDiagnostic")
+    for name in ("level", "code", "message"):
+        if name not in item:
+            return f"missing field `{name}`"
+    for name in _FIELDS:
+        if item.get(name) is not None and not isinstance(item[name], str):
+            return unexpected(item[name], "a string")
+    if item["level"] not in _LEVELS.values():
+        return unknown_variant(str(item["level"]), _LEVELS.values())
+    return None
+
+
+def _kept(item: Any) -> ConfigDiagnostic:
+    kept: Any = {name: item[name] for name in _FIELDS if item.get(name) is not None}
+    return kept  # type: ignore[no-any-return]

@@ -1,0 +1,50 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Which agent scopes are open, for as long as somebody wants to know.
+
+Nobody keeps a list otherwise. Scopes that are open already are found among the objects of the process, once.
+"""
+
+from __future__ import annotations
+
+import gc
+
+from nemo_relay._runtime import scoping
+from nemo_relay._runtime.enums import ScopeType
+from nemo_relay._runtime.spans import ScopeHandle, Span
+
+_MANY = 4_096
+
+
+class Agents:
+    """The open agent scopes between ``watch`` and ``unwatch``."""
+
+    def __init__(self) -> None:
+        self._known: dict[int, ScopeHandle] = {}
+
+    def watch(self) -> None:
+        """Begin."""
+        scoping.opened = self._add
+        for one in gc.get_objects():
+            if type(one) is ScopeHandle:
+                self._add(one)
+
+    def unwatch(self) -> None:
+        """End; nothing is held any more."""
+        if scoping.opened == self._add:
+            scoping.opened = None
+        self._known = {}
+
+    def open(self) -> list[Span]:
+        """Those that are open now."""
+        for key, span in list(self._known.items()):
+            if not span._open:
+                self._known.pop(key, None)
+        return list(self._known.values())
+
+    def _add(self, span: ScopeHandle) -> None:
+        # A root stands for a process or a context, not for an agent.
+        if span.scope_type is not ScopeType.Agent or span._parent is None or not span._open:
+            return
+        self._known[id(span)] = span
+        if len(self._known) > _MANY:
+            self.open()

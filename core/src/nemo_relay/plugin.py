@@ -1,0 +1,224 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Plugins: components that a configuration switches on, each registering guardrails, intercepts and subscribers.
+
+A plugin is an object with ``register(config, context)``. The program registers it under a *kind*, or an installed
+distribution offers it as an entry point of the group ``nemo_relay.plugins``. A document names the kinds to activate;
+one document is active in a process at a time.
+
+>>> import asyncio
+>>> from nemo_relay import plugin, tools
+>>> class Deny:
+...     def register(self, config, context):
+...         context.register_tool_conditional_execution_guardrail("deny", 10, lambda name, args: config["reason"])
+>>> plugin.register("example.deny", Deny())
+>>> async def main():
+...     document = {"components": [{"kind": "example.deny", "config": {"reason": "closed today"}}]}
+...     async with plugin.activate(document):
+...         try:
+...             await tools.execute("search", {}, lambda args: "found")
+...         except RuntimeError as refused:
+...             return str(refused)
+>>> asyncio.run(main())
+'guardrail rejected: closed today'
+>>> plugin.deregister("example.deny")
+True
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator, Awaitable
+from contextlib import asynccontextmanager
+from typing import Self
+
+from nemo_relay._plugins import host as _host
+from nemo_relay._plugins import kinds as _kinds
+from nemo_relay._plugins import layers as _layers
+from nemo_relay._plugins import validation as _validation
+from nemo_relay._plugins.documents import ComponentSpec, ConfigPolicy, JsonObject, PluginConfig
+from nemo_relay._plugins.protocols import Plugin, PluginContext
+from nemo_relay._plugins.reports import (
+    ConfigDiagnostic,
+    ConfigReport,
+    DynamicPluginCheckState,
+    DynamicPluginFailure,
+    DynamicPluginKind,
+    DynamicPluginValidationReport,
+    DynamicPluginValidationStatus,
+    PluginHostReport,
+    RuntimeDiagnostic,
+)
+from nemo_relay._runtime.awaiting import running_loop as _running_loop
+
+__all__ = [
+    "ComponentSpec",
+    "ConfigDiagnostic",
+    "RuntimeDiagnostic",
+    "ConfigPolicy",
+    "ConfigReport",
+    "DynamicPluginCheckState",
+    "DynamicPluginFailure",
+    "DynamicPluginKind",
+    "DynamicPluginValidationReport",
+    "DynamicPluginValidationStatus",
+    "PluginConfig",
+    "PluginContext",
+    "PluginHostActivation",
+    "PluginHostReport",
+    "Plugin",
+    "activate",
+    "clear",
+    "clear_async",
+    "initialize",
+    "deregister",
+    "list_kinds",
+    "register",
+    "report",
+    "validate",
+    "validate_exact",
+]
+
+
+class PluginHostActivation:
+    """An active configuration. Made by ``initialize``; an async context manager that closes itself.
+
+    Throwing it away closes nothing: the configuration stays active until ``clear``, or until another ``initialize``
+    replaces it.
+    """
+
+    __slots__ = ("__weakref__", "_native")
+
+    def __init__(self, native: _host.Host) -> None:
+        self._native = native
+        native.held_by(self)
+
+    @property
+    def report(self) -> PluginHostReport:
+        """What was found when it was activated; readable after the end too."""
+        return self._native.report
+
+    @property
+    def is_active(self) -> bool:
+        """False as soon as somebody closes it."""
+        return self._native.is_active
+
+    async def close(self) -> None:
+        """Deliver the events that are queued, remove everything the plugins registered, and give the process free.
+
+        It may be called any number of times, at the same time too: all wait for the same end. Cancelling a waiter
+        does not cancel the end.
+        """
+        await self._native.end()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+
+def register(plugin_kind: str, plugin: Plugin) -> None:
+    """Offer ``plugin`` under a kind, for documents to name. It goes before an installed plugin of that kind.
+
+    Raises:
+        RegistrationFailed: the kind is taken, or built in (a RuntimeError).
+        TypeError: it has no ``register``.
+    """
+    _kinds.register(plugin_kind, plugin)
+
+
+def deregister(plugin_kind: str) -> bool:
+    """Withdraw what ``register`` offered; False when there is nothing. What is active stays active."""
+    return _kinds.deregister(plugin_kind)
+
+
+def list_kinds() -> list[str]:
+    """All kinds a document may name, sorted: built in, installed and registered."""
+    return _kinds.names()
+
+
+def validate(
+    config: PluginConfig | JsonObject, additional_plugins_toml: str | os.PathLike[str] | None = None
+) -> PluginHostReport:
+    """Say what ``initialize`` would find. Nothing is activated, and another configuration may be active.
+
+    Args:
+        config: the program's document; it goes before the files.
+        additional_plugins_toml: a file to read instead of the user's own ``plugins.toml``.
+
+    Raises:
+        InvalidConfig: a document or file is malformed (a ValueError).
+        UnknownPlugin: a file names a manifest that is not there (a FileNotFoundError).
+    """
+    return _validation.report(_layers.layered(config, additional_plugins_toml))
+
+
+def validate_exact(config: PluginConfig | JsonObject) -> PluginHostReport:
+    """Like ``validate`` for the document alone: no file is read, and ``resolved_config`` shows every default."""
+    return _validation.report(_layers.exact(config))
+
+
+async def initialize(
+    config: PluginConfig | JsonObject, additional_plugins_toml: str | os.PathLike[str] | None = None
+) -> PluginHostActivation:
+    """Activate a configuration. Arguments as for ``validate``.
+
+    When a plugin fails, everything is taken back. An earlier configuration whose activation was thrown away is
+    replaced.
+
+    Raises:
+        InvalidConfig: there are diagnostics at level error (a ValueError).
+        UnknownPlugin: an enabled component's kind is unknown (a FileNotFoundError).
+        RegistrationFailed: a plugin's ``register`` raised; the cause is its exception (a RuntimeError).
+        PluginConflict: another configuration is active (a RuntimeError).
+    """
+    return PluginHostActivation(await _host.initialize(config, additional_plugins_toml))
+
+
+@asynccontextmanager
+async def activate(
+    config: PluginConfig | JsonObject, additional_plugins_toml: str | os.PathLike[str] | None = None
+) -> AsyncIterator[PluginHostActivation]:
+    """``initialize`` for a block; closed at its end."""
+    activation = await initialize(config, additional_plugins_toml)
+    try:
+        yield activation
+    finally:
+        await activation.close()
+
+
+def clear() -> Awaitable[None] | None:
+    """End the active configuration, whoever made it. Kinds stay registered.
+
+    Without an event loop it returns when everything has ended. Where a loop runs it must not be held up: the end
+    begins at once, and what is returned can be awaited.
+    """
+    active = _host.current()
+    if _running_loop() is not None:
+        return _ending(active)
+    if active is not None:
+        active.begin_end().result()
+    return None
+
+
+async def clear_async() -> None:
+    """End the active configuration, whoever made it, and wait for it."""
+    active = _host.current()
+    if active is not None:
+        await active.end()
+
+
+def report() -> ConfigReport | None:
+    """The diagnostics of the active configuration; None when nothing is active."""
+    active = _host.current()
+    return active.report["config"] if active is not None and active.is_active else None
+
+
+def _ending(active: _host.Host | None) -> Awaitable[None]:
+    import asyncio
+
+    if active is not None:
+        return asyncio.wrap_future(active.begin_end())
+    nothing: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    nothing.set_result(None)
+    return nothing

@@ -1,0 +1,371 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The callback handler: LangChain's callbacks as NeMo Relay events."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+from uuid import UUID
+
+from langchain_core.callbacks import BaseCallbackHandler
+from langchain_core.documents import Document
+from langchain_core.messages import BaseMessage
+from langchain_core.outputs import LLMResult
+
+from nemo_relay import LLMAttributes, LLMRequest, ScopeType, llm, scope, tools
+
+from . import graphs, lifecycle, naming, outcomes, payloads, requests, runs
+from .failures import guard, observed
+from .lifecycle import begin, conclude, new_run
+from .responses import Answer
+from .runs import Handle, Run, RunInfo
+from .streaming import StreamStats, chunk_text, event_text
+
+
+class RelayCallbackHandler(BaseCallbackHandler):
+    """Records chains, model calls, tools and retrievers as one event tree.
+
+    Pass it wherever LangChain takes callbacks. It only observes: what it raises stays inside, what it sees it
+    does not change. It holds no state of its own, so one instance serves any number of concurrent runs,
+    threads and event loops, and can be copied and pickled. A second handler on the same run adds nothing.
+
+    >>> from nemo_relay.integrations.langchain import RelayCallbackHandler
+    >>> from langchain_core.runnables import RunnableLambda
+    >>> RunnableLambda(lambda x: x + 1).invoke(1, {"callbacks": [RelayCallbackHandler()]})
+    2
+    """
+
+    run_inline = True  # in the caller's context and order, in synchronous and asynchronous programs alike
+
+    # --- for adapters that stand on this one
+
+    def observe(self, where: str, callback: Callable[..., None], *args: Any) -> None:
+        """Call ``callback(*args)``; what it raises is counted under ``where`` and stays inside."""
+        guard(where, callback, *args)
+
+    def run_info(self, run_id: UUID | None) -> RunInfo | None:
+        """What is known of a run of the framework; None when it was not recorded."""
+        run = runs.find(run_id)
+        return run.info() if run is not None else None
+
+    def view(self, value: Any) -> Any:
+        """``value`` as observers see it: messages, documents and commands in their canonical form."""
+        return payloads.view(value)
+
+    def pause_run(self, run_id: UUID | None, interrupt_ids: Sequence[str]) -> None:
+        """The graph run waits for these interrupts: it will end ``interrupted``."""
+        run = runs.find_open(run_id)
+        if run is not None:
+            graphs.pause(run, interrupt_ids)
+
+    def mark_once(
+        self, run_id: UUID | None, key: object, name: str, data: Any, metadata: dict[str, Any] | None = None
+    ) -> None:
+        """A mark on the run's span by the first of several handlers; ``key`` names the occasion."""
+        run = runs.find(run_id)
+        if run is not None and run.first(key):
+            lifecycle.mark(run, name, data, metadata)
+
+    # --- LangChain's callbacks
+
+    @observed
+    def on_chain_start(
+        self,
+        serialized: dict[str, Any] | None,
+        inputs: Any,
+        *,
+        run_id: UUID,
+        parent_run_id: UUID | None = None,
+        tags: list[str] | None = None,
+        metadata: dict[str, Any] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        """A chain, graph, node or other runnable starts."""
+        about, parent, given = metadata or {}, runs.find(parent_run_id), kwargs.get("name")
+        lcel = "run_type" in kwargs
+        kind = naming.chain_kind(given, parent, tags or (), about, lcel=lcel, run_type=kwargs.get("run_type"))
+        run = new_run(run_id, parent_run_id, kind, naming.chain_name(given, serialized, kind, parent), self)
+        run.deferred = lcel and graphs.is_placeholder(inputs)
+        run.resume = graphs.resumption(inputs)
+
+        def start(parent: Handle | None) -> Handle:
+            shown, flag = (None, {}) if run.deferred else payloads.shown(inputs)
+            about_all = {**about, **graphs.attempt(run, about, tags or ()), **flag}
+            described = naming.start_metadata(run_id, parent_run_id, kind, tags, about_all)
+            return scope.start(run.name, naming.scope_type(kind), parent=parent, metadata=described, input=shown)
+
+        begin(run_id, run, None if naming.HIDDEN_TAG in (tags or ()) else start)
+
+    @observed
+    def on_chain_end(self, outputs: Any, *, run_id: UUID, **kwargs: Any) -> None:
+        """A chain returned."""
+        run = runs.find_open(run_id)
+        if run is not None:
+            graphs.route(run, outputs, self)
+            conclude(run, lambda: graphs.chain_ending(run, outputs, kwargs), otherwise="ok")
+
+    @observed
+    def on_chain_error(self, error: BaseException, *, run_id: UUID, **kwargs: Any) -> None:
+        """A chain raised, was interrupted, cancelled or closed."""
+        run = runs.find_open(run_id)
+        if run is None:
+            return
+        graphs.note_error(run, error)
+        conclude(run, lambda: outcomes.raised(error), otherwise="error")
+
+    @observed
+    def on_chat_model_start(
+        self,
+        serialized: dict[str, Any],
+        messages: list[list[BaseMessage]],
+        *,
+        run_id: UUID,
+        parent_run_id: UUID | None = None,
+        tags: list[str] | None = None,
+        metadata: dict[str, Any] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        """A chat model is asked; one run per conversation."""
+        conversation = messages[0] if messages else []
+        asked = _Asked(run_id, parent_run_id, tags, metadata or {}, kwargs)
+        self._start_model(serialized, asked, lambda: requests.chat_request(conversation, asked.params, asked.model))
+
+    @observed
+    def on_llm_start(
+        self,
+        serialized: dict[str, Any],
+        prompts: list[str],
+        *,
+        run_id: UUID,
+        parent_run_id: UUID | None = None,
+        tags: list[str] | None = None,
+        metadata: dict[str, Any] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        """A completion model is asked; one run per prompt."""
+        prompt = prompts[0] if prompts else ""
+        asked = _Asked(run_id, parent_run_id, tags, metadata or {}, kwargs)
+        self._start_model(serialized, asked, lambda: requests.text_request(prompt, asked.params, asked.model))
+
+    def _start_model(
+        self, serialized: dict[str, Any] | None, asked: _Asked, request: Callable[[], requests.Request]
+    ) -> None:
+        name = requests.provider_name(asked.params, asked.metadata, serialized, asked.name)
+        run = new_run(asked.run_id, asked.parent_run_id, "llm", name, self)
+        run.stream = StreamStats(asked.model)
+
+        def start(parent: Handle | None) -> Handle:
+            content, flag = request()
+            about = {
+                **asked.metadata,
+                **asked.batch,
+                **graphs.attempt(run, asked.metadata, asked.tags or ()),
+                **flag,
+            }
+            return llm.call(
+                name,
+                LLMRequest({}, content),
+                handle=parent,
+                attributes=LLMAttributes(LLMAttributes.STREAMING) if asked.params.get("stream") else None,
+                metadata=naming.start_metadata(asked.run_id, asked.parent_run_id, "llm", asked.tags, about),
+                model_name=asked.model,
+            )
+
+        begin(asked.run_id, run, start)
+
+    @observed
+    def on_llm_new_token(self, token: Any, *, chunk: Any = None, run_id: UUID, **kwargs: Any) -> None:
+        """A chunk arrived."""
+        text, carries = chunk_text(token, chunk)
+        self._count_chunk(run_id, text, carries)
+
+    @observed
+    def on_stream_event(self, event: Any, *, run_id: UUID, **kwargs: Any) -> None:
+        """A content-block event arrived (streaming protocol version 2)."""
+        text = event_text(event)
+        if text is not None:
+            self._count_chunk(run_id, text, True)
+
+    def _count_chunk(self, run_id: UUID, text: str, carries: bool) -> None:
+        run = runs.find_open(run_id)
+        if run is None or run.stream is None or run.owner is not self:
+            return
+        if run.stream.add(text, carries_output=carries):
+            lifecycle.mark(run, "llm.first_token", {"ttft_ms": run.stream.ttft_ms})
+
+    @observed
+    def on_llm_end(self, response: LLMResult, *, run_id: UUID, **kwargs: Any) -> None:
+        """A model answered."""
+        run = runs.find_open(run_id)
+        if run is not None:
+            conclude(run, lambda: _answered(run, outcomes.ok(None), response), otherwise="ok")
+
+    @observed
+    def on_llm_error(self, error: BaseException, *, run_id: UUID, **kwargs: Any) -> None:
+        """A model call failed, or its stream was closed."""
+        run = runs.find_open(run_id)
+        if run is None:
+            return
+        graphs.note_error(run, error)
+        response = kwargs.get("response")
+        conclude(run, lambda: _answered(run, outcomes.raised(error), response), otherwise="error")
+
+    @observed
+    def on_tool_start(
+        self,
+        serialized: dict[str, Any] | None,
+        input_str: str,
+        *,
+        run_id: UUID,
+        parent_run_id: UUID | None = None,
+        tags: list[str] | None = None,
+        metadata: dict[str, Any] | None = None,
+        inputs: dict[str, Any] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        """A tool is called."""
+        name = str((serialized or {}).get("name") or kwargs.get("name") or "tool")
+        run = new_run(run_id, parent_run_id, "tool", name, self)
+        call_id = kwargs.get("tool_call_id")
+
+        def start(parent: Handle | None) -> Handle:
+            args, flag = payloads.shown(inputs if inputs is not None else input_str)
+            about = {**(metadata or {}), **flag}
+            return tools.call(
+                name,
+                args,
+                handle=parent,
+                metadata=naming.start_metadata(run_id, parent_run_id, "tool", tags, about),
+                tool_call_id=str(call_id) if call_id else None,
+            )
+
+        begin(run_id, run, start)
+
+    @observed
+    def on_tool_end(self, output: Any, *, run_id: UUID, **kwargs: Any) -> None:
+        """A tool returned."""
+        run = runs.find_open(run_id)
+        if run is not None:
+            conclude(run, lambda: outcomes.tool_returned(output), otherwise="ok")
+
+    @observed
+    def on_tool_error(self, error: BaseException, *, run_id: UUID, **kwargs: Any) -> None:
+        """A tool raised."""
+        run = runs.find_open(run_id)
+        if run is None:
+            return
+        graphs.note_error(run, error)
+        conclude(run, lambda: outcomes.tool_raised(error), otherwise="error")
+
+    @observed
+    def on_retriever_start(
+        self,
+        serialized: dict[str, Any] | None,
+        query: str,
+        *,
+        run_id: UUID,
+        parent_run_id: UUID | None = None,
+        tags: list[str] | None = None,
+        metadata: dict[str, Any] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        """A retriever is asked."""
+        about = metadata or {}
+        name = naming.chain_name(kwargs.get("name") or about.get("ls_retriever_name"), serialized, "retriever", None)
+        run = new_run(run_id, parent_run_id, "retriever", name, self)
+        described = naming.start_metadata(run_id, parent_run_id, "retriever", tags, about)
+        begin(
+            run_id,
+            run,
+            lambda parent: scope.start(
+                name, ScopeType.Retriever, parent=parent, metadata=described, input={"query": query}
+            ),
+        )
+
+    @observed
+    def on_retriever_end(self, documents: Sequence[Document], *, run_id: UUID, **kwargs: Any) -> None:
+        """A retriever answered."""
+        run = runs.find_open(run_id)
+        if run is not None:
+            conclude(run, lambda: outcomes.ok(payloads.documents_view(documents)), otherwise="ok")
+
+    @observed
+    def on_retriever_error(self, error: BaseException, *, run_id: UUID, **kwargs: Any) -> None:
+        """A retriever raised."""
+        run = runs.find_open(run_id)
+        if run is not None:
+            conclude(run, lambda: outcomes.raised(error), otherwise="error")
+
+    @observed
+    def on_custom_event(
+        self,
+        name: str,
+        data: Any,
+        *,
+        run_id: UUID,
+        tags: list[str] | None = None,
+        metadata: dict[str, Any] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        """The application dispatched an event of its own: a mark with that name."""
+        self._mark(run_id, name, payloads.view(data), {"relay.tags": list(tags)} if tags else None)
+
+    @observed
+    def on_retry(self, retry_state: Any, *, run_id: UUID, **kwargs: Any) -> None:
+        """A model integration is about to try again: the mark ``retry``."""
+        outcome, action = retry_state.outcome, retry_state.next_action
+        error = outcome.exception() if outcome is not None and outcome.failed else None
+        data = {
+            "attempt": retry_state.attempt_number,
+            "error": graphs.describe(error),
+            "next_sleep": action.sleep if action is not None else None,
+        }
+        self._mark(run_id, "retry", data, None)
+
+    @observed
+    def on_agent_action(self, action: Any, *, run_id: UUID, **kwargs: Any) -> None:
+        """A legacy agent chose a tool: the mark ``agent.action``."""
+        data = {"tool": action.tool, "tool_input": payloads.view(action.tool_input), "log": action.log}
+        self._mark(run_id, "agent.action", data, None)
+
+    def _mark(self, run_id: UUID, name: str, data: Any, metadata: dict[str, Any] | None) -> None:
+        run = runs.find(run_id)
+        if run is None:
+            scope.event(name, data=data, metadata=metadata)
+        elif run.owner is self:
+            lifecycle.mark(run, name, data, metadata)
+
+
+class _Asked:
+    """What a model callback says of the call, whichever kind of model it is."""
+
+    def __init__(
+        self,
+        run_id: UUID,
+        parent_run_id: UUID | None,
+        tags: list[str] | None,
+        metadata: dict[str, Any],
+        kwargs: dict[str, Any],
+    ) -> None:
+        self.run_id = run_id
+        self.parent_run_id = parent_run_id
+        self.tags = tags
+        self.metadata = metadata
+        self.params: dict[str, Any] = kwargs.get("invocation_params") or {}
+        self.name: str | None = kwargs.get("name")
+        self.model = requests.model_name(self.params, metadata)
+        self.batch = {"batch_size": kwargs["batch_size"]} if "batch_size" in kwargs else {}
+
+
+def _answered(run: Run, ending: outcomes.Ending, response: Any) -> outcomes.Ending:
+    """``ending`` with what the model said and how it streamed."""
+    stats = run.stream
+    answer = Answer(response if isinstance(response, LLMResult) else None, stats.model if stats is not None else None)
+    partial = stats.partial() if stats is not None else None
+    failure = ending.data if ending.outcome == "error" else None
+    ending.data = {**(answer.data() or partial or {}), **(failure or {})} or None
+    ending.annotated = answer.annotation()
+    ending.extra.update(answer.metadata())
+    if stats is not None:
+        ending.extra.update(stats.metadata())
+    return ending

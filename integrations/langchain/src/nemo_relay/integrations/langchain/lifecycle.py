@@ -1,0 +1,155 @@
+# SPDX-License-Identifier: Apache-2.0
+"""From runs to spans: opening a run's span under the right parent, and ending it exactly once."""
+
+from __future__ import annotations
+
+import atexit
+from collections.abc import Callable
+from typing import Any
+from uuid import UUID
+
+from nemo_relay import LLMHandle, LLMRequest, ScopeType, ToolHandle, llm, scope, tools
+
+from . import failures, outcomes, runs
+from .outcomes import Ending
+from .payloads import DEGRADED
+from .runs import Handle, Run
+
+Start = Callable[[Handle | None], Handle]
+
+
+def new_run(run_id: UUID, parent_run_id: UUID | None, kind: str, name: str, owner: object) -> Run:
+    """A record for the run, not yet in the table."""
+    return Run(key=run_id.int, kind=kind, name=name, owner=owner, parent=runs.find(parent_run_id), place=runs.here())
+
+
+def begin(run_id: UUID, run: Run, start: Start | None) -> bool:
+    """Enter ``run`` and open its span with ``start(parent)``; ``None`` makes it transparent.
+
+    A parent that the framework does not name, or that nobody recorded, is ``None`` to ``start``: the core
+    then takes the scope that is current where the framework was called.
+
+    Returns:
+        Whether it is this call that opened it; False when another handler did.
+    """
+    end_orphans()
+    if not runs.admit(run_id, run):
+        return False
+    parent = run.parent.handle if run.parent is not None else None
+    # Hidden until its span is there: should both attempts fail, its children still find theirs above it.
+    run.hidden, run.handle = True, parent
+    if start is not None:
+        run.handle = _started(run_id, run, parent, start)
+        run.hidden = False
+    return True
+
+
+def _started(run_id: UUID, run: Run, parent: Handle | None, start: Start) -> Handle:
+    try:
+        return start(parent)
+    except Exception as error:
+        failures.note("start", error)
+        return _bare_start(run, parent, {"relay.run_id": str(run_id), "relay.kind": run.kind, **DEGRADED})
+
+
+def _bare_start(run: Run, parent: Handle | None, metadata: dict[str, Any]) -> Handle:
+    """A span without the payload that could not be had."""
+    if run.kind == "tool":
+        return tools.call(run.name, None, handle=parent, metadata=metadata)
+    if run.kind == "llm":
+        return llm.call(run.name, LLMRequest({}, None), handle=parent, metadata=metadata)
+    return scope.start(run.name, ScopeType.Function, parent=parent, metadata=metadata)
+
+
+def conclude(run: Run, make: Callable[[], Ending], *, otherwise: str) -> None:
+    """End ``run`` with what ``make`` says; if that fails, with the bare outcome ``otherwise``."""
+    try:
+        ending = make()
+    except Exception as error:
+        failures.note("end", error)
+        ending = Ending(otherwise, extra=dict(DEGRADED), unwound=otherwise == "error")
+    close(run, ending)
+
+
+def close(run: Run, ending: Ending) -> None:
+    """End ``run``; while a generator that feeds it is being torn down, as soon as that has ended."""
+    if run.pending is not None:
+        return
+    if ending.closed_early and run.children:
+        run.pending = ending
+        if run.children:
+            return
+    settle(run, ending)
+
+
+def settle(run: Run, ending: Ending) -> None:
+    """End ``run`` now. The second call for a run does nothing."""
+    if not runs.take(run):
+        return
+    parent = run.parent
+    if ending.unwound:
+        _end_stranded(run, ending)
+    try:
+        if not run.hidden and run.handle is not None:
+            _emit_end(run.handle, ending)
+    finally:
+        run.release()
+        if parent is not None and parent.pending is not None and not parent.children:
+            settle(parent, parent.pending)
+
+
+def _end_stranded(run: Run, ending: Ending) -> None:
+    # Neither a tool nor a model call that is cancelled while it is awaited tells its handlers.
+    reason = str(ending.extra.get("reason", ending.outcome))
+    for child in list(run.children.values()):
+        if runs.stranded(child, run):
+            settle(child, child.pending or cut_off(child, reason))
+
+
+def cut_off(run: Run, reason: str) -> Ending:
+    """The end of a run that the framework left without one, with what it had streamed until then."""
+    ending = outcomes.cancelled(reason, run.stream.partial() if run.stream is not None else None)
+    if run.stream is not None:
+        ending.extra.update(run.stream.metadata())
+    return ending
+
+
+def _emit_end(handle: Handle, ending: Ending) -> None:
+    if isinstance(handle, ToolHandle):
+        tools.call_end(handle, ending.data, metadata=ending.metadata)
+    elif isinstance(handle, LLMHandle):
+        _end_model_call(handle, ending)
+    else:
+        scope.end(handle, output=ending.data, metadata=ending.metadata)
+
+
+def _end_model_call(handle: LLMHandle, ending: Ending) -> None:
+    try:
+        llm.call_end(handle, ending.data, metadata=ending.metadata, annotated_response=ending.annotated)
+    except ValueError as error:  # the annotation has no normal form; the answer itself is still there
+        failures.note("annotation", error)
+        llm.call_end(handle, ending.data, metadata={**ending.metadata, **DEGRADED})
+
+
+def mark(run: Run, name: str, data: Any, metadata: dict[str, Any] | None = None) -> None:
+    """A mark on the span of ``run``."""
+    scope.event(name, handle=run.handle, data=data, metadata=metadata)
+
+
+def end_orphans() -> None:
+    """End the runs that the framework has lost."""
+    for run in runs.orphans():
+        settle(run, cut_off(run, "abandoned"))
+
+
+def end_everything() -> None:
+    """End what is still open when the process exits; children before parents."""
+    for run in reversed(runs.open_runs()):
+        try:
+            settle(run, Ending("abandoned", unwound=False))
+        except Exception as error:
+            failures.note("exit", error)
+
+
+atexit.register(end_everything)
+runs.watch_orphans(failures.observed(end_orphans))

@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The LangChain handler, and what only LangGraph tells: a graph paused, a graph was resumed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from langgraph.callbacks import (
+    GraphCallbackHandler,
+    GraphInterruptEvent,
+    GraphLifecycleEvent,
+    GraphResumeEvent,
+)
+from nemo_relay.integrations import langchain
+from nemo_relay.integrations.langchain import RunInfo
+
+from . import pauses
+
+_METADATA = {"integration": "langgraph"}
+
+
+class RelayCallbackHandler(langchain.RelayCallbackHandler, GraphCallbackHandler):
+    """Records a graph run: all that the LangChain handler records, and interrupts and resumptions.
+
+    >>> from nemo_relay.integrations.langgraph import RelayCallbackHandler
+    >>> config = {"callbacks": [RelayCallbackHandler()]}
+    """
+
+    def on_interrupt(self, event: GraphInterruptEvent) -> None:
+        """A graph paused: the mark ``Graph Interrupt`` on its span, which will end ``interrupted``."""
+        self.observe("on_interrupt", self._interrupted, event)
+
+    def on_resume(self, event: GraphResumeEvent) -> None:
+        """A graph goes on from a checkpoint: the mark ``Graph Resume`` on the span of the new run."""
+        self.observe("on_resume", self._resumed, event)
+
+    def _interrupted(self, event: GraphInterruptEvent) -> None:
+        run = self.run_info(event.run_id)
+        if run is None:
+            return
+        ids = [str(pause.id) for pause in event.interrupts]
+        self.pause_run(event.run_id, ids)
+        data = {
+            **_described(event, run),
+            "interrupts": [{"id": pause.id, "value": self.view(pause.value)} for pause in event.interrupts],
+            "next": list(run.paused_nodes),
+        }
+        pauses.remember(data["thread_id"], event.checkpoint_ns, run.uuid, ids)
+        self.mark_once(event.run_id, _key(event), "Graph Interrupt", data, {**_METADATA, "relay.interrupt_ids": ids})
+
+    def _resumed(self, event: GraphResumeEvent) -> None:
+        run = self.run_info(event.run_id)
+        if run is None:
+            return
+        data = _described(event, run)
+        before = pauses.recall(data["thread_id"], event.checkpoint_ns)
+        if before is not None and before.uuid != run.uuid:
+            data["resumed_run_uuid"] = before.uuid
+        if run.resume is not None:
+            data["answers"] = self.view(pauses.answers(run.resume, before))
+        self.mark_once(event.run_id, _key(event), "Graph Resume", data, _METADATA)
+
+
+def _key(event: GraphLifecycleEvent) -> object:
+    # Two handlers of one run are told the same event; only one of them may leave the mark.
+    return type(event).__name__, event.status, event.checkpoint_id, event.checkpoint_ns
+
+
+def _described(event: GraphLifecycleEvent, run: RunInfo) -> dict[str, Any]:
+    return {
+        "run_id": str(event.run_id),
+        "status": event.status,
+        "checkpoint_id": event.checkpoint_id,
+        "checkpoint_ns": list(event.checkpoint_ns),
+        "thread_id": run.metadata.get("thread_id"),
+    }
