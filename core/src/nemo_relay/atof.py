@@ -163,8 +163,9 @@ def _nothing(_line: bytes) -> None:
 
 
 def _confined(folder: str | os.PathLike[str], filename: str | os.PathLike[str]) -> Path:
-    for value, where in ((folder, "output_directory"), (filename, "filename")):
-        if not isinstance(value, (str, os.PathLike)):
+    given: tuple[tuple[object, str], ...] = ((folder, "output_directory"), (filename, "filename"))
+    for value, where in given:
+        if not isinstance(value, os.PathLike):
             expect(value, str, where=where)
     relative = PurePath(filename)
     path = Path(folder) / relative

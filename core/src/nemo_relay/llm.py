@@ -44,7 +44,7 @@ def _checked(name: object, request: object, handle: object, attributes: object, 
         expect_text(name, "name")
     if request.__class__ is not LLMRequest:
         expect(request, LLMRequest, where="request")
-    if model_name is not None:
+    if model_name is not None and model_name.__class__ is not str:
         expect_text(model_name, "model_name")
     if handle is None:
         parent = context.current()
@@ -90,7 +90,7 @@ def call(
     """
     parent, bits = _checked(name, request, handle, attributes, model_name)
     ns = None if timestamp is None else clock.from_datetime(timestamp)
-    return open_llm(name, request, parent, bits, data, metadata, model_name, ns)[0]
+    return open_llm(name, request, parent, bits, data, metadata, model_name, ns)
 
 
 def call_end(

@@ -30,7 +30,7 @@ __all__ = ["call", "call_end", "conditional_execution", "execute", "execute_sync
 def _checked(name: object, handle: object, attributes: object, tool_call_id: object) -> tuple[Span, int]:
     if name.__class__ is not str:
         expect_text(name, "name")
-    if tool_call_id is not None:
+    if tool_call_id is not None and tool_call_id.__class__ is not str:
         expect_text(tool_call_id, "tool_call_id")
     if handle is None:
         parent = context.current()

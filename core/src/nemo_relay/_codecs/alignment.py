@@ -46,21 +46,31 @@ def align(edited: Sequence[Any], baseline: Sequence[Any]) -> list[int | None]:
     Equal items pair first, in place and then anywhere; then unique identities; at last a single changed item
     in place. Two changed items without identity stay unpaired: guessing could give one the other's fields.
     """
+    return _aligned(edited, baseline)[0]
+
+
+def _aligned(edited: Sequence[Any], baseline: Sequence[Any]) -> tuple[list[int | None], list[int]]:
+    """The pairs, and the positions in ``edited`` that are not simply equal to their counterparts."""
     pairs: list[int | None] = [None] * len(edited)
     used = bytearray(len(baseline))
-    for i, (item, base) in enumerate(zip(edited, baseline, strict=False)):
-        if item is base or same(item, base):
+    open_items = []
+    shared = min(len(edited), len(baseline))
+    for i in range(shared):
+        if edited[i] is baseline[i] or same(edited[i], baseline[i]):
             pairs[i] = i
             used[i] = 1
-    open_items = [i for i, pair in enumerate(pairs) if pair is None]
+        else:
+            open_items.append(i)
+    open_items += range(shared, len(edited))
     if not open_items:
-        return pairs
+        return pairs, open_items
     structural = len(edited) != len(baseline)
     structural |= _pair_equal(edited, baseline, pairs, used, open_items)
-    structural |= _pair_identities(edited, baseline, pairs, used)
+    open_items = [i for i in open_items if pairs[i] is None]
+    structural |= _pair_identities(edited, baseline, pairs, used, open_items)
     if not structural:
         _pair_single(edited, baseline, pairs, used)
-    return pairs
+    return pairs, open_items
 
 
 def _pair_equal(
@@ -68,6 +78,8 @@ def _pair_equal(
 ) -> bool:
     moved = False
     free = [j for j in range(len(baseline)) if not used[j]]
+    if not free:
+        return False
     # Buckets by a cheap fingerprint keep this linear where thousands of items were edited at once.
     buckets: dict[Any, list[int]] = {}
     for j in free:
@@ -133,16 +145,16 @@ def merge(
 
     ``patch_item(raw, before, after)`` replaces the patch where an item has more than one wire form.
     """
-    out = []
-    for item, j in zip(edited, align(edited, baseline), strict=True):
+    pairs, open_items = _aligned(edited, baseline)
+    out = [None if j is None else raw[j] for j in pairs]
+    for i in open_items:
+        item, j = edited[i], pairs[i]
         if j is None:
-            out.append(encode(item))
-        elif item is baseline[j] or same(item, baseline[j]):
-            out.append(raw[j])
+            out[i] = encode(item)
         elif patch_item is not None:
-            out.append(patch_item(raw[j], baseline[j], item))
+            out[i] = patch_item(raw[j], baseline[j], item)
         else:
-            out.append(patch(raw[j], encode(baseline[j]), encode(item)))
+            out[i] = patch(raw[j], encode(baseline[j]), encode(item))
     return out
 
 

@@ -218,11 +218,14 @@ def scope_line(
     """The line of a scope event. ``attributes`` and ``profile`` are JSON text, ``data`` and ``metadata`` JSON bytes;
     ``place`` is the part with its name and lineage.
     """
+    if len(data) < _SHORT and len(metadata) < _SHORT:
+        return (
+            f'{{"atof_version":"0.1","attributes":{attributes},"category":"{category}","category_profile":{profile},'
+            f'"data":{data.decode()},"data_schema":null,"kind":"scope","metadata":{metadata.decode()}{place},'
+            f'"scope_category":"{phase}","timestamp":"{rfc3339(ns)}","uuid":"{uuid}"}}\n'
+        ).encode()
     head = f'{{"atof_version":"0.1","attributes":{attributes},"category":"{category}","category_profile":{profile}'
     tail = f'{place},"scope_category":"{phase}","timestamp":"{rfc3339(ns)}","uuid":"{uuid}"}}\n'
-    if len(data) < _SHORT and len(metadata) < _SHORT:
-        middle = f'{data.decode()},"data_schema":null,"kind":"scope","metadata":{metadata.decode()}'
-        return f'{head},"data":{middle}{tail}'.encode()
     schema = b',"data_schema":null,"kind":"scope","metadata":'
     return b"".join((head.encode(), b',"data":', data, schema, metadata, tail.encode()))
 
@@ -238,11 +241,14 @@ def mark_line(
     metadata: bytes,
 ) -> bytes:
     """The line of a mark. ``category`` is JSON text (``null`` for a plain mark); ``place`` as for a scope event."""
+    if len(data) < _SHORT and len(metadata) < _SHORT:
+        return (
+            f'{{"atof_version":"0.1","category":{category},"category_profile":{profile.decode()},'
+            f'"data":{data.decode()},"data_schema":{data_schema.decode()},"kind":"mark",'
+            f'"metadata":{metadata.decode()}{place},"timestamp":"{rfc3339(ns)}","uuid":"{uuid}"}}\n'
+        ).encode()
     head = f'{{"atof_version":"0.1","category":{category},"category_profile":'
     tail = f'{place},"timestamp":"{rfc3339(ns)}","uuid":"{uuid}"}}\n'
-    if len(data) < _SHORT and len(metadata) < _SHORT:
-        middle = f'{data.decode()},"data_schema":{data_schema.decode()},"kind":"mark","metadata":{metadata.decode()}'
-        return f'{head}{profile.decode()},"data":{middle}{tail}'.encode()
     schema = b',"data_schema":%b,"kind":"mark","metadata":' % data_schema
     return b"".join((head.encode(), profile, b',"data":', data, schema, metadata, tail.encode()))
 

@@ -12,6 +12,7 @@ from typing import Any
 
 from nemo_relay._runtime import faults, ids, registry
 from nemo_relay._runtime.awaiting import running_loop
+from nemo_relay._runtime.context import as_emitted
 from nemo_relay._runtime.dispatch import dispatcher
 from nemo_relay._runtime.publish import publishing
 
@@ -20,7 +21,8 @@ EXIT_SECONDS = 2.0  # how long an exiting process waits for its subscribers
 
 def is_within_delivery() -> bool:
     """Whether the caller is itself part of what a flush would wait for."""
-    return publishing.get() is not None or dispatcher.is_current()
+    # The variable goes along where a callback runs on an event loop: a subscriber that is async is within it too.
+    return as_emitted.get() or publishing.get() is not None or dispatcher.is_current()
 
 
 def flush(timeout: float | None) -> bool:

@@ -62,7 +62,7 @@ def _close(span: ScopeHandle, verdict: dict[str, Any]) -> None:
     span._open = False
     audience = registry.audience(span)
     if audience is not None:
-        lifecycle.end(span, audience, lifecycle.end_time(span, None), encode(verdict), None)
+        lifecycle.end(span, audience, lifecycle.end_time(span), encode(verdict), None)
 
 
 def _failed(error: BaseException) -> dict[str, Any]:

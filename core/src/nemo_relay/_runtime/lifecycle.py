@@ -92,11 +92,10 @@ def _lineage(span: Span, ns: int) -> str:
     return below
 
 
-def end_time(span: Span, timestamp: datetime | None) -> int:
-    """When a span ends: at ``timestamp``, else now, but at least a microsecond after its start."""
-    if timestamp is not None:
-        return clock.from_datetime(timestamp)
-    return max(clock.source(), span._started + _MICROSECOND)
+def end_time(span: Span) -> int:
+    """When a span ends: now, but at least a microsecond after its start."""
+    now, first = clock.source(), span._started + _MICROSECOND
+    return now if now > first else first
 
 
 def merged(span: Span, metadata: Any) -> bytes:

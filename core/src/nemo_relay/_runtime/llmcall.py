@@ -109,30 +109,21 @@ class LlmCall(ManagedCall):
             )
 
     def _encoded(self, annotated: Any, request: LLMRequest) -> LLMRequest:
+        assert self.codec is not None
         encoded = self.codec.encode(annotated, request)
         return settle(LLMRequest({**encoded.headers, **request.headers}, encoded.content), request)
 
     def open(self) -> None:
         if self.annotated is None and self.codec is not None:
             self.annotated = annotating.observed(self.codec, self.argument, self.parent)
-        self.span, shown = open_llm(
-            self.name,
-            self.argument,
-            self.parent,
-            self.bits,
-            self.data,
-            self.metadata,
-            self.model_name,
-            None,
-            annotated=self.annotated,
-            codec=self.codec,
-        )
-        started = self.span._started
+        span = LLMHandle(self.name, self.parent, self.bits, self.data, self.metadata, self.model_name)
+        self.span = span
+        shown = start_llm(span, self.argument, None, self.annotated, self.codec)
         if self.marks:
-            emit_pending(self.marks, self.span, started + _MICROSECOND, step_ns=0, family="llm")
+            emit_pending(self.marks, span, span._started + _MICROSECOND, step_ns=0, family="llm")
         if self.contributions:
-            annotating.contribute(self.span, self.contributions, started + 2 * _MICROSECOND)
-        self.argument = traced(self.argument, self.span, shown)
+            annotating.contribute(span, self.contributions, span._started + 2 * _MICROSECOND)
+        self.argument = traced(self.argument, span, shown)
 
     def context(self) -> LlmExecutionContext:
         """What execution intercepts learn about the codecs."""
@@ -164,6 +155,9 @@ class LlmCall(ManagedCall):
         """Publish the end event with ``response`` as its payload."""
         finish_llm(self.span, response, status, self.response_codec, first_chunk=first_chunk)
 
+    def conclude(self, raw: Any) -> None:
+        finish_llm(self.span, raw, lifecycle.OK, self.response_codec)
+
     def fail(self, error: BaseException) -> None:
         finish_llm(self.span, None, failure(self, error), None)
 
@@ -172,7 +166,8 @@ def traced(request: LLMRequest, span: LLMHandle, observed: bool) -> LLMRequest:
     """``request`` with the W3C header of ``span``; the very same where the call belongs to no trace that anybody
     sees.
     """
-    if not propagation.send_header or not (observed or (span._parent is not None and span._parent._parent is not None)):
+    parent = span._parent
+    if not propagation.send_header or not (observed or (parent is not None and parent._parent is not None)):
         return request
     header = propagation.traceparent(span)
     headers = {key: value for key, value in request.headers.items() if key.lower() != "traceparent"}
@@ -189,26 +184,31 @@ def open_llm(
     metadata: Any,
     model_name: str | None,
     ns: int | None,
-    *,
-    annotated: Any = None,
-    codec: Any = None,
-) -> tuple[LLMHandle, bool]:
-    """Make the span of an LLM call and publish its start; also says whether anybody heard it."""
+) -> LLMHandle:
+    """Make the span of an LLM call, and publish its start."""
     span = LLMHandle(name, parent, bits, data, metadata, model_name)
+    start_llm(span, request, ns)
+    return span
+
+
+def start_llm(span: LLMHandle, request: LLMRequest, ns: int | None, annotated: Any = None, codec: Any = None) -> bool:
+    """Publish the start of an LLM call; says whether anybody heard it."""
+    parent = span._parent
+    assert parent is not None
     fresh = annotating.consume_freshness(parent)
     audience = registry.audience(parent)
     if audience is None:
-        return span, False
-    content = request.content
+        return False
+    content, headers = request.content, request.headers
     if annotated is not None and not fresh:
         annotated, content = annotating.recent(annotated, content, codec, request)
-    headers = request.headers
     shown = encode(without_credentials(headers)) if headers else b"{}"
     payload = b'{"content":%b,"headers":%b}' % (encode(content), shown)
     ns = clock.source() if ns is None else ns
-    profile = _profile(model_name, "annotated_request", annotated)
-    lifecycle.start(span, audience, ns, payload, profile, request_sanitizer(span, codec))
-    return span, True
+    profile = _profile(span._model_name, "annotated_request", annotated)
+    sanitize = None if registry.quiet.plain else request_sanitizer(span, codec)
+    lifecycle.start(span, audience, ns, payload, profile, sanitize)
+    return True
 
 
 def _profile(model_name: str | None, key: str, annotated: Any, first_chunk: float | None = None) -> str:
@@ -244,14 +244,20 @@ def finish_llm(
         fallback = data if data is not None else span._data
         if payload == NULL:
             payload = encode(fallback)
-        interrupted = not isinstance(status, dict) or status.get("otel.status_code") != "OK"
-        sanitize = response_sanitizer(span, response_codec, fallback, interrupted=interrupted)
+        interrupted = status is not lifecycle.OK and not _says_ok(status)
+        sanitize = None
+        if not registry.quiet.plain:
+            sanitize = response_sanitizer(span, response_codec, fallback, interrupted=interrupted)
         if annotated is not None:
             annotated = annotating.summed_up(annotated, span, interrupted=interrupted)
         elif sanitize is None and (response_codec is not None or span._contributions is not None):
             annotated = annotating.response(response_codec, response, span, interrupted=interrupted)
-        ns = lifecycle.end_time(span, None) if ns is None else ns
+        ns = lifecycle.end_time(span) if ns is None else ns
         profile = _profile(span._model_name, "annotated_response", annotated, first_chunk)
         lifecycle.end(span, audience, ns, payload, status, profile, sanitize)
     if span._local is not None:
         registry.release(span)
+
+
+def _says_ok(status: Any) -> bool:
+    return isinstance(status, dict) and status.get("otel.status_code") == "OK"

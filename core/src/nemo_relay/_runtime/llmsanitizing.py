@@ -39,7 +39,7 @@ def without_credentials(headers: dict[str, Any]) -> dict[str, Any]:
 
 def request_sanitizer(span: LLMHandle, codec: Any) -> Sanitize | None:
     """The request sanitizers as part of the publication chain; None where there are none."""
-    entries = () if registry.quiet.plain else registry.visible(registry.llm_request_sanitizers, span)
+    entries = registry.visible(registry.llm_request_sanitizers, span)
     if not entries:
         return None
 
@@ -71,7 +71,7 @@ def request_sanitizer(span: LLMHandle, codec: Any) -> Sanitize | None:
 
 def response_sanitizer(span: LLMHandle, codec: Any, fallback: Any, *, interrupted: bool) -> Sanitize | None:
     """The response sanitizers as part of the publication chain; None where there are none."""
-    entries = () if registry.quiet.plain else registry.visible(registry.llm_response_sanitizers, span)
+    entries = registry.visible(registry.llm_response_sanitizers, span)
     if not entries:
         return None
 

@@ -39,14 +39,12 @@ class Produced:
 
 
 class Raised:
-    """The outcome of a call that failed. Returned, not raised: a generator would turn StopIteration into another
-    error.
-    """
+    """The outcome of a call that failed. A generator that raised StopIteration itself would turn it into another error."""
 
     __slots__ = ("error",)
 
     def __init__(self, error: BaseException) -> None:
-        self.error: BaseException | None = error
+        self.error = error
 
 
 class ManagedCall(ABC):
@@ -107,6 +105,10 @@ class ManagedCall(ABC):
         """Publish the end; returns what the caller gets."""
 
     @abstractmethod
+    def conclude(self, raw: Any) -> None:
+        """Publish the end of a call without layers: its caller gets what the callback returned."""
+
+    @abstractmethod
     def fail(self, error: BaseException) -> None:
         """Publish the end of a call that raised ``error``."""
 
@@ -115,7 +117,7 @@ class ManagedCall(ABC):
         span = self.span
         span._open = False
         audience = registry.audience(span)
-        ns = lifecycle.end_time(span, None)
+        ns = lifecycle.end_time(span)
         if audience is not None:
             lifecycle.end(span, audience, ns, data, metadata, profile, sanitize)
         if span._local is not None:
@@ -140,7 +142,7 @@ def steps(call: ManagedCall) -> Steps:
             produced = yield from descend(call, layers, call.argument)
         else:
             produced = call.accept((yield call.func, (call.argument,)))
-        if produced.__class__ is Raised:
+        if isinstance(produced, Raised):
             raise produced.error
     except BaseException as error:
         context.position.set(before)
@@ -306,12 +308,11 @@ def drive_sync(run: Steps) -> Any:
 
 def _result(outcome: Any) -> Any:
     if outcome.__class__ is Raised:
-        error, outcome.error = outcome.error, None
-        assert error is not None
+        error = outcome.error
         try:
             raise error
         finally:
-            del error  # no cycle through the traceback
+            del error, outcome  # no cycle through the traceback
     return outcome
 
 

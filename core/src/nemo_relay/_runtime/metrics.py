@@ -61,7 +61,8 @@ class MetricMeasurement:
         for text, where in ((unit, "unit"), (description, "description")):
             if text is not None:
                 expect(text, str, where=where)
-        if boundaries is not None and (isinstance(boundaries, str) or not isinstance(boundaries, Sequence)):
+        given: Any = boundaries
+        if given is not None and (isinstance(given, str) or not isinstance(given, Sequence)):
             raise TypeError(f"boundaries must be a sequence of numbers, not {boundaries!r}")
         self.name = name
         self.kind = kind

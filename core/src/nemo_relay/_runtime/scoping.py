@@ -71,11 +71,15 @@ def close_scope(span: ScopeHandle, output: Any, metadata: Any, timestamp: dateti
     context.close(span)
     try:
         if audience is not None:
-            ns = lifecycle.end_time(span, None) if ns is None else ns
+            ns = lifecycle.end_time(span) if ns is None else ns
             lifecycle.end(span, audience, ns, encode(output), metadata)
     finally:
         if span._local is not None:
             registry.release(span)
+
+
+# What ``open_scope`` takes before the opener.
+Arguments = tuple[str, ScopeType, Span | None, ScopeAttributes | None, Any, Any, Any, datetime | None]
 
 
 class ManagedScope:
@@ -83,7 +87,7 @@ class ManagedScope:
 
     __slots__ = ("_arguments", "_end_timestamp", "_span")
 
-    def __init__(self, arguments: tuple[Any, ...], end_timestamp: datetime | None) -> None:
+    def __init__(self, arguments: Arguments, end_timestamp: datetime | None) -> None:
         self._arguments = arguments
         self._end_timestamp = end_timestamp
 

@@ -36,8 +36,7 @@ async def _through(span: Span, func: Callable[[Any], Any], argument: Any, late: 
         raise
     _set(before)
     if not _quiet.events:
-        call = late()
-        call.succeed(call.accept(answer))
+        late().conclude(answer)
     return answer
 
 
@@ -56,8 +55,7 @@ def _through_sync(span: Span, func: Callable[[Any], Any], argument: Any, late: C
         raise
     _set(before)
     if not _quiet.events:
-        call = late()
-        call.succeed(call.accept(answer))
+        late().conclude(answer)
     return answer
 
 
@@ -75,7 +73,8 @@ async def heard(call: ManagedCall) -> Any:
         call.fail(error)
         raise
     _set(before)
-    return call.succeed(call.accept(answer))
+    call.conclude(answer)
+    return answer
 
 
 def heard_sync(call: ManagedCall) -> Any:
@@ -92,7 +91,8 @@ def heard_sync(call: ManagedCall) -> Any:
         call.fail(error)
         raise
     _set(before)
-    return call.succeed(call.accept(answer))
+    call.conclude(answer)
+    return answer
 
 
 def straight_tool(

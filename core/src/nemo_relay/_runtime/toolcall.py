@@ -75,16 +75,9 @@ class ToolCall(ManagedCall):
             self.argument = self.checked(view)
 
     def open(self) -> None:
-        self.span = open_tool(
-            self.name,
-            self.argument,
-            self.parent,
-            self.bits,
-            self.data,
-            self.metadata,
-            self.tool_call_id,
-            None,
-        )
+        span = ToolHandle(self.name, self.parent, self.bits, self.data, self.metadata, self.tool_call_id)
+        self.span = span
+        start_tool(span, self.argument, None)
 
     def layer_arguments(self, entry: Entry, value: Any, proceed: Continuation) -> tuple[Any, ...]:
         if entry.form == OLD_FORM:
@@ -121,15 +114,25 @@ class ToolCall(ManagedCall):
         return ToolExecutionResult(produced.value, produced.annotation)
 
     def succeed(self, produced: Produced) -> Any:
-        ns = self.end(
-            _result_json(produced.value, self.span),
-            lifecycle.OK,
-            _profile(self.tool_call_id, produced.annotation),
-            _sanitizer(registry.tool_response_sanitizers, self.span, fallback=self.span._data),
-        )
+        ns = self._ended(produced.value, produced.annotation)
         if produced.marks:
             emit_pending(produced.marks, self.span, ns + _MICROSECOND, step_ns=_MICROSECOND, family="tool")
         return produced.original
+
+    def conclude(self, raw: Any) -> None:
+        if raw.__class__ is ToolExecutionResult:
+            self._ended(raw.result, raw.annotation)
+        else:
+            self._ended(raw, None)
+
+    def _ended(self, value: Any, annotation: Any) -> int:
+        span = self.span
+        result = encode(value)
+        if result == NULL:
+            result = encode(span._data)
+        family = registry.tool_response_sanitizers
+        sanitize = None if registry.quiet.plain else _sanitizer(family, span, fallback=span._data)
+        return self.end(result, lifecycle.OK, _profile(self.tool_call_id, annotation), sanitize)
 
     def fail(self, error: BaseException) -> None:
         self.end(encode(self.span._data), failure(self, error), _profile(self.tool_call_id, None), None)
@@ -156,11 +159,6 @@ def _profile(tool_call_id: str | None, annotation: Any) -> str:
     return encode({**known, "tool_result_annotation": annotation}).decode()
 
 
-def _result_json(value: Any, span: ToolHandle) -> bytes:
-    result = encode(value)
-    return encode(span._data) if result == NULL else result
-
-
 def open_tool(
     name: str,
     args: Any,
@@ -171,16 +169,24 @@ def open_tool(
     tool_call_id: str | None,
     ns: int | None,
 ) -> ToolHandle:
-    """Make the span of a tool call and publish its start, with the marks that its arguments call for."""
+    """Make the span of a tool call, and publish its start."""
     span = ToolHandle(name, parent, bits, data, metadata, tool_call_id)
-    audience = registry.audience(parent)
-    if audience is not None:
-        ns = clock.source() if ns is None else ns
-        sanitize = _sanitizer(registry.tool_request_sanitizers, span)
-        lifecycle.start(span, audience, ns, encode(args), _profile(tool_call_id, None), sanitize)
-        if metadata is not None or source_of(name) is not None:
-            emit_skill_loads(span, args, ns, audience)
+    start_tool(span, args, ns)
     return span
+
+
+def start_tool(span: ToolHandle, args: Any, ns: int | None) -> None:
+    """Publish the start of a tool call, with the marks that its arguments call for."""
+    parent = span._parent
+    assert parent is not None
+    audience = registry.audience(parent)
+    if audience is None:
+        return
+    ns = clock.source() if ns is None else ns
+    sanitize = None if registry.quiet.plain else _sanitizer(registry.tool_request_sanitizers, span)
+    lifecycle.start(span, audience, ns, encode(args), _profile(span._tool_call_id, None), sanitize)
+    if span._metadata is not None or source_of(span._name) is not None:
+        emit_skill_loads(span, args, ns, audience)
 
 
 def end_tool(span: ToolHandle, result: Any, data: Any, metadata: Any, ns: int | None) -> None:
@@ -195,9 +201,10 @@ def end_tool(span: ToolHandle, result: Any, data: Any, metadata: Any, ns: int | 
         payload = encode(produced.result)
         if payload == NULL:
             payload = encode(data if data is not None else span._data)
-        ns = lifecycle.end_time(span, None) if ns is None else ns
+        ns = lifecycle.end_time(span) if ns is None else ns
         profile = _profile(span._tool_call_id, produced.annotation)
-        sanitize = _sanitizer(registry.tool_response_sanitizers, span, fallback=data)
+        family = registry.tool_response_sanitizers
+        sanitize = None if registry.quiet.plain else _sanitizer(family, span, fallback=data)
         lifecycle.end(span, audience, ns, payload, metadata, profile, sanitize)
     if span._local is not None:
         registry.release(span)
@@ -205,8 +212,6 @@ def end_tool(span: ToolHandle, result: Any, data: Any, metadata: Any, ns: int | 
 
 def _sanitizer(family: registry.Family, span: ToolHandle, fallback: Any = None) -> Any:
     """The payload sanitizers of a tool event as part of the publication chain; None where there are none."""
-    if registry.quiet.plain:
-        return None
     entries = registry.visible(family, span)
     if not entries:
         return None
