@@ -62,31 +62,6 @@ from nemo_relay._runtime.stacks import (
     set_thread_scope_stack,
     use_scope_stack,
 )
-from nemo_relay.types import (
-    DataSchema,
-    Event,
-    EventMetadata,
-    EventMetadataInjectorCallback,
-    EventMetadataScalar,
-    EventMetadataValue,
-    EventSanitizeFields,
-    EventSanitizeGuardrail,
-    Json,
-    JsonObject,
-    JsonPrimitive,
-    JsonValue,
-    LlmConditionalExecutionGuardrail,
-    LlmExecutionIntercept,
-    LlmRequestIntercept,
-    LlmSanitizeRequestGuardrail,
-    LlmSanitizeResponseGuardrail,
-    LlmStreamExecutionIntercept,
-    ToolConditionalExecutionGuardrail,
-    ToolExecutionIntercept,
-    ToolRequestIntercept,
-    ToolSanitizeGuardrail,
-    UnsupportedBehavior,
-)
 
 from nemo_relay import (  # isort: skip
     errors as errors,
@@ -104,6 +79,7 @@ _oplog.start()  # a setting of the log that is wrong stops the import here
 
 if TYPE_CHECKING:
     from nemo_relay import codecs as codecs
+    from nemo_relay import model_pricing as model_pricing
     from nemo_relay import plugin as plugin
     from nemo_relay import resource_metrics as resource_metrics
     from nemo_relay import runtime_registrations as runtime_registrations
@@ -119,8 +95,33 @@ if TYPE_CHECKING:
     from nemo_relay.logs import log as log
     from nemo_relay.logs import trace as trace
     from nemo_relay.logs import warn as warn
+    from nemo_relay.types import (
+        DataSchema,
+        Event,
+        EventMetadata,
+        EventMetadataInjectorCallback,
+        EventMetadataScalar,
+        EventMetadataValue,
+        EventSanitizeFields,
+        EventSanitizeGuardrail,
+        Json,
+        JsonObject,
+        JsonPrimitive,
+        JsonValue,
+        LlmConditionalExecutionGuardrail,
+        LlmExecutionIntercept,
+        LlmRequestIntercept,
+        LlmSanitizeRequestGuardrail,
+        LlmSanitizeResponseGuardrail,
+        LlmStreamExecutionIntercept,
+        ToolConditionalExecutionGuardrail,
+        ToolExecutionIntercept,
+        ToolRequestIntercept,
+        ToolSanitizeGuardrail,
+        UnsupportedBehavior,
+    )
 
-# Loaded when first asked for, so that `import nemo_relay` stays quick.
+# Loaded when first asked for, so that `import nemo_relay` stays quick; and so are the names of `nemo_relay.types`.
 _LAZY = {
     "AnnotatedLLMRequest": "nemo_relay._codecs.annotated_request",
     "AnnotatedLLMResponse": "nemo_relay._codecs.annotated_response",
@@ -132,11 +133,13 @@ _LAZY = {
     "error": "nemo_relay.logs",
     "info": "nemo_relay.logs",
     "log": "nemo_relay.logs",
+    "model_pricing": "nemo_relay.model_pricing",
     "plugin": "nemo_relay.plugin",
     "resource_metrics": "nemo_relay.resource_metrics",
     "runtime_registrations": "nemo_relay.runtime_registrations",
     "trace": "nemo_relay.logs",
     "typed": "nemo_relay.typed",
+    "types": "nemo_relay.types",
     "warn": "nemo_relay.logs",
 }
 
@@ -215,6 +218,7 @@ __all__ = [
     "guardrails",
     "intercepts",
     "llm",
+    "model_pricing",
     "plugin",
     "propagate_scope_to_thread",
     "resource_metrics",
@@ -233,7 +237,7 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     from importlib import import_module
 
-    home = _LAZY.get(name)
+    home = _LAZY.get(name) or ("nemo_relay.types" if name in __all__ else None)
     if home is None:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     value = import_module(home)
@@ -245,7 +249,7 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *_LAZY})
+    return sorted({*globals(), *_LAZY, *__all__})
 
 
 def _adopt(name: str, value: Any) -> None:

@@ -32,9 +32,15 @@ What a callback of the application raises is never wrapped: the very same object
 
 from __future__ import annotations
 
+from typing import Any
+
 
 class RelayError(Exception):
     """The root of the tree."""
+
+    def __reduce__(self) -> Any:
+        # The text is made once: unpickling must not put the prefix in front of it again.
+        return _restored, (type(self), self.args), self.__dict__ or None
 
 
 class AlreadyRegistered(RelayError, RuntimeError):
@@ -177,3 +183,9 @@ class MissingExtra(RelayError, ImportError):
     def __init__(self, feature: str, library: str, extra: str) -> None:
         super().__init__(f'{feature} needs {library}: pip install "nemo-relay[{extra}]"', name=library)
         self.extra = extra
+
+
+def _restored(kind: type[RelayError], args: tuple[Any, ...]) -> RelayError:
+    error = kind.__new__(kind, *args)
+    error.args = args
+    return error

@@ -9,9 +9,13 @@ True
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from nemo_relay._runtime import registry
 from nemo_relay._runtime.registering import deregister, entry, register
-from nemo_relay.types import EventMetadataInjectorCallback
+
+if TYPE_CHECKING:
+    from nemo_relay.types import EventMetadataInjectorCallback
 
 __all__ = ["deregister_injector", "register_injector"]
 

@@ -12,16 +12,20 @@ True
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from nemo_relay._runtime import registry
 from nemo_relay._runtime.registering import deregister, entry, register
-from nemo_relay.types import (
-    EventSanitizeGuardrail,
-    LlmConditionalExecutionGuardrail,
-    LlmSanitizeRequestGuardrail,
-    LlmSanitizeResponseGuardrail,
-    ToolConditionalExecutionGuardrail,
-    ToolSanitizeGuardrail,
-)
+
+if TYPE_CHECKING:
+    from nemo_relay.types import (
+        EventSanitizeGuardrail,
+        LlmConditionalExecutionGuardrail,
+        LlmSanitizeRequestGuardrail,
+        LlmSanitizeResponseGuardrail,
+        ToolConditionalExecutionGuardrail,
+        ToolSanitizeGuardrail,
+    )
 
 __all__ = [
     "deregister_llm_conditional_execution",

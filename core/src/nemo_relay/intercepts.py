@@ -14,15 +14,19 @@ True
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from nemo_relay._runtime import registry
 from nemo_relay._runtime.registering import deregister, entry, register
-from nemo_relay.types import (
-    LlmExecutionIntercept,
-    LlmRequestIntercept,
-    LlmStreamExecutionIntercept,
-    ToolExecutionIntercept,
-    ToolRequestIntercept,
-)
+
+if TYPE_CHECKING:
+    from nemo_relay.types import (
+        LlmExecutionIntercept,
+        LlmRequestIntercept,
+        LlmStreamExecutionIntercept,
+        ToolExecutionIntercept,
+        ToolRequestIntercept,
+    )
 
 __all__ = [
     "deregister_llm_execution",

@@ -9,26 +9,28 @@ first argument. The same name may be used on several scopes and globally at once
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from nemo_relay._runtime import registry
 from nemo_relay._runtime.registering import deregister, entry, register
 from nemo_relay._runtime.spans import Span
-from nemo_relay.types import (
-    Event,
-    EventMetadataInjectorCallback,
-    EventSanitizeGuardrail,
-    LlmConditionalExecutionGuardrail,
-    LlmExecutionIntercept,
-    LlmRequestIntercept,
-    LlmSanitizeRequestGuardrail,
-    LlmSanitizeResponseGuardrail,
-    LlmStreamExecutionIntercept,
-    ToolConditionalExecutionGuardrail,
-    ToolExecutionIntercept,
-    ToolRequestIntercept,
-    ToolSanitizeGuardrail,
-)
+
+if TYPE_CHECKING:
+    from nemo_relay.types import (
+        Event,
+        EventMetadataInjectorCallback,
+        EventSanitizeGuardrail,
+        LlmConditionalExecutionGuardrail,
+        LlmExecutionIntercept,
+        LlmRequestIntercept,
+        LlmSanitizeRequestGuardrail,
+        LlmSanitizeResponseGuardrail,
+        LlmStreamExecutionIntercept,
+        ToolConditionalExecutionGuardrail,
+        ToolExecutionIntercept,
+        ToolRequestIntercept,
+        ToolSanitizeGuardrail,
+    )
 
 __all__ = [
     "deregister_event_metadata_injector",

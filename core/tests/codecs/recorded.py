@@ -10,7 +10,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import yaml
+import yaml  # type: ignore[import-untyped]
 
 SHARED = Path(__file__).resolve().parents[3] / "../shared/data"
 CASSETTES = SHARED / "cassettes"

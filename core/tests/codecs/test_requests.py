@@ -44,7 +44,7 @@ def test_decoding_shares_and_never_changes_the_application_s_objects() -> None:
     codec, view, request = view_of(CHAT)
     view.messages[0]["content"] = "changed in a copy"
     view.extra["z_vendor"]["keep"] = 1
-    assert CHAT == before
+    assert before == CHAT
     assert view.messages[0]["content"] == "Be brief."
     assert codec.encode(view, request) is request
 
@@ -59,7 +59,7 @@ def test_an_edit_builds_new_objects_and_keeps_order_and_headers() -> None:
     assert encoded.content["z_vendor"] is CHAT["z_vendor"]
     assert encoded.content["messages"][3] is CHAT["messages"][2]
     assert encoded.headers is request.headers
-    assert CHAT == before
+    assert before == CHAT
 
 
 def test_assigning_and_reassigning_the_old_value_is_no_edit() -> None:
@@ -78,7 +78,7 @@ def test_a_refused_assignment_changes_nothing() -> None:
     with pytest.raises(OverflowError):
         view.top_logprobs = -1
     with pytest.raises(AttributeError):
-        view.no_such_attribute = 1
+        view.no_such_attribute = 1  # type: ignore[attr-defined]
     assert codec.encode(view, request) is request
 
 

@@ -9,7 +9,7 @@ import re
 import uuid
 from collections import OrderedDict, UserDict, deque, namedtuple
 from dataclasses import dataclass
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from enum import Enum, IntEnum
 from types import MappingProxyType
 from typing import Any
@@ -69,7 +69,7 @@ def test_times_are_utc_with_the_fewest_digits_that_are_exact(ear: Ear) -> None:
     scope.event("now")
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.(\d{3}|\d{6}|\d{9}))?\+00:00", ear.one("now")["timestamp"])
     for micros, shown in ((0, ""), (5_000, ".005"), (5, ".000005"), (123_456, ".123456")):
-        scope.event(f"m{micros}", timestamp=datetime(2026, 1, 2, 3, 4, 5, micros, tzinfo=timezone.utc))
+        scope.event(f"m{micros}", timestamp=datetime(2026, 1, 2, 3, 4, 5, micros, tzinfo=UTC))
         assert ear.one(f"m{micros}")["timestamp"] == f"2026-01-02T03:04:05{shown}+00:00"
 
 
@@ -82,7 +82,7 @@ def test_an_event_reads_the_same_as_object_dict_and_json() -> None:
         text = event.to_json()
         assert json.loads(text) == event.to_dict()
         assert text == json.dumps(json.loads(text), separators=(",", ":")), "compact"
-        keys = [name for name in event.to_dict() if name not in ("propagation_root_uuid",)]
+        keys = [name for name in event.to_dict() if name != "propagation_root_uuid"]
         for key in keys:
             assert getattr(event, key) == event.to_dict()[key]
         assert list(event.to_dict()) == sorted(event.to_dict())
@@ -136,7 +136,7 @@ class Point:
     y: int | None = None
 
 
-class Color(str, Enum):
+class Color(str, Enum):  # noqa: UP042 - as programs have written it for years
     RED = "red"
 
 

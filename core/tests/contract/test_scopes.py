@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import date, datetime, timedelta, timezone
+from datetime import UTC, date, datetime, timedelta, timezone
 from typing import Any
 
 import pytest
@@ -14,7 +14,7 @@ from nemo_relay.errors import NotFound, RootScopeError
 
 from .conftest import Ear
 
-NOON = datetime(2026, 3, 1, 12, tzinfo=timezone.utc)
+NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
 
 def test_outside_every_scope_there_is_a_root() -> None:
@@ -239,7 +239,7 @@ def test_a_bad_end_time_leaves_the_scope_to_its_owner(ear: Ear) -> None:
 
 
 def test_an_end_comes_after_its_start_whatever_the_clock_does(ear: Ear) -> None:
-    future = datetime.now(timezone.utc) + timedelta(hours=1)
+    future = datetime.now(UTC) + timedelta(hours=1)
     scope.pop(scope.push("a", ScopeType.Function, timestamp=future))
     assert ear.end("a")["timestamp"] > ear.start("a")["timestamp"]
 

@@ -19,9 +19,11 @@ from nemo_relay import (
     guardrails,
     intercepts,
     llm,
+    plugin,
     scope,
     subscribers,
 )
+from nemo_relay import model_pricing as mp
 from nemo_relay.codecs import InvalidPayload
 from nemo_relay.errors import InvalidArgument
 from nemo_relay.testing import capture_events
@@ -232,3 +234,20 @@ def test_a_custom_codec_is_opaque_to_middleware() -> None:
     finally:
         intercepts.deregister_llm_execution("layer")
     assert kinds == ["opaque"]
+
+
+async def test_with_prices_known_the_cost_is_in_the_end_event_and_unknown_models_say_so() -> None:
+    rates = mp.TokenPricingRates(input_per_million=2.0, output_per_million=8.0)
+    entry = mp.ModelPricing("openai", "gpt-5", "2026-01-01", "https://prices.example/", rates=rates)
+    config = mp.PricingConfig([mp.InlineSource(mp.PricingCatalog([entry]))])
+    document = plugin.PluginConfig(components=[plugin.ComponentSpec("pricing", config=config.to_dict())])
+    dated = {**RESPONSE, "model": "gpt-5-2026-01-31"}
+    async with plugin.activate(document):
+        with capture_events() as captured:
+            await llm.execute("openai", request(), lambda _: dated, response_codec="openai_chat")
+            await llm.execute("openai", request(), lambda _: {**dated, "model": "other"}, response_codec="openai_chat")
+            await subscribers.flush_async()
+    known, unknown = (event.category_profile["annotated_response"] for event in captured.events[1::2])
+    assert known["usage"]["cost"]["total"] == pytest.approx((3 * 2.0 + 2 * 8.0) / 1e6)
+    assert "cost" not in unknown["usage"]
+    assert unknown["pricing_status"] == "unknown_model"

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import threading
 from pathlib import Path
@@ -133,15 +134,22 @@ def test_what_is_logged_after_the_end_is_written_at_once(tmp_path: Path) -> None
     assert messages(tmp_path / "a.log") == ["before", "after"]
 
 
+class Full(RotatingFile):
+    """A file on a disk that is full."""
+
+    def write(self, line: bytes) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
 def test_a_disk_that_fails_is_reported_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     output = made(tmp_path / "a.log")
-    os.close(output._file._fd)
+    output._file = Full(tmp_path / "a.log", None, 0)
     for number in range(5):
         output.write(record(f"m{number}"))
     output.close(10)
     assert capsys.readouterr().err.count(f"cannot write the log file {str(tmp_path / 'a.log')!r}") == 1
     assert output.dropped == 5
-    assert faults.counts[f"log_file_write_failed:{tmp_path / 'a.log'}:9"] >= 5
+    assert faults.counts[f"log_file_write_failed:{tmp_path / 'a.log'}:{errno.ENOSPC}"] == 5
 
 
 @needs_fork
@@ -151,7 +159,8 @@ def test_a_forked_child_logs_too(tmp_path: Path) -> None:
         tmp_path, f'[logging]\nlevel = "info"\nstderr_enabled = false\n[[logging.sinks]]\npath = "{tmp_path}/a.log"\n'
     )
     code = (
-        "import os, sys, warnings\nwarnings.simplefilter('ignore')\nimport nemo_relay\nnemo_relay.info('parent before')\n"
+        "import os, sys, warnings\nwarnings.simplefilter('ignore')\n"
+        "import nemo_relay\nnemo_relay.info('parent before')\n"
         "child = os.fork()\n"
         "nemo_relay.info('child' if child == 0 else 'parent')\n"
         "if child: sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))\n"

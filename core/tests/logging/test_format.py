@@ -69,10 +69,17 @@ def read(line: str) -> tuple[dict[str, Any], str]:
     return fields, ""
 
 
+def refuse(name: str) -> None:
+    raise ValueError(f"{name} is Python's, not JSON's")
+
+
+STRICT = json.JSONDecoder(parse_constant=refuse)
+
+
 def word(text: str, end: str) -> tuple[Any, str]:
     """A JSON value or a bare text at the beginning of ``text``, and what follows."""
     try:
-        value, at = json.JSONDecoder().raw_decode(text)
+        value, at = STRICT.raw_decode(text)
         if at == len(text) or text[at] == end:
             return value, text[at:]
     except ValueError:

@@ -11,7 +11,7 @@ import pytest
 
 import nemo_relay
 from nemo_relay._runtime import faults, oplog
-from nemo_relay._runtime.oplog import DEBUG, ERROR, INFO, TRACE, WARN, Output, Record
+from nemo_relay._runtime.oplog import DEBUG, ERROR, INFO, TRACE, WARN, Record
 
 
 class Memory:
@@ -31,7 +31,7 @@ class Memory:
 @pytest.fixture
 def logged() -> Iterator[list[Record]]:
     memory, before, threshold = Memory(TRACE), oplog.outputs, oplog.threshold
-    outputs: tuple[Output, ...] = (memory,)
+    outputs: tuple[oplog.Output, ...] = (memory,)
     oplog.install(outputs)
     yield memory.records
     oplog.outputs, oplog.threshold = before, threshold

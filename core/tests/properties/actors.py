@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import faulthandler
 import os
 import threading
 from collections.abc import Callable, Generator
@@ -79,6 +80,7 @@ def in_forked_child(work: Callable[[], bytes]) -> bytes:
         status = 1
         try:
             os.close(reading)
+            faulthandler.dump_traceback_later(20, exit=True, file=2)
             with os.fdopen(writing, "wb") as pipe:
                 pipe.write(work())
             status = 0

@@ -13,9 +13,9 @@ import json
 import pathlib
 import threading
 import uuid
-from collections import OrderedDict, UserDict, UserList, defaultdict, deque, namedtuple
+from collections import OrderedDict, UserDict, UserList, defaultdict, deque
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 from unittest.mock import MagicMock, Mock
 
 import pytest
@@ -39,7 +39,9 @@ from nemo_relay.testing import capture_events
 
 from .runtime import empty_runtime
 
-Point = namedtuple("Point", "x y")
+class Point(NamedTuple):
+    x: Any
+    y: Any
 
 
 class Colour(enum.Enum):

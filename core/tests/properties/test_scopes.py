@@ -14,9 +14,15 @@ from collections import Counter
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
 
 from nemo_relay import ScopeType, errors, scope, scope_local, subscribers, tools
 from nemo_relay._runtime import registry
@@ -35,6 +41,7 @@ class Node:
         self.name = name
         self.parent = parent
         self.before = before  # where its opener stood
+        self.via: Node | None = None  # the same, where it is not the parent
         self.open = True
         self.handle: Any = None
         self.ears: list[list[str]] = []  # what the subscribers it owns must have heard
@@ -47,8 +54,10 @@ class Node:
             node = node.parent
         return node
 
-    def lineage(self) -> list[Node]:
-        return [self, *(self.parent.lineage() if self.parent else [])]
+    def policies(self) -> set[Node]:
+        """The scopes whose registrations hold here: what it stands in, and what its opener stood in."""
+        above = [node for node in (self.parent, self.via) if node is not None]
+        return {self}.union(*(node.policies() for node in above))
 
 
 class Place:
@@ -65,7 +74,8 @@ class Place:
 class Producer:
     """A generator, and what it holds open."""
 
-    def __init__(self) -> None:
+    def __init__(self, consumer: int) -> None:
+        self.consumer = consumer
         self.generator = body()
         next(self.generator)
         self.holds: list[Node] = []
@@ -73,6 +83,7 @@ class Producer:
 
 class Scopes(RuleBasedStateMachine):
     explicit_parents = True
+    generators = shared_generators = False
 
     def __init__(self) -> None:
         super().__init__()
@@ -83,12 +94,13 @@ class Scopes(RuleBasedStateMachine):
         self.loop = asyncio.new_event_loop()
         self.nodes: list[Node] = []
         self.places: list[Place] = []
+        self.roots: list[Any] = []
         self.producers: list[Producer] = []
         self.log: list[str] = []  # the events, in the order in which they must have been emitted
         self.parents: dict[str, str] = {}  # of each span and mark, by its name
         self.ears: list[tuple[list[str], list[str]]] = []  # what each subscriber of a scope heard, and had to hear
         self.foreign: set[str] = set()  # identifiers made by forked children
-        self.count = 0
+        self.count = self.forks = 0
         self.fresh_place(True)
 
     # -- helpers
@@ -100,23 +112,25 @@ class Scopes(RuleBasedStateMachine):
         self.count += 1
         return f"{kind}{self.count}"
 
-    def emitted(self, what: str, at: Node) -> None:
-        """An event was emitted at ``at``: everybody that an open scope around it owns must hear it."""
+    def emitted(self, what: str, at: Node, here: Node) -> None:
+        """An event was emitted at ``at`` by code that stands ``here``: what either's open scopes own must hear it."""
         self.log.append(what)
-        for node in at.lineage():
+        for node in at.policies() | here.policies():
             for ear in node.ears:
                 ear.append(what)
 
-    def opened(self, handle: Any, node: Node) -> None:
+    def opened(self, handle: Any, node: Node, here: Node, *, ambient: bool = True) -> None:
+        if ambient and here is not node.parent:
+            node.via = here
         node.handle = handle
         self.nodes.append(node)
         assert node.parent is not None
         self.parents[node.name] = node.parent.handle.uuid
         assert handle.parent_uuid == node.parent.handle.uuid
-        self.emitted(f"start {node.name}", node.parent)
+        self.emitted(f"start {node.name}", node.parent, here)
 
-    def closed(self, node: Node) -> None:
-        self.emitted(f"end {node.name}", node)
+    def closed(self, node: Node, here: Node) -> None:
+        self.emitted(f"end {node.name}", node, here)
         node.open = False
         node.ears = []
 
@@ -135,6 +149,7 @@ class Scopes(RuleBasedStateMachine):
         root.handle = runner.run(scope.get_handle)
         assert root.handle.name == "root"
         assert root.handle.parent_uuid is None
+        self.roots.append(root.handle)
         self.places.append(Place(runner, root))
 
     @rule(number=anyone, threaded=st.booleans())
@@ -159,7 +174,7 @@ class Scopes(RuleBasedStateMachine):
         else:
             node = Node(self.name("s"), at, place.at)
             handle = place.runner.run(lambda: scope.push(node.name, ScopeType.Function))
-        self.opened(handle, node)
+        self.opened(handle, node, place.at)
         place.at = node
 
     @rule(number=anyone, which=anyone)
@@ -173,7 +188,7 @@ class Scopes(RuleBasedStateMachine):
         if any(node in producer.holds for producer in self.producers):
             return
         place.runner.run(lambda: scope.pop(node.handle))
-        self.closed(node)
+        self.closed(node, place.at)
         if place.at is node:
             assert node.before is not None
             place.at = node.before.nearest_open()
@@ -203,16 +218,17 @@ class Scopes(RuleBasedStateMachine):
             handle = place.runner.run(work)
         except KeyError as error:
             handle = error.args[0]
-        self.opened(handle, node)
+        self.opened(handle, node, place.at)
         self.parents[mark] = handle.uuid
-        self.emitted(f"mark {mark}", node)
-        self.closed(node)
+        self.emitted(f"mark {mark}", node, node)
+        self.closed(node, node)
 
     @rule(number=anyone)
     def start(self, number: int) -> None:
         place = self.place(number)
         node = Node(self.name("d"), place.current(), place.current())
-        self.opened(place.runner.run(lambda: scope.start(node.name, ScopeType.Function)), node)
+        handle = place.runner.run(lambda: scope.start(node.name, ScopeType.Function))
+        self.opened(handle, node, place.at, ambient=False)
 
     @rule(number=anyone, which=anyone)
     @precondition(lambda self: self.nodes)
@@ -222,7 +238,7 @@ class Scopes(RuleBasedStateMachine):
             return
         assert place.runner.run(lambda: scope.end(node.handle)) is node.open
         if node.open:
-            self.closed(node)
+            self.closed(node, place.at)
             if place.at is node:
                 assert node.before is not None
                 place.at = node.before.nearest_open()
@@ -241,14 +257,14 @@ class Scopes(RuleBasedStateMachine):
 
         place.runner.run(work)
         self.parents[mark] = node.handle.uuid
-        self.emitted(f"mark {mark}", node)
+        self.emitted(f"mark {mark}", node, node)
 
     @rule(number=anyone)
     def mark(self, number: int) -> None:
         place, mark = self.place(number), self.name("m")
         place.runner.run(lambda: scope.event(mark))
         self.parents[mark] = place.current().handle.uuid
-        self.emitted(f"mark {mark}", place.current())
+        self.emitted(f"mark {mark}", place.current(), place.at)
 
     @rule(number=anyone, leaky=st.booleans(), failing=st.booleans())
     def tool(self, number: int, leaky: bool, failing: bool) -> None:
@@ -274,20 +290,22 @@ class Scopes(RuleBasedStateMachine):
 
         place.runner.run(execute)
         self.parents[call.name] = call.parent.handle.uuid
-        self.emitted(f"start {call.name}", call.parent)
-        self.opened(inner.handle, inner)
+        self.emitted(f"start {call.name}", call.parent, place.at)
+        if place.at is not call.parent:
+            call.via = place.at
+        self.opened(inner.handle, inner, call)
         inner.before = call
         self.parents[mark.name] = inner.handle.uuid
-        self.emitted(f"mark {mark.name}", inner)
+        self.emitted(f"mark {mark.name}", inner, inner)
         if not leaky:
-            self.closed(inner)
-        self.emitted(f"end {call.name}", call)
+            self.closed(inner, inner)
+        self.emitted(f"end {call.name}", call, place.at)
         call.open = False
 
     # -- what scopes own
 
     @rule(number=anyone, which=anyone)
-    @precondition(lambda self: self.nodes)
+    @precondition(lambda self: self.nodes and not self.shared_generators)
     def own_a_subscriber(self, number: int, which: int) -> None:
         place, node = self.place(number), self.nodes[which % len(self.nodes)]
         heard: list[str] = []
@@ -310,38 +328,41 @@ class Scopes(RuleBasedStateMachine):
 
     # -- generators
 
-    @rule()
-    @precondition(lambda self: not self.explicit_parents and len(self.producers) < 3)
-    def generator(self) -> None:
-        self.producers.append(Producer())
+    @rule(number=anyone)
+    @precondition(lambda self: self.generators and len(self.producers) < 3)
+    def generator(self, number: int) -> None:
+        self.producers.append(Producer(number))
 
     @rule(number=anyone, which=anyone, what=st.sampled_from(["push", "push", "pop", "mark", "where"]))
     @precondition(lambda self: self.producers)
     def step(self, number: int, which: int, what: str) -> None:
         """Some place pulls from a generator, which does something before it yields."""
-        place, producer = self.place(number), self.producers[which % len(self.producers)]
+        producer = self.producers[which % len(self.producers)]
+        place = self.place(number if self.shared_generators else producer.consumer)
         inside = producer.holds[-1] if producer.holds else place.current()
         if what == "push":
             node = Node(self.name("g"), inside, inside)
-            self.opened(place.runner.run(lambda: producer.generator.send(("push", node.name))), node)
+            self.opened(place.runner.run(lambda: producer.generator.send(("push", node.name))), node, place.at)
             producer.holds.append(node)
         elif what == "pop" and producer.holds:
             node = producer.holds.pop(which % len(producer.holds))
             place.runner.run(lambda: producer.generator.send(("pop", node.handle)))
-            self.closed(node)
+            self.closed(node, place.at)
         elif what == "mark":
             mark = self.name("m")
             place.runner.run(lambda: producer.generator.send(("mark", mark)))
             self.parents[mark] = inside.handle.uuid
-            self.emitted(f"mark {mark}", inside)
+            self.emitted(f"mark {mark}", inside, place.at)
         else:
             assert place.runner.run(lambda: producer.generator.send(("where", None))) is inside.handle
 
     # -- processes
 
     @rule(number=anyone)
+    @precondition(lambda self: self.forks < 2)  # they cost most of the time
     def fork(self, number: int) -> None:
         """A forked child goes on where the place stands; what it does is its own."""
+        self.forks += 1
         place = self.place(number)
         context = place.runner.run(contextvars.copy_context)
         parent = place.current().handle.uuid  # made when it is first asked for: by both, or by each
@@ -389,22 +410,21 @@ class Scopes(RuleBasedStateMachine):
 
     def finish(self) -> None:
         for producer in self.producers:
+            place = self.place(producer.consumer)
             for node in reversed(producer.holds):
-                self.places[0].runner.run(
-                    lambda node=node, producer=producer: producer.generator.send(("pop", node.handle))
-                )
-                self.closed(node)
+                pop = ("pop", node.handle)
+                place.runner.run(lambda producer=producer, pop=pop: producer.generator.send(pop))
+                self.closed(node, place.at)
             producer.generator.close()
         for node in self.nodes:
             if node.open:
-                assert scope.end(node.handle)
-                self.closed(node)
+                assert self.places[0].runner.run(lambda node=node: scope.end(node.handle))
+                self.closed(node, self.places[0].at)
         assert subscribers.flush(20)
         events = self.sink.events
         assert [f"{getattr(event, 'scope_category', 'mark')} {event.name}" for event in events] == self.log
         assert {event.name: event.parent_uuid for event in events} == self.parents
-        known = {place_root for node in self.nodes for place_root in [node.lineage()[-1].handle.uuid]}
-        check_lifecycles(events, outside=known)
+        check_lifecycles(events, outside=[root.uuid for root in self.roots])
         uuids = Counter(event.uuid for event in events)
         assert not self.foreign & set(uuids)
         for heard, expected in self.ears:
@@ -412,29 +432,37 @@ class Scopes(RuleBasedStateMachine):
 
 
 class GeneratorScopes(Scopes):
-    """The same with scopes that generators hold open; parents are never given by hand."""
+    """With scopes that generators hold open; parents are never given by hand."""
 
     explicit_parents = False
+    generators = True
 
 
-QUICK = settings(max_examples=60, stateful_step_count=30, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-LONG = settings(QUICK, max_examples=1_500, stateful_step_count=60)
+class SharedGeneratorScopes(GeneratorScopes):
+    """With generators that several places pull from in turn; nobody owns a registration."""
 
-TestScopes = Scopes.TestCase
-TestScopes.settings = QUICK
-TestGeneratorScopes = GeneratorScopes.TestCase
-TestGeneratorScopes.settings = QUICK
+    shared_generators = True
 
 
-class LongScopes(Scopes):
-    """The same, longer."""
+# Each step crosses threads and processes, so that shrinking takes minutes: the long search does it.
+QUICK = settings(
+    max_examples=40,
+    stateful_step_count=30,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+    phases=[Phase.reuse, Phase.generate],
+)
+LONG = settings(QUICK, max_examples=1_000, stateful_step_count=60, phases=list(Phase))
+MACHINES = [Scopes, GeneratorScopes, SharedGeneratorScopes]
 
 
-class LongGeneratorScopes(GeneratorScopes):
-    """The same, longer."""
+@pytest.mark.parametrize("machine", MACHINES)
+def test_scopes_are_where_the_model_says(machine: type[Scopes]) -> None:
+    run_state_machine_as_test(machine, settings=QUICK)
 
 
-TestLongScopes = pytest.mark.fuzz(pytest.mark.timeout(1_800)(LongScopes.TestCase))
-TestLongScopes.settings = LONG
-TestLongGeneratorScopes = pytest.mark.fuzz(pytest.mark.timeout(1_800)(LongGeneratorScopes.TestCase))
-TestLongGeneratorScopes.settings = LONG
+@pytest.mark.fuzz
+@pytest.mark.timeout(1_800)
+@pytest.mark.parametrize("machine", MACHINES)
+def test_scopes_are_where_the_model_says_for_long(machine: type[Scopes]) -> None:
+    run_state_machine_as_test(machine, settings=LONG)

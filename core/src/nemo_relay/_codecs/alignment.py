@@ -46,10 +46,10 @@ def align(edited: Sequence[Any], baseline: Sequence[Any]) -> list[int | None]:
     Equal items pair first, in place and then anywhere; then unique identities; at last a single changed item
     in place. Two changed items without identity stay unpaired: guessing could give one the other's fields.
     """
-    return _aligned(edited, baseline)[0]
+    return aligned(edited, baseline)[0]
 
 
-def _aligned(edited: Sequence[Any], baseline: Sequence[Any]) -> tuple[list[int | None], list[int]]:
+def aligned(edited: Sequence[Any], baseline: Sequence[Any]) -> tuple[list[int | None], list[int]]:
     """The pairs, and the positions in ``edited`` that are not simply equal to their counterparts."""
     pairs: list[int | None] = [None] * len(edited)
     used = bytearray(len(baseline))
@@ -78,7 +78,7 @@ def _pair_equal(
 ) -> bool:
     moved = False
     free = [j for j in range(len(baseline)) if not used[j]]
-    if not free:
+    if not free or open_items == free == free[:1]:  # the one left over was compared in its place
         return False
     # Buckets by a cheap fingerprint keep this linear where thousands of items were edited at once.
     buckets: dict[Any, list[int]] = {}
@@ -102,7 +102,11 @@ def _fingerprint(item: Any) -> Any:
     return (kind if isinstance(kind, str) else "", len(item), text if isinstance(text, str) else "")
 
 
-def _pair_identities(edited: Sequence[Any], baseline: Sequence[Any], pairs: list[int | None], used: bytearray) -> bool:
+def _pair_identities(
+    edited: Sequence[Any], baseline: Sequence[Any], pairs: list[int | None], used: bytearray, open_items: list[int]
+) -> bool:
+    if all(identity(edited[i]) is None for i in open_items):
+        return False
     wanted = _unique(edited)
     known = _unique(baseline)
     moved = False
@@ -145,7 +149,7 @@ def merge(
 
     ``patch_item(raw, before, after)`` replaces the patch where an item has more than one wire form.
     """
-    pairs, open_items = _aligned(edited, baseline)
+    pairs, open_items = aligned(edited, baseline)
     out = [None if j is None else raw[j] for j in pairs]
     for i in open_items:
         item, j = edited[i], pairs[i]

@@ -6,6 +6,7 @@ Imported with the package, so it stays light: the checks behind the setters are 
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable
 from typing import Any, TypeAlias
 
@@ -41,14 +42,13 @@ def _check_count(value: Any) -> int:
     raise OverflowError(f"{value!r} is outside 0 to 2**64 - 1")
 
 
-def _model(check: str, introduction: str) -> Callable[[Any], Any]:
-    """A setter's check by its name in `normalise`, with the attribute's introduction to any complaint."""
+def _model(check: str, introduction: str, module: str = "normalise") -> Callable[[Any], Any]:
+    """A setter's check by its name, with the attribute's introduction to any complaint."""
 
     def run(value: Any) -> Any:
-        from nemo_relay._codecs import normalise
-
+        checks = importlib.import_module(f"nemo_relay._codecs.{module}")
         try:
-            return getattr(normalise, check)(value)
+            return getattr(checks, check)(value)
         except ValueError as error:
             raise ValueError(f"{introduction}: {error}") from None
 
@@ -119,10 +119,11 @@ class AnnotatedLLMRequest:
         OverflowError: a count is negative or exceeds 64 bits.
     """
 
-    __slots__ = ("__weakref__", "_fields", "_origin")
+    __slots__ = ("__weakref__", "_fields", "_origin", "_pending")
 
     _fields: dict[str, Any]
     _origin: Origin | None
+    _pending: tuple[Any, dict[str, Any]] | None  # the codec and the payload of a view that nobody has looked at
 
     def __init__(
         self,
@@ -137,7 +138,7 @@ class AnnotatedLLMRequest:
         extra: dict[str, Any] | None = None,
     ) -> None:
         self._fields = {}
-        self._origin = None
+        self._origin = self._pending = None
         given = {
             "messages": messages,
             "instructions": instructions,
@@ -187,7 +188,28 @@ class AnnotatedLLMRequest:
         self = _new(cls)
         self._fields = fields
         self._origin = origin
+        self._pending = None
         return self
+
+    @classmethod
+    def _deferred(cls, codec: Any, content: dict[str, Any]) -> AnnotatedLLMRequest:
+        """An annotation of a payload that ``codec`` has checked, and reads when somebody looks."""
+        self = _new(cls)
+        self._pending = (codec, content)
+        return self
+
+    def __getattr__(self, name: str) -> Any:
+        # Called for a slot that is not filled: the first look at a deferred view.
+        if name not in ("_fields", "_origin"):
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+        pending = self._pending
+        if pending is not None:
+            codec, content = pending
+            fields, view = codec._decode(content)
+            self._origin = (codec.id, content, view, fields)
+            self._fields = fields
+            self._pending = None
+        return object.__getattribute__(self, name)
 
     def _own(self) -> dict[str, Any]:
         """The fields, made this annotation's own before the first edit."""

@@ -93,7 +93,9 @@ class AnnotatedLLMResponse:
         self._fields = {k: _of_type(v, str) for k, v in fields.items() if v is not None}
         for name, value, check in checks:
             if value is not None:
-                self._fields[name] = _model(check, f"invalid {name}")(value)
+                own = check in ("response_calls", "finish_reason", "usage")
+                module = "normalise_response" if own else "normalise"
+                self._fields[name] = _model(check, f"invalid {name}", module)(value)
         self._raw = self._surface = self._stream = self._tokens = None
 
     id = _ReadOnly("The provider's response id.")

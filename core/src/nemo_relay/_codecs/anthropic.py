@@ -8,10 +8,22 @@ from typing import Any, ClassVar
 from nemo_relay._codecs import readers
 from nemo_relay._codecs.alignment import patch
 from nemo_relay._codecs.anthropic_response import AnthropicResponses
-from nemo_relay._codecs.base import Codec, Edit, JsonObject, cannot, native, read_members, type_name, without
+from nemo_relay._codecs.base import (
+    Codec,
+    Edit,
+    JsonObject,
+    cannot,
+    native,
+    plain_function,
+    plain_scalars,
+    plain_types,
+    read_members,
+    type_name,
+    without,
+)
 from nemo_relay._codecs.errors import InvalidPayload
-from nemo_relay._codecs.openai_chat import own_choice
 from nemo_relay._codecs.readers import Member
+from nemo_relay._codecs.tools import own_choice
 
 ID = "anthropic_messages"
 _ROLES = frozenset(("user", "assistant", "system"))
@@ -43,7 +55,7 @@ MEMBERS: dict[str, Member] = {
     **readers.api(readers.count, "top_k"),
     "anthropic-user-profile-id": Member("api_specific", "user_profile_id", readers.string),
 }
-API_KEYS = {m.name: key for key, m in MEMBERS.items() if m.part == "api_specific"}
+_PLAIN = plain_types(MEMBERS)
 
 
 class AnthropicMessagesCodec(AnthropicResponses, Codec):
@@ -79,6 +91,23 @@ class AnthropicMessagesCodec(AnthropicResponses, Codec):
         if "tool_choice" in special:
             self._choice_fields(special["tool_choice"], fields)
         return fields
+
+    def _accepts(self, content: JsonObject) -> bool:
+        messages = content.get("messages")
+        if type(messages) is not list or "tool_choice" in content or not plain_scalars(content, _PLAIN):
+            return False
+        for m in messages:
+            if type(m) is not dict or len(m) != 2 or type(m.get("content")) is not str or m.get("role") not in _ROLES:
+                self._message(m)
+        if type(content.get("system", "")) is not str:
+            self._content(content["system"])
+        tools = content.get("tools", ())
+        if type(tools) is not list:
+            return bool(tools == ())
+        for tool in tools:
+            if not plain_function(tool):
+                self._tool(tool)
+        return True
 
     def _choice_fields(self, raw: Any, fields: JsonObject) -> None:
         fields["tool_choice"] = _decode_choice(raw, self.id)
@@ -172,7 +201,7 @@ class AnthropicMessagesCodec(AnthropicResponses, Codec):
         edit.items("tools", "tools", self._encode_tool)
         self._write_choice(edit)
         edit.scalars("metadata", "service_tier", "stream")
-        edit.api(self.id, API_KEYS)
+        edit.api(self.id, MEMBERS)
         edit.extra()
 
     def _encode_message(self, message: JsonObject) -> Any:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar, Literal
 
+from nemo_relay._codecs import readers
 from nemo_relay._codecs.alignment import Encode, merge, patch
 from nemo_relay._codecs.annotated_request import AnnotatedLLMRequest
 from nemo_relay._codecs.annotated_response import AnnotatedLLMResponse
@@ -16,11 +17,44 @@ from nemo_relay._runtime.requests import LLMRequest
 JsonObject = dict[str, Any]
 MISSING: Any = object()
 
-ATTRIBUTES = (
-    *("messages", "instructions", "model", "params", "tools", "tool_choice", "api_specific", "extra"),
-    *("store", "parallel_tool_calls", "stream", "previous_response_id", "user", "service_tier"),
-    *("max_output_tokens", "max_tool_calls", "top_logprobs", "truncation", "reasoning", "include", "metadata"),
-)
+# What a scalar member's value must be for `_accepts`; anything else takes the long way.
+_PLAIN_TYPES: dict[Any, frozenset[type]] = {
+    readers.string: frozenset((str,)),
+    readers.boolean: frozenset((bool,)),
+    readers.number: frozenset((float,)),
+    readers.mapping: frozenset((dict,)),
+    readers.array: frozenset((list,)),
+}
+_COUNTS = frozenset(("max_tokens", "max_completion_tokens", "max_output_tokens", "top_k", "n", "top_logprobs"))
+
+
+def plain_types(members: dict[str, Member]) -> dict[str, frozenset[type]]:
+    """The types that each scalar member may have without a closer look."""
+    return {key: _PLAIN_TYPES.get(m.read, frozenset()) for key, m in members.items() if m.read is not readers.anything}
+
+
+def plain_scalars(content: JsonObject, types: dict[str, frozenset[type]]) -> bool:
+    """Whether every modelled scalar member has such a type."""
+    find = types.get
+    for key, value in content.items():
+        allowed = find(key)
+        if allowed is not None and type(value) not in allowed and not _plain_integer(key, value, allowed):
+            return False
+    return True
+
+
+def plain_function(holder: Any) -> bool:
+    """Whether a function definition has nothing that needs a closer look."""
+    return (
+        type(holder) is dict
+        and type(holder.get("name")) is str
+        and type(holder.get("description", "")) is str
+        and type(holder.get("strict", False)) is bool
+    )
+
+
+def _plain_integer(key: str, value: Any, allowed: frozenset[type]) -> bool:
+    return type(value) is int and 0 <= value < 2**63 and (key in _COUNTS or float in allowed)
 
 
 def native(provider: str, kind: str, value: Any, **marker: str) -> JsonObject:
@@ -49,7 +83,8 @@ class Edit:
         self.before = before
         self.after = after
         self.surface = surface
-        self.changed = {name for name in ATTRIBUTES if not same(before.get(name, MISSING), after.get(name, MISSING))}
+        self.changed = {k for k, v in after.items() if not same(before.get(k, MISSING), v)}
+        self.changed.update(k for k in before if k not in after)
 
     def put(self, key: str, value: Any, target: JsonObject | None = None) -> None:
         """Set a wire key, or delete it for None."""
@@ -102,10 +137,11 @@ class Edit:
         else:
             self.put(key, None if after is None else encode(after))
 
-    def api(self, name: str, keys: dict[str, str]) -> None:
-        """Members of ``api_specific``; ``keys`` maps each to its wire key."""
+    def api(self, name: str, members: dict[str, Member]) -> None:
+        """Members of ``api_specific``, each under its wire key."""
         if "api_specific" not in self.changed:
             return
+        keys = {m.name: key for key, m in members.items() if m.part == "api_specific"}
         before, after = self.before.get("api_specific") or {}, self.after.get("api_specific")
         if after is not None and after["api"] != name:
             raise InvalidPayload(f"api_specific provider does not match {self.surface}")
@@ -187,11 +223,10 @@ class Codec:
         content = request.content
         if type(content) is dict:
             try:
-                fields = self._read(content)
-            except (CodecError, RecursionError):
-                pass
-            else:
-                return AnnotatedLLMRequest._decoded(fields, (self.id, content, content, fields))
+                if self._accepts(content):
+                    return AnnotatedLLMRequest._deferred(self, content)
+            except (CodecError, RecursionError, TypeError):
+                pass  # the long way finds the fault again, and reports the first of several
         fields, view = self._decode(content)
         return AnnotatedLLMRequest._decoded(fields, (self.id, content, view, fields))
 
@@ -218,15 +253,19 @@ class Codec:
         """
         _expect(annotated, AnnotatedLLMRequest)
         _expect(original, LLMRequest)
+        pending = annotated._pending
+        if pending is not None and pending[0] is self and pending[1] is original.content:
+            return original
+        fields = annotated._fields  # what is still pending is read here
         origin = annotated._origin
         if origin is not None and origin[0] == self.id and origin[1] is original.content:
             _, _, view, before = origin
-            if annotated._fields is before:
+            if fields is before:
                 return original
         else:
             before, view = self._decode(original.content)
         try:
-            edit = Edit(view, before, annotated._fields, self.surface)
+            edit = Edit(view, before, fields, self.surface)
             if not edit.changed:
                 return original
             self._write(edit)
@@ -257,6 +296,13 @@ class Codec:
         except RecursionError:
             raise nested_too_deeply(self.label) from None
         return AnnotatedLLMResponse._decoded(fields, self, view)
+
+    def _accepts(self, content: JsonObject) -> bool:
+        """Whether `_read` will surely succeed; cheap, and False whenever in doubt.
+
+        Then the reading itself waits until somebody looks: most requests pass a codec with nobody looking.
+        """
+        return False
 
     def _read(self, content: JsonObject) -> JsonObject:
         raise TypeError(f"{type(self).__name__} has no request side")

@@ -10,7 +10,7 @@ from nemo_relay._codecs.alignment import merge, patch
 from nemo_relay._codecs.base import Codec, Edit, JsonObject, cannot, native, without
 from nemo_relay._codecs.bedrock_response import BedrockResponses
 from nemo_relay._codecs.errors import InvalidPayload
-from nemo_relay._codecs.openai_chat import own_choice
+from nemo_relay._codecs.tools import own_choice
 
 ID = "bedrock_converse"
 _MODELLED = frozenset(("modelId", "messages", "system", "inferenceConfig", "toolConfig"))

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, ClassVar
 
 from nemo_relay._codecs import gemini_encode
@@ -64,8 +65,24 @@ class GeminiGenerateContentCodec(GeminiResponses, Codec):
             fields["extra"] = extra
         return fields
 
+    def _accepts(self, content: JsonObject) -> bool:
+        items = content.get("contents")
+        if type(items) is not list or type(content.get("model", "")) is not str:
+            return False
+        for item in items:
+            parts = item.get("parts") if type(item) is dict else None
+            if type(parts) is list and len(parts) == 1 and item.get("role") in _ROLES:
+                part = parts[0]
+                if type(part) is dict and len(part) == 1 and type(part.get("text")) is str:
+                    continue
+            _item(item)
+        for key, check in _CHECKS.items():
+            if key in content:
+                check(content[key])
+        return True
+
     def _write(self, edit: Edit) -> None:
-        gemini_encode.write(edit, read_contents)
+        gemini_encode.write(edit)
 
 
 def read_contents(content: JsonObject) -> list[list[JsonObject]]:
@@ -201,3 +218,10 @@ def _declarations(declarations: Any) -> list[JsonObject]:
         if not isinstance(entry.get("description", ""), str):
             raise InvalidPayload("Gemini functionDeclaration.description must be a string")
     return [{"type": "function", "function": entry} for entry in declarations]
+
+
+_CHECKS: dict[str, Callable[[Any], Any]] = {
+    "systemInstruction": _system_text,
+    "generationConfig": _params,
+    "tools": _tools,
+}

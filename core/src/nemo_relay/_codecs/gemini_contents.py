@@ -7,11 +7,12 @@ call may have no id: so the merge works on part slots instead of on whole messag
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 import msgspec
 
-from nemo_relay._codecs.alignment import align
+from nemo_relay._codecs.alignment import aligned
 from nemo_relay._codecs.base import JsonObject, without
 from nemo_relay._codecs.errors import InvalidPayload
 from nemo_relay._codecs.gemini_parts import PROVIDER, data_field, effective_id, is_thought
@@ -20,29 +21,22 @@ from nemo_relay._codecs.values import parsed, same, text_of
 _WIRE_ROLES = {"assistant": "model", "tool": "user", "user": "user"}
 
 
-def merge(
-    edited: list[JsonObject], baseline: list[JsonObject], owned: list[list[JsonObject]], contents: list[JsonObject]
-) -> list[JsonObject]:
-    """The wire contents for ``edited``; ``owned`` are the baseline messages by content item."""
-    return _Merge(edited, baseline, owned, contents).run()
+def merge(edited: list[JsonObject], baseline: list[JsonObject], contents: list[JsonObject]) -> list[JsonObject]:
+    """The wire contents for ``edited``; ``baseline`` are the messages that ``contents`` stand for."""
+    return _Merge(edited, baseline, contents).run()
+
+
+def _size(content: JsonObject) -> int:
+    """How many messages a content item stands for."""
+    return sum(["functionResponse" in part for part in content["parts"]]) or 1
 
 
 class _Merge:
-    def __init__(
-        self,
-        edited: list[JsonObject],
-        baseline: list[JsonObject],
-        owned: list[list[JsonObject]],
-        contents: list[JsonObject],
-    ) -> None:
+    def __init__(self, edited: list[JsonObject], baseline: list[JsonObject], contents: list[JsonObject]) -> None:
         self.edited, self.baseline, self.contents = edited, baseline, contents
-        self.owner: list[int] = [c for c, messages in enumerate(owned) for _ in messages]
-        self.first: list[int] = []
-        at = 0
-        for messages in owned:
-            self.first.append(at)
-            at += len(messages)
-        self.size = [len(messages) for messages in owned]
+        self.size = [_size(content) for content in contents]
+        self.owner: list[int] = [c for c, size in enumerate(self.size) for _ in range(size)]
+        self.first = [0, *itertools.accumulate(self.size)]
         calls = [call for message in edited for call in _calls(message)]
         self.names = {call["id"]: call["function"]["name"] for call in calls}
         self.uses = _tally([call["id"] for call in calls])
@@ -50,7 +44,10 @@ class _Merge:
         self.pairs = self._aligned()
 
     def _aligned(self) -> list[int | None]:
-        pairs = align(self.edited, self.baseline)
+        pairs, open_items = aligned(self.edited, self.baseline)
+        self.open = set(open_items)
+        if not any(_calls(self.edited[i]) for i in open_items):
+            return pairs
         used = {j for j in pairs if j is not None}
         new, old = ([_call_ids(m) for m in messages] for messages in (self.edited, self.baseline))
         new_count, old_count = _tally(new), _tally(old)
@@ -73,6 +70,11 @@ class _Merge:
                 i += 1
                 continue
             c = self.owner[j]
+            if self.size[c] == 1 and i not in self.open and c not in emitted:
+                out.append(self.contents[c])
+                emitted.add(c)
+                i += 1
+                continue
             end = i + 1
             while c not in emitted and end < len(self.edited) and self._owner_of(end) == c:
                 end += 1

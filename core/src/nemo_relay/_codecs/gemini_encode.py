@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 from nemo_relay._codecs import gemini_contents
@@ -25,7 +24,7 @@ _PARAMS = {
 }
 
 
-def write(edit: Edit, read_contents: Callable[[JsonObject], list[list[JsonObject]]]) -> None:
+def write(edit: Edit) -> None:
     """Merge the edit into the payload."""
     _refuse_names(edit.after["messages"])
     for name in _UNREPRESENTABLE:
@@ -34,7 +33,7 @@ def write(edit: Edit, read_contents: Callable[[JsonObject], list[list[JsonObject
                 f"Gemini encoder: field '{name}' is not representable in the Gemini generateContent API; "
                 "use a provider-native extra field instead"
             )
-    _write_messages(edit, read_contents)
+    _write_messages(edit)
     edit.scalars("model")
     if "params" in edit.changed:
         _write_params(edit)
@@ -50,7 +49,7 @@ def _refuse_names(messages: list[JsonObject]) -> None:
             raise InvalidPayload(f"Gemini encoder: Message::{kind}.name is not representable")
 
 
-def _write_messages(edit: Edit, read_contents: Callable[[JsonObject], list[list[JsonObject]]]) -> None:
+def _write_messages(edit: Edit) -> None:
     if "messages" not in edit.changed:
         return
     before, after = edit.before["messages"], edit.after["messages"]
@@ -59,9 +58,7 @@ def _write_messages(edit: Edit, read_contents: Callable[[JsonObject], list[list[
         _write_system(edit, new_system)
     old, new = (_of_role(messages, system=False) for messages in (before, after))
     if not same(old, new):
-        edit.content["contents"] = gemini_contents.merge(
-            new, old, read_contents(edit.content), edit.content["contents"]
-        )
+        edit.content["contents"] = gemini_contents.merge(new, old, edit.content["contents"])
 
 
 def _of_role(messages: list[JsonObject], *, system: bool) -> list[JsonObject]:

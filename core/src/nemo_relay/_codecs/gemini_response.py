@@ -169,9 +169,9 @@ def _reason(reason: str, called: bool) -> str | None:
 
 
 def _finish(reason: str | None, called: bool, root: JsonObject) -> str | None:
-    feedback = root.get("promptFeedback")
+    feedback = root.get("promptFeedback", {})
     blocked = None
-    if feedback is not None:
+    if "promptFeedback" in root:
         if not isinstance(feedback, dict):
             raise InvalidPayload("Gemini response promptFeedback must be an object")
         blocked = feedback.get("blockReason", "")

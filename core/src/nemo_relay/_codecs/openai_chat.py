@@ -6,10 +6,23 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from nemo_relay._codecs import readers
-from nemo_relay._codecs.base import Codec, Edit, JsonObject, cannot, native, read_members, type_name, without
+from nemo_relay._codecs.base import (
+    Codec,
+    Edit,
+    JsonObject,
+    cannot,
+    native,
+    plain_function,
+    plain_scalars,
+    plain_types,
+    read_members,
+    type_name,
+    without,
+)
 from nemo_relay._codecs.errors import InvalidPayload
 from nemo_relay._codecs.openai_chat_response import ChatResponses
 from nemo_relay._codecs.readers import Member
+from nemo_relay._codecs.tools import check_function, decode_choice, own_choice
 
 ID = "openai_chat"
 _SPOKEN = frozenset(("system", "developer", "user"))
@@ -96,6 +109,7 @@ class OpenAIChatCodec(ChatResponses, Codec):
     label: ClassVar[str] = "OpenAI Chat"
     # What servers that speak almost this format do differently.
     members: ClassVar[dict[str, Member]] = MEMBERS
+    plain: ClassVar[dict[str, frozenset[type]]] = plain_types(MEMBERS)
     wire_params: ClassVar[dict[str, str]] = {}
     wire_choices: ClassVar[dict[str, str]] = {}
     hidden_keys: ClassVar[frozenset[str]] = frozenset()
@@ -119,6 +133,21 @@ class OpenAIChatCodec(ChatResponses, Codec):
         if "tool_choice" in special:
             fields["tool_choice"] = self._decode_choice(special["tool_choice"])
         return fields
+
+    def _accepts(self, content: JsonObject) -> bool:
+        messages = content.get("messages")
+        if type(messages) is not list or not plain_scalars(content, self.plain):
+            return False
+        for m in messages:
+            if type(m) is not dict or len(m) != 2 or type(m.get("content")) is not str or m.get("role") not in _PLAIN:
+                self._message(m)
+        tools = content.get("tools", ())
+        if type(tools) is not list:
+            return bool(tools == ())
+        for tool in tools:
+            if not (type(tool) is dict and tool.get("type") == "function" and plain_function(tool.get("function"))):
+                self._tool(tool)
+        return True
 
     def _messages(self, raw: list[Any]) -> list[JsonObject]:
         # The common message, a role and a text, is its own normalised form: one look, no copy.
@@ -292,7 +321,7 @@ class OpenAIChatCodec(ChatResponses, Codec):
         edit.items("tools", "tools", self._encode_tool)
         edit.choice("tool_choice", self._encode_choice)
         edit.scalars(*_SCALARS)
-        edit.api(self.id, {m.name: key for key, m in self.members.items() if m.part == "api_specific"})
+        edit.api(self.id, self.members)
         edit.extra()
 
     def _write_params(self, edit: Edit) -> None:
@@ -351,35 +380,3 @@ class OpenAIChatCodec(ChatResponses, Codec):
         if "function" in choice:
             return {"type": "function", "function": {"name": choice["function"]["name"]}}
         return own_choice(choice, self.id, self.surface)
-
-
-def own_choice(choice: JsonObject, provider: str, surface: str) -> Any:
-    """The raw value of a native tool choice of this provider."""
-    if choice["provider"] != provider:
-        raise InvalidPayload(f"tool choice for {choice['provider']} cannot be encoded for {surface}")
-    return choice["value"]
-
-
-def decode_choice(raw: Any, provider: str) -> Any:
-    """A Chat tool choice in normalised form."""
-    if isinstance(raw, str) and raw in ("auto", "none", "required"):
-        return raw
-    if isinstance(raw, dict) and raw.get("type") == "function" and isinstance(raw.get("function"), dict):
-        name = raw["function"].get("name")
-        if isinstance(name, str):
-            return {"type": "function", "function": {"name": name}}
-    return native(provider, "tool_choice", raw)
-
-
-def check_function(function: JsonObject, surface: str) -> JsonObject:
-    """A function definition with its modelled members checked and null ones dropped (``parameters`` stays)."""
-    if not isinstance(function.get("name"), str):
-        raise InvalidPayload(f"{surface} function tool is missing name")
-    description, strict = function.get("description", ""), function.get("strict", False)
-    if type(description) is not str and description is not None:
-        readers.string(description, surface, "function tool description")
-    if type(strict) is not bool and strict is not None:
-        readers.boolean(strict, surface, "function tool strict")
-    if description is None or strict is None:
-        return {k: v for k, v in function.items() if v is not None or k not in ("description", "strict")}
-    return function

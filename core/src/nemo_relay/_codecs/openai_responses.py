@@ -7,11 +7,23 @@ from typing import Any, ClassVar
 
 from nemo_relay._codecs import readers
 from nemo_relay._codecs.alignment import merge, patch
-from nemo_relay._codecs.base import Codec, Edit, JsonObject, cannot, native, read_members, type_name, without
+from nemo_relay._codecs.base import (
+    Codec,
+    Edit,
+    JsonObject,
+    cannot,
+    native,
+    plain_function,
+    plain_scalars,
+    plain_types,
+    read_members,
+    type_name,
+    without,
+)
 from nemo_relay._codecs.errors import InvalidPayload
-from nemo_relay._codecs.openai_chat import check_function, own_choice
 from nemo_relay._codecs.openai_responses_response import ResponsesResponses
 from nemo_relay._codecs.readers import Member
+from nemo_relay._codecs.tools import check_function, own_choice
 from nemo_relay._codecs.values import parsed, text_of
 
 ID = "openai_responses"
@@ -50,7 +62,7 @@ MEMBERS: dict[str, Member] = {
     **readers.api(readers.mapping, "moderation", "prompt", "prompt_cache_options", "stream_options", "text"),
     "conversation": Member("api_specific", "conversation", readers.anything, null_matters=True),
 }
-API_KEYS = {m.name: key for key, m in MEMBERS.items() if m.part == "api_specific"}
+_PLAIN = plain_types(MEMBERS)
 
 
 class OpenAIResponsesCodec(ResponsesResponses, Codec):
@@ -82,6 +94,25 @@ class OpenAIResponsesCodec(ResponsesResponses, Codec):
         if "tool_choice" in special:
             self._choice_fields(special["tool_choice"], fields)
         return fields
+
+    def _accepts(self, content: JsonObject) -> bool:
+        items = content.get("input")
+        if "tool_choice" in content or not plain_scalars(content, _PLAIN):
+            return False
+        if type(items) is list:
+            for m in items:
+                plain = type(m) is dict and len(m) == 2 and type(m.get("content")) is str
+                if not plain or m.get("role") not in _ROLES:
+                    self._item(m)
+        elif type(items) is not str:
+            return False
+        tools = content.get("tools", ())
+        if type(tools) is not list:
+            return bool(tools == ())
+        for tool in tools:
+            if not plain_function(tool) or tool.get("type") != "function" or "function" in tool:
+                self._tool(tool)
+        return True
 
     def _choice_fields(self, raw: Any, fields: JsonObject) -> None:
         fields["tool_choice"] = _decode_choice(raw, self.id)
@@ -197,7 +228,7 @@ class OpenAIResponsesCodec(ResponsesResponses, Codec):
         self._write_tools(edit)
         edit.choice("tool_choice", self._encode_choice)
         edit.scalars("max_output_tokens", *_SCALARS)
-        edit.api(self.id, API_KEYS)
+        edit.api(self.id, MEMBERS)
         edit.extra()
 
     def _write_messages(self, edit: Edit) -> None:

@@ -13,7 +13,7 @@ from nemo_relay._runtime.registry import Entry, Family
 from nemo_relay._runtime.typecheck import expect_text
 from nemo_relay.errors import PluginContextClosed
 
-Undo = Callable[[], Any]
+Undo = tuple[str, Callable[[], Any]]  # the kind it is of, and the call that takes something back
 
 
 class Context:
@@ -33,10 +33,10 @@ class Context:
     def _end(self) -> None:
         self._open = False
 
-    def on_close(self, callback: Undo) -> None:
+    def on_close(self, callback: Callable[[], Any]) -> None:
         """Call ``callback``, sync or async, when the activation ends; the last one added comes first."""
         self._expect_open()
-        self._undo.append(callback)
+        self._undo.append((self._kind, callback))
 
     def register_subscriber(self, name: str, callback: Any) -> None:
         """Let ``callback`` hear every event."""
@@ -54,7 +54,7 @@ class Context:
         members = {kind.value: kind for kind in kinds}
         effective = self._effective(name)
         gates.add(effective, set(members.values()), frozenset(members), registration_name, callback)
-        self._undo.append(lambda: gates.remove(effective))
+        self._undo.append((self._kind, lambda: gates.remove(effective)))
 
     def register_event_metadata_injector(self, name: str, priority: int, callback: Any) -> None:
         """Let ``callback`` add metadata to events."""
@@ -128,7 +128,7 @@ class Context:
 
     def _add(self, family: Family, made: Entry) -> None:
         family.add(made)
-        self._undo.append(lambda: _remove(family, made))
+        self._undo.append((self._kind, lambda: _remove(family, made)))
 
     def _effective(self, name: str) -> str:
         return f"nemo-relay-plugin.v1.{quote(self._kind, safe='')}:{self._ordinal}:{name}"

@@ -7,6 +7,8 @@ all; there is one end, however many ask for it.
 
 from __future__ import annotations
 
+import atexit
+import os
 import threading
 import weakref
 from concurrent.futures import Future
@@ -24,6 +26,7 @@ from nemo_relay._runtime.dispatch import dispatcher
 from nemo_relay.errors import InvalidConfig, MissingExtra, PluginConflict, RegistrationFailed, UnknownPlugin
 
 CLOSE_SECONDS = 10.0  # how long an ending activation waits for the events that were queued before
+EXIT_SECONDS = 2.0  # and how long where the process is ending
 _TARGET = "nemo_relay.plugin"
 
 _lock = threading.Lock()
@@ -37,6 +40,7 @@ class Host:
         self.report = report
         self.undo: list[Undo] = []
         self.ready = False
+        self.pid = os.getpid()
         self._end: Future[None] | None = None
         self._holder: weakref.ref[Any] | None = None
 
@@ -54,18 +58,18 @@ class Host:
         """Remember, weakly, the object that the program got."""
         self._holder = weakref.ref(activation)
 
-    def begin_end(self) -> Future[None]:
-        """Start the end, if nobody has; the future is resolved when it has happened."""
-        deliver = not flushing.is_within_delivery()
+    def begin_end(self, seconds: float | None = None) -> Future[None]:
+        """Start the end, if nobody has; the future is resolved when it has happened. ``seconds`` bound the flush."""
+        wait = 0.0 if flushing.is_within_delivery() else seconds or CLOSE_SECONDS
         with _lock:
             if self._end is not None:
                 return self._end
             end = self._end = Future()
             end.set_running_or_notify_cancel()  # from here on no waiter can cancel it
         try:
-            threading.Thread(target=self._run_end, args=(end, deliver), name="nemo-relay-plugins", daemon=True).start()
+            threading.Thread(target=self._run_end, args=(end, wait), name="nemo-relay-plugins", daemon=True).start()
         except RuntimeError:  # the interpreter is going down and starts no threads
-            self._run_end(end, deliver)
+            self._run_end(end, wait)
         return end
 
     async def end(self) -> None:
@@ -74,12 +78,10 @@ class Host:
 
         await asyncio.wrap_future(self.begin_end())
 
-    def _run_end(self, end: Future[None], deliver: bool) -> None:
+    def _run_end(self, end: Future[None], wait: float) -> None:
         try:
-            if deliver and not dispatcher.flush(CLOSE_SECONDS):
-                late = TimeoutError(
-                    f"subscribers took more than {CLOSE_SECONDS} s; their plugins are removed under them"
-                )
+            if wait and not dispatcher.flush(wait):
+                late = TimeoutError(f"subscribers took more than {wait} s; their plugins are removed under them")
                 faults.report("plugin_cleanup_failed", late)
             self.undo_all("plugin_cleanup_failed")
             _release(self)
@@ -90,13 +92,13 @@ class Host:
     def undo_all(self, failure: str) -> None:
         """Take back everything that the plugins did, the last first."""
         while self.undo:
-            undo = self.undo.pop()
+            kind, undo = self.undo.pop()
             try:
                 answer = undo()
                 if hasattr(answer, "__await__"):
                     run_blocking(lambda answer=answer: _awaited(answer))  # type: ignore[misc]
             except Exception as error:
-                faults.report(failure, error)
+                faults.report(failure, error, plugin_kind=kind)
 
 
 async def _awaited(answer: Any) -> None:
@@ -111,8 +113,18 @@ def _release(host: Host) -> None:
 
 
 def current() -> Host | None:
-    """The host that holds the lease."""
-    return _current
+    """The host that is active or about to end; None while one is still being made."""
+    return _current if _current is not None and _current.ready else None
+
+
+def _end_at_exit() -> None:
+    """What plugins asked to be called for at the end is called at the end of the process too."""
+    active = current()
+    if active is not None and active.pid == os.getpid():  # a forked child has no part in it
+        try:
+            active.begin_end(EXIT_SECONDS).result(EXIT_SECONDS)
+        except TimeoutError as late:
+            faults.report("plugin_cleanup_failed", late)
 
 
 async def _acquire(host: Host) -> None:
@@ -148,6 +160,8 @@ async def initialize(config: object, additional: Path | None) -> Host:
         _release(host)
         raise
     host.ready = True
+    atexit.unregister(_end_at_exit)  # once, and after whatever the plugins registered themselves
+    atexit.register(_end_at_exit)
     count = len(resolved.document["components"])
     oplog.info("plugin_configuration_activated", "Plugin configuration activated", _TARGET, component_count=count)
     return host

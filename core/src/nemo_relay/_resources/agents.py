@@ -22,8 +22,11 @@ class Agents:
         self._known: dict[int, ScopeHandle] = {}
 
     def watch(self) -> None:
-        """Begin."""
+        """Begin: hear of the scopes that open from now on."""
         scoping.opened = self._add
+
+    def find(self) -> None:
+        """Find those that were open before. It looks at every object there is, so not on an event loop's thread."""
         for one in gc.get_objects():
             if type(one) is ScopeHandle:
                 self._add(one)

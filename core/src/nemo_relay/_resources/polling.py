@@ -39,6 +39,7 @@ class Poller:
         self._thread.join(self._seconds + 1)
 
     def _run(self) -> None:
+        self._agents.find()
         while not self._stopped.is_set():
             try:
                 self._poll()

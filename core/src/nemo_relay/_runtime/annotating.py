@@ -46,12 +46,27 @@ def response(codec: Any, payload: Any, span: LLMHandle, *, interrupted: bool) ->
 
 
 def summed_up(annotated: Any, span: LLMHandle, *, interrupted: bool) -> Any:
-    """``annotated`` with the summary of the call's optimisation contributions, if it has any."""
+    """``annotated`` with its cost, and with the summary of the call's optimisation contributions, if it has any."""
+    if annotated is not None:
+        annotated = _priced(annotated, span)
     if span._contributions is None:
         return annotated
     from nemo_relay._runtime.optimization import attach
 
     return attach(span, annotated, interrupted=interrupted)
+
+
+def _priced(annotated: Any, span: LLMHandle) -> Any:
+    from nemo_relay._codecs.annotated_response import AnnotatedLLMResponse
+    from nemo_relay._pricing.price import with_cost
+
+    if not isinstance(annotated, AnnotatedLLMResponse):  # a codec of the application may have a view of its own
+        return annotated
+    try:
+        return with_cost(annotated, span.name)
+    except Exception as error:
+        faults.report("llm_pricing_failed", error, span=span.name)
+        return annotated
 
 
 def resolve(codec: Any) -> Any:

@@ -44,14 +44,18 @@ def current() -> Span:
         here = begin()
     elif not here._open and not as_emitted.get():  # closed elsewhere, e.g. by the code that started this task
         here = _nearest_open(here)
-    if generators.frames:
+    if generators.frames and not as_emitted.get():
         own = generators.without_suspended(here)
-        if not own._open and not as_emitted.get():  # closed while the generator was suspended
-            own = _nearest_open(own)
         here = generators.seen_from(own, 2)
         if here is not own and is_within(here, own):
             _set(here)  # so that a task started from here inherits it
     return _resolve(here) if _resolvers else here
+
+
+def standing() -> Span | None:
+    """Where this context stands by its own doing, whatever frameworks say: what decides which policies hold."""
+    here = _get()
+    return generators.without_suspended(here) if here is not None and generators.frames else here
 
 
 def begin() -> Span:
@@ -70,7 +74,9 @@ def bind(stack: ScopeStack) -> None:
 
 def enter(span: Span) -> None:
     """Make ``span`` current in this context."""
-    span._before = _get()
+    before = _get()
+    # Never a closed one: chains of them would grow for ever.
+    span._before = before if before is None or before._open else _nearest_open(before)
     _set(span)
     stack = span._stack
     if stack.explicit:
@@ -95,13 +101,13 @@ def close(span: Span) -> None:
     if not span._open:
         raise NotFound("scope handle not found")
     span._open = False
-    if generators.frames:
-        generators.forget(span)
+    noted = bool(generators.frames) and generators.forget(span)
     if here is span:
         _set(_open_before(span))
     if stack.top is span:
         stack.top = _nearest_open(span)
-    span._before = None
+    if not noted:  # a generator's consumers may still stand here, and go back to where they came from
+        span._before = None
 
 
 def _open_before(span: Span) -> Span | None:
@@ -114,7 +120,7 @@ def _open_before(span: Span) -> Span | None:
 
 def _nearest_open(span: Span) -> Span:
     while not span._open and span._parent is not None:
-        span = span._parent
+        span = span._before or span._parent
     return span
 
 

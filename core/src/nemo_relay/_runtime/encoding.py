@@ -9,18 +9,51 @@ surrogate) is walked in Python first. Secrets keep their mask: pydantic's and si
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from itertools import islice
 from typing import Any
-
-import msgspec
 
 NULL = b"null"
 MAX_DEPTH = 64
 MAX_REPR = 200
 MAX_ITEMS = 10_000  # of a foreign sequence, which may well be a table of a database
 
-decode = msgspec.json.decode
+
+def load() -> None:
+    """Load msgspec, which takes as long as all the rest of the package: when somebody registers something, or with
+    the first value to encode. A program that only imports the package goes without.
+    """
+    global _encode, _decode, _strict
+    import msgspec
+
+    _encode = msgspec.json.Encoder(enc_hook=_hook).encode
+    _decode = msgspec.json.decode
+    _strict = msgspec.json.Encoder().encode
+
+
+def _encode_first(value: Any) -> bytes:
+    load()
+    return _encode(value)
+
+
+def _decode_first(text: Any) -> Any:
+    load()
+    return _decode(text)
+
+
+def _strict_first(value: Any) -> bytes:
+    load()
+    return _strict(value)
+
+
+_encode: Callable[[Any], bytes] = _encode_first
+_decode: Callable[[Any], Any] = _decode_first
+_strict: Callable[[Any], bytes] = _strict_first
+
+
+def decode(text: Any) -> Any:
+    """The value of JSON text."""
+    return _decode(text)
 
 
 def _repr(value: object) -> dict[str, Any]:
@@ -83,10 +116,6 @@ def _hook(value: Any) -> Any:
         return _repr(value)
 
 
-_encoder = msgspec.json.Encoder(enc_hook=_hook)
-_encode = _encoder.encode
-
-
 def encode(value: Any) -> bytes:
     """``value`` as compact JSON bytes, in the key order of the application."""
     if value is None:
@@ -104,9 +133,6 @@ def strict(value: Any) -> bytes:
         TypeError, ValueError, RecursionError: something in it has no JSON form.
     """
     return _strict(value)
-
-
-_strict = msgspec.json.Encoder().encode
 
 
 def _encode_slowly(value: Any) -> bytes:

@@ -7,38 +7,30 @@ decoding only what it reads. Keys stand in alphabetical order at the top level; 
 
 from __future__ import annotations
 
-from typing import Any
-
-import msgspec
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 from nemo_relay._runtime import encoding
 from nemo_relay._runtime.clock import rfc3339
 from nemo_relay._runtime.encoding import decode
 from nemo_relay._runtime.enums import LogSeverity
 
+if TYPE_CHECKING:
+    from nemo_relay._runtime.wire import Wire
+
 SEVERITY_KEY = "nemo_relay.log.severity"
 
 
-class _Wire(msgspec.Struct, gc=False):
-    """The parts of a line; payloads stay undecoded."""
+def _decode_first(line: bytes) -> Wire:
+    """Load the decoder, with the first event that is read."""
+    global _decode_wire
+    from nemo_relay._runtime.wire import decode_wire
 
-    kind: str
-    name: str
-    timestamp: str
-    uuid: str
-    data: msgspec.Raw
-    metadata: msgspec.Raw
-    category_profile: msgspec.Raw
-    data_schema: msgspec.Raw
-    atof_version: str = "0.1"
-    parent_uuid: str | None = None
-    propagation_root_uuid: str | None = None
-    category: str | None = None
-    scope_category: str | None = None
-    attributes: list[str] = []
+    _decode_wire = decode_wire
+    return decode_wire(line)
 
 
-_decode_wire = msgspec.json.Decoder(_Wire).decode
+_decode_wire: Callable[[bytes], Wire] = _decode_first
 _PAYLOADS = ("data", "metadata", "category_profile", "data_schema")
 
 
@@ -47,10 +39,10 @@ class _Event:
 
     def __init__(self, line: bytes) -> None:
         self._line = line
-        self._wire: _Wire | None = None
+        self._wire: Wire | None = None
         self._payloads: dict[str, Any] | None = None
 
-    def _read(self) -> _Wire:
+    def _read(self) -> Wire:
         wire = self._wire
         if wire is None:
             wire = self._wire = _decode_wire(self._line)

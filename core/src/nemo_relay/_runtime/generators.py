@@ -34,22 +34,27 @@ def note(span: Span, opener: FrameType) -> None:
         _innermost[opener] = span
 
 
-def forget(span: Span) -> None:
-    """``span`` has ended."""
+def forget(span: Span) -> bool:
+    """``span`` has ended; whether a generator held it."""
     frame = frames.pop(span, None)
     if frame is None:
-        return
-    parent = span._parent
-    if parent is not None and frames.get(parent) is frame:
-        _innermost[frame] = parent
-    elif _innermost.get(frame) is span:
-        del _innermost[frame]
+        return False
+    if _innermost.get(frame) is span:
+        outer = span._parent
+        while outer is not None and frames.get(outer) is not frame:
+            outer = outer._parent
+        if outer is None:
+            del _innermost[frame]
+        else:
+            _innermost[frame] = outer
+    return True
 
 
 def without_suspended(here: Span) -> Span:
-    """The nearest span at or above ``here`` that no suspended generator holds open."""
-    while here in frames and here._parent is not None and _is_suspended(frames[here]):
-        here = here._parent
+    """Where the consumer stands whose context says ``here``: in something open that no suspended generator holds."""
+    while here._parent is not None and (not here._open or (here in frames and _is_suspended(frames[here]))):
+        # Not the parent: another consumer may have opened that.
+        here = here._before or here._parent
     return here
 
 

@@ -12,7 +12,7 @@ from nemo_relay._runtime import encoding, faults
 from nemo_relay._runtime.dispatch import EventType
 from nemo_relay._runtime.registry import Entry
 
-_KEY = re.compile(r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*")
+_KEY = r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*"
 Step = tuple[Callable[..., Any], tuple[Any, ...]]
 
 
@@ -43,7 +43,7 @@ def inject(make: EventType, record: dict[str, Any], injectors: tuple[Entry, ...]
 
 def _problem(extra: dict[Any, Any]) -> str | None:
     for key, value in extra.items():
-        if not isinstance(key, str) or not _KEY.fullmatch(key):
+        if not isinstance(key, str) or not re.fullmatch(_KEY, key):
             return (
                 f"attribute key `{key}` must contain letter, number, underscore, or hyphen segments"
                 " separated by single dots"

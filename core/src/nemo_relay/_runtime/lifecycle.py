@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Any
 
 from nemo_relay._runtime import clock, faults, ids, registry
@@ -14,7 +13,7 @@ from nemo_relay._runtime.registry import Audience
 from nemo_relay._runtime.spans import Span
 
 OK: dict[str, Any] = {"otel.status_code": "OK"}
-_OK_JSON = encode(OK)
+_OK_JSON = b'{"otel.status_code":"OK"}'
 _MICROSECOND = 1_000
 
 
@@ -94,8 +93,7 @@ def _lineage(span: Span, ns: int) -> str:
 
 def end_time(span: Span) -> int:
     """When a span ends: now, but at least a microsecond after its start."""
-    now, first = clock.source(), span._started + _MICROSECOND
-    return now if now > first else first
+    return max(clock.source(), span._started + _MICROSECOND)
 
 
 def merged(span: Span, metadata: Any) -> bytes:

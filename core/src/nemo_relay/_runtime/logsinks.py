@@ -8,12 +8,16 @@ import threading
 from collections import deque
 from pathlib import Path
 from time import monotonic, time_ns
+from typing import TYPE_CHECKING
 
 from nemo_relay._runtime import faults, logformat
 from nemo_relay._runtime.logconfig import Settings, SinkSettings
 from nemo_relay._runtime.logformat import Format
-from nemo_relay._runtime.oplog import ERROR, Output, Record
+from nemo_relay._runtime.oplog import ERROR, Record
 from nemo_relay.errors import LoggingError
+
+if TYPE_CHECKING:
+    from nemo_relay._runtime.oplog import Output
 
 
 def build(settings: Settings) -> tuple[Output, ...]:

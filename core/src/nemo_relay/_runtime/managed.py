@@ -13,13 +13,16 @@ from collections.abc import Awaitable, Callable, Generator
 from contextvars import copy_context
 from typing import Any, ClassVar
 
-from nemo_relay._runtime import context, faults, lifecycle, registry
+from nemo_relay._runtime import context, faults, registry
 from nemo_relay._runtime.awaiting import is_awaitable, run_blocking
 from nemo_relay._runtime.guarding import check
 from nemo_relay._runtime.registry import Entry, Family
 from nemo_relay._runtime.scoping import is_cancellation
 from nemo_relay._runtime.spans import Span
 from nemo_relay.errors import CallbackError, ContinuationClosed, InvalidArgument
+
+_get = context.position.get
+_set = context.position.set
 
 Step = tuple[Callable[..., Any], tuple[Any, ...]]
 Steps = Generator[Step, Any, Any]
@@ -112,18 +115,6 @@ class ManagedCall(ABC):
     def fail(self, error: BaseException) -> None:
         """Publish the end of a call that raised ``error``."""
 
-    def end(self, data: bytes, metadata: dict[str, Any], profile: str, sanitize: Any) -> int:
-        """Publish the end event, if anybody hears it; returns its time in nanoseconds."""
-        span = self.span
-        span._open = False
-        audience = registry.audience(span)
-        ns = lifecycle.end_time(span)
-        if audience is not None:
-            lifecycle.end(span, audience, ns, data, metadata, profile, sanitize)
-        if span._local is not None:
-            registry.release(span)
-        return ns
-
 
 def steps(call: ManagedCall) -> Steps:
     """Guardrails, request intercepts, start event, execution intercepts around the callback, end event."""
@@ -132,10 +123,10 @@ def steps(call: ManagedCall) -> Steps:
         yield from check(call, guardrails)
     yield from call.rewrite()
     call.open()
-    before = context.position.get()
+    before = _get()
     if registry.quiet.locals:
         registry.remember_place(call.span)
-    context.position.set(call.span)
+    _set(call.span)
     layers = registry.visible(call.layers, call.span)
     try:
         if layers:
@@ -145,10 +136,10 @@ def steps(call: ManagedCall) -> Steps:
         if isinstance(produced, Raised):
             raise produced.error
     except BaseException as error:
-        context.position.set(before)
+        _set(before)
         call.fail(error)
         return Raised(error)
-    context.position.set(before)
+    _set(before)
     return call.succeed(produced)
 
 
@@ -200,25 +191,32 @@ class Branch:
         self._proceed = proceed
         self._value = value
         self._index = index
-        self._here = context.position.get()
+        self._here = _get()
         self._future: Any = None
         self._outcome: tuple[Any, BaseException | None] | None = None
 
     def run_sync(self) -> Any:
         """Run it now, without an event loop."""
-        with _standing(self._here):
+        before = _get()
+        _set(self._here)
+        try:
             return self._kept(drive_sync(self._steps()))
+        finally:
+            _set(before)
 
     async def _run(self) -> Any:
         if self._outcome is None:
+            before = _get()
+            _set(self._here)
             try:
-                with _standing(self._here):
-                    # In a synchronous call an async intercept awaits; what it wraps stays synchronous.
-                    run = drive_sync(self._steps()) if self._proceed.call.sync else await drive(self._steps())
+                # In a synchronous call an async intercept awaits; what it wraps stays synchronous.
+                run = drive_sync(self._steps()) if self._proceed.call.sync else await drive(self._steps())
                 self._outcome = (self._kept(run), None)
             except BaseException as error:
                 self._outcome = (None, error)
                 raise
+            finally:
+                _set(before)  # whatever the branch left open
         value, failure = self._outcome
         if failure is not None:
             raise failure
@@ -246,22 +244,6 @@ class Branch:
 
             self._future = asyncio.ensure_future(self._run())
         return getattr(self._future, name)
-
-
-class _standing:
-    """The position for the block, and afterwards the one before, whatever the block left open."""
-
-    __slots__ = ("_before", "_here")
-
-    def __init__(self, here: Span | None) -> None:
-        self._here = here
-
-    def __enter__(self) -> None:
-        self._before = context.position.get()
-        context.position.set(self._here)
-
-    def __exit__(self, *_: object) -> None:
-        context.position.set(self._before)
 
 
 async def drive(run: Steps) -> Any:

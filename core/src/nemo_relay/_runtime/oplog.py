@@ -9,10 +9,24 @@ from __future__ import annotations
 
 import os
 import time
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from typing import Protocol
+
     from nemo_relay._runtime.logconfig import Settings
+
+    class Output(Protocol):
+        """Where records go. ``write`` never raises and never waits."""
+
+        level: int
+
+        def write(self, record: Record) -> None:
+            """Take one record."""
+
+        def close(self, seconds: float) -> None:
+            """Write what is still waiting, for at most ``seconds``; later records are written at once."""
+
 
 LEVELS = ("error", "warn", "info", "debug", "trace")
 ERROR, WARN, INFO, DEBUG, TRACE = range(5)
@@ -25,28 +39,21 @@ VARIABLES = (
 EXIT_SECONDS = 2.0  # how long an exiting process waits for its log files
 
 
-class Record(NamedTuple):
+class Record:
     """One line of the log. ``fields`` is the record's own copy, in JSON types; ``event`` is empty for free text."""
 
-    ns: int
-    level: int
-    target: str
-    event: str
-    fields: dict[str, Any]
-    message: str
-    root: str
+    __slots__ = ("event", "fields", "level", "message", "ns", "root", "target")
 
-
-class Output(Protocol):
-    """Where records go. ``write`` never raises and never waits."""
-
-    level: int
-
-    def write(self, record: Record) -> None:
-        """Take one record."""
-
-    def close(self, seconds: float) -> None:
-        """Write what is still waiting, for at most ``seconds``; later records are written at once."""
+    def __init__(
+        self, ns: int, level: int, target: str, event: str, fields: dict[str, Any], message: str, root: str
+    ) -> None:
+        self.ns = ns
+        self.level = level
+        self.target = target
+        self.event = event
+        self.fields = fields
+        self.message = message
+        self.root = root
 
 
 outputs: tuple[Output, ...] | None = None  # None: standard error, made with the first record

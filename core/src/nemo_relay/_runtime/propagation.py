@@ -5,11 +5,9 @@ from __future__ import annotations
 
 import re
 from typing import Any
-from uuid import UUID
-
-import msgspec
 
 from nemo_relay._runtime import lifecycle
+from nemo_relay._runtime.encoding import encode
 from nemo_relay._runtime.enums import ScopeType
 from nemo_relay._runtime.spans import ScopeHandle, ScopeStack, Span
 from nemo_relay._runtime.typecheck import expect
@@ -18,14 +16,15 @@ from nemo_relay.errors import InvalidArgument, InvalidValue, NoActiveScope
 # Whether a provider request gets the ``traceparent`` of its call; see ``nemo_relay.llm.configure``.
 send_header = True
 
-_TRACEPARENT = re.compile(r"([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-.*)?", re.DOTALL)
-_STATE_KEY = re.compile(r"[a-z0-9][a-z0-9_\-*/]{0,255}(@[a-z0-9][a-z0-9_\-*/]{0,13})?")
-_STATE_VALUE = re.compile(r"[\x20-\x2b\x2d-\x3c\x3e-\x7e]{0,255}[\x21-\x2b\x2d-\x3c\x3e-\x7e]")
+# Compiled (and kept by ``re``) when a header is first read, not when the package is imported.
+_TRACEPARENT = r"(?s)([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-.*)?"
+_STATE_KEY = r"[a-z0-9][a-z0-9_\-*/]{0,255}(@[a-z0-9][a-z0-9_\-*/]{0,13})?"
+_STATE_VALUE = r"[\x20-\x2b\x2d-\x3c\x3e-\x7e]{0,255}[\x21-\x2b\x2d-\x3c\x3e-\x7e]"
 
 
 def parse_traceparent(value: str | None) -> tuple[str, str, str] | None:
     """``(trace id, span id, flags)`` of a valid header, else None. Only the sampled flag is kept."""
-    match = _TRACEPARENT.fullmatch(value.strip()) if value is not None else None
+    match = re.fullmatch(_TRACEPARENT, value.strip()) if value is not None else None
     if match is None:
         return None
     version, trace, span, flags, rest = match.groups()
@@ -45,7 +44,7 @@ def parse_tracestate(value: str | None) -> str | None:
         if not member:
             continue
         key, equals, text = member.partition("=")
-        if not equals or key in seen or not _STATE_KEY.fullmatch(key) or not _STATE_VALUE.fullmatch(text):
+        if not equals or key in seen or not re.fullmatch(_STATE_KEY, key) or not re.fullmatch(_STATE_VALUE, text):
             return None
         seen.add(key)
     return value if seen else None
@@ -76,6 +75,8 @@ def parse_uuid(value: Any) -> str:
     for index, (group, size) in enumerate(zip(groups, (8, 4, 4, 4, 12), strict=False)):
         if len(groups) == 5 and len(group) != size:
             raise InvalidUuid(f"invalid group length in group {index}: expected {size}, found {len(group)}")
+    from uuid import UUID
+
     return str(UUID(hex=digits))
 
 
@@ -156,7 +157,7 @@ class PropagationContext:
         """Compact JSON; what is None is left out."""
         fields = ("version", "root_uuid", "parent_uuid", "traceparent", "tracestate")
         pairs = {field: getattr(self, field) for field in fields}
-        return msgspec.json.encode({key: value for key, value in pairs.items() if value is not None}).decode()
+        return encode({key: value for key, value in pairs.items() if value is not None}).decode()
 
     def to_traceparent(self) -> str:
         """The W3C header: the one it carries, else one made of root and parent.
@@ -177,6 +178,8 @@ class PropagationContext:
         Raises:
             InvalidValue: not a valid document (a ValueError).
         """
+        import msgspec
+
         expect(value, str)
         try:
             document = msgspec.json.decode(value)

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from nemo_relay._runtime import registry
+from nemo_relay._runtime import encoding, registry
 from nemo_relay._runtime.awaiting import is_async_callable, running_loop
 from nemo_relay._runtime.registry import Entry, Family
 from nemo_relay._runtime.spans import ScopeHandle, Span
@@ -27,6 +27,7 @@ def entry(name: Any, priority: Any, fn: Any, *, break_chain: Any = False, family
     if not -(2**31) <= priority < 2**31:
         raise OverflowError("out of range integral type conversion attempted")
     expect(break_chain, bool)
+    encoding.load()  # not with the first event, in the middle of somebody's work
     made = Entry(name, priority, fn, break_chain=break_chain)
     made.is_async = is_async_callable(fn)
     made.loop = running_loop()

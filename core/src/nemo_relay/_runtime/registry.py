@@ -11,7 +11,7 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
-from nemo_relay._runtime.context import position
+from nemo_relay._runtime.context import standing
 from nemo_relay._runtime.spans import Span, is_within
 from nemo_relay.errors import AlreadyRegistered, NotFound
 
@@ -202,7 +202,7 @@ def _priority(entry: Entry) -> int:
 
 
 def _local_entries(family: Family, span: Span) -> list[Entry]:
-    here = position.get()
+    here = standing()
     if here is None or is_within(span, here):
         chain = _lineage(span, {})
     elif is_within(here, span):
@@ -231,7 +231,7 @@ def _lineage(span: Span | None, chain: dict[int, Span]) -> dict[int, Span]:
 
 def remember_place(span: Span) -> None:
     """``span`` is about to become the current one: what owned registrations here goes on to hold inside it."""
-    here = position.get()
+    here = standing()
     if here is not None and here is not span._parent:
         span._via = here
 

@@ -72,7 +72,7 @@ class ToolExecutionInterceptOutcome:
             )
         self.result = result
         self.annotation = annotation
-        self.pending_marks = _marks(pending_marks)
+        self.pending_marks = _marks(pending_marks) if pending_marks else []
 
     def __repr__(self) -> str:
         return f"ToolExecutionInterceptOutcome(result={self.result!r}, annotation={self.annotation!r})"
@@ -104,7 +104,7 @@ class LLMRequestInterceptOutcome:
         expect(request, LLMRequest, where="request")
         self.request = request
         self.annotated_request = annotated_request
-        self.pending_marks = _marks(pending_marks)
+        self.pending_marks = _marks(pending_marks) if pending_marks else []
         self.optimization_contributions = _contributions(optimization_contributions)
 
     def __repr__(self) -> str:

@@ -37,6 +37,7 @@ def open_scope(
         expect_text(name)
     if scope_type.__class__ is not ScopeType:
         expect(scope_type, ScopeType)
+    elsewhere = parent is not None
     if parent is None:
         parent = context.current()
     else:
@@ -50,7 +51,7 @@ def open_scope(
     # Who hears the start is settled before the scope can own anybody.
     audience = None if registry.quiet.events else registry.audience(parent)
     if opener is not None:
-        if registry.quiet.locals:
+        if elsewhere or registry.quiet.locals:
             registry.remember_place(span)
         context.enter(span)
         if opener.f_code.co_flags & generators.GENERATOR:

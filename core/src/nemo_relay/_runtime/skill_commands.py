@@ -5,8 +5,8 @@ from __future__ import annotations
 
 import re
 
-_ACTIVE = re.compile(r"[|&;<>`]|\$\(")
-_WORD = re.compile(r"""(?:[^\s'"]|'[^']*'|"[^"]*")+""")
+_ACTIVE = r"[|&;<>`]|\$\("
+_WORD = r"""(?:[^\s'"]|'[^']*'|"[^"]*")+"""
 _SHELLS = {"sh": ("-c",), "bash": ("-c", "-lc"), "zsh": ("-c", "-lc"), "fish": ("-c",)}
 _POWERSHELLS = ("powershell", "pwsh")
 _FLAGS = frozenset(("-asbytestream", "-force", "-raw"))
@@ -34,10 +34,10 @@ def files_read(command: str, *, powershell: bool = False) -> list[str]:
 
 def _words(command: str) -> list[str] | None:
     """``command`` split as a POSIX shell would, backslashes kept; None where it does more than run one program."""
-    if "\n" in command or "\r" in command or _WORD.sub("", command).strip():
+    if "\n" in command or "\r" in command or re.sub(_WORD, "", command).strip():
         return None
-    words = [re.sub(r"'([^']*)'|\"([^\"]*)\"", _unquoted, word) for word in _WORD.findall(command)]
-    return None if any(_ACTIVE.search(word) for word in words) else words
+    words = [re.sub(r"'([^']*)'|\"([^\"]*)\"", _unquoted, word) for word in re.findall(_WORD, command)]
+    return None if any(re.search(_ACTIVE, word) for word in words) else words
 
 
 def _unquoted(match: re.Match[str]) -> str:

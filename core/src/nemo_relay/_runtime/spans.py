@@ -88,6 +88,11 @@ class Span:
         return None if self._parent is None else self._parent.uuid
 
     @property
+    def parent(self) -> Span | None:
+        """The span it belongs to; None for a root."""
+        return self._parent
+
+    @property
     def data(self) -> Any:
         """The handle data given when it was opened, by identity."""
         return self._data

@@ -12,8 +12,10 @@ from collections.abc import Callable
 from typing import Any, Self
 
 from nemo_relay._runtime import clock, context, faults, lifecycle, registry
+from nemo_relay._runtime.awaiting import running_loop
+from nemo_relay._runtime.codec_context import LlmExecutionContext, LlmRequestContext
 from nemo_relay._runtime.llmcall import OLD_FORM, LlmCall
-from nemo_relay._runtime.managed import Continuation, Produced, failure
+from nemo_relay._runtime.managed import Continuation, Produced, failure, finish
 from nemo_relay._runtime.registry import Entry
 from nemo_relay._runtime.spans import Span
 from nemo_relay._runtime.views import RequestView
@@ -44,6 +46,10 @@ class StreamCall(LlmCall):
         view = RequestView(value)
         return (view, proceed) if entry.form == OLD_FORM else (self.name, view, self.context(), proceed)
 
+    def context(self) -> LlmExecutionContext:
+        """What stream intercepts learn about the codecs: chunks have no response codec."""
+        return LlmExecutionContext(LlmRequestContext(self.codec), None)
+
     def present(self, produced: Produced, entry: Entry) -> Any:
         source = SyncSource(produced.value) if self.sync else Source(produced.value)
         self.sources.append(source)
@@ -56,12 +62,14 @@ class StreamCall(LlmCall):
 class Ending:
     """How a stream goes on and ends: its chunk marks, its collector, its one end event."""
 
-    __slots__ = ("_call", "_count", "_first_ns", "over")
+    __slots__ = ("_asked", "_call", "_count", "_first_ns", "_response", "over")
 
     def __init__(self, call: StreamCall) -> None:
         self._call = call
         self._count = 0
         self._first_ns = 0
+        self._asked = False  # the finalizer is called once
+        self._response: Any = None
         self.over = False
         if not call.span._started:
             call.span._started = clock.source()
@@ -91,6 +99,8 @@ class Ending:
         for proceed in self._call.continuations:
             proceed.active = False
         response = self._final()
+        if hasattr(type(response), "__await__"):
+            response = self._finished(response)
         if status is _DROPPED and self._is_complete(response):
             status = lifecycle.OK
         seconds = (self._first_ns - self._call.span._started) / 1e9 if self._count else None
@@ -105,11 +115,33 @@ class Ending:
         """Publish the end of a stream that nobody reads to its end."""
         self.end(_DROPPED)
 
+    async def finalize(self) -> None:
+        """Wait for an async finalizer, so that the end has its answer."""
+        response = self._final()
+        if hasattr(type(response), "__await__"):
+            self._response = None
+            try:
+                self._response = await response
+            except Exception as error:
+                _complain(error)
+
     def _final(self) -> Any:
+        if not self._asked:
+            self._asked = True
+            try:
+                self._response = self._call.finalizer()
+            except Exception as error:
+                _complain(error)
+        return self._response
+
+    def _finished(self, awaitable: Any) -> Any:
         try:
-            return self._call.finalizer()
+            if running_loop() is None:
+                return finish(awaitable)
+            awaitable.close()
+            raise RuntimeError("the stream was forgotten or cancelled where nothing could await its finalizer")
         except Exception as error:
-            faults.say(f"nemo_relay: Python finalizer callable failed: {faults.describe(error)}")
+            _complain(error)
             return None
 
     def _is_complete(self, response: Any) -> bool:
@@ -122,6 +154,10 @@ class Ending:
         except Exception:
             return False
         return bool(decoded.finish_reason and decoded.usage)
+
+
+def _complain(error: Exception) -> None:
+    faults.say(f"nemo_relay: Python finalizer callable failed: {faults.describe(error)}")
 
 
 class _Place:
@@ -201,6 +237,7 @@ class LlmStream:
         except StopAsyncIteration:
             try:
                 await self._close_quietly(self._sources)
+                await ending.finalize()
             finally:  # whoever is cancelled once more while closing has ended all the same
                 ending.end(lifecycle.OK)
             raise
@@ -219,6 +256,7 @@ class LlmStream:
     async def _fail(self, error: BaseException) -> None:
         try:
             await self._close_quietly([self._source, *self._sources])
+            await self._ending.finalize()
         finally:
             self._ending.fail(error)
 
@@ -234,6 +272,7 @@ class LlmStream:
         try:
             await self._source.aclose()
             await self._close_quietly(self._sources)
+            await self._ending.finalize()
         finally:
             self._ending.drop()
 
@@ -297,7 +336,9 @@ class SyncLlmStream:
             ending.fail(error)
             raise
         try:
-            ending.chunk(chunk)
+            answer = ending.chunk(chunk)
+            if hasattr(type(answer), "__await__"):
+                finish(answer)
         except BaseException as error:
             self._close_quietly([self._source, *self._sources])
             ending.fail(error)

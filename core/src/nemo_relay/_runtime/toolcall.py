@@ -105,7 +105,9 @@ class ToolCall(ManagedCall):
                 " ToolExecutionInterceptOutcome(result=downstream.result, annotation=downstream.annotation):"
                 f" {_kind_of(raw)} not an instance of 'ToolExecutionInterceptOutcome'"
             )
-        produced.marks = [mark for branch in branches for mark in branch.marks] + made_marks
+        for branch in branches:
+            produced.marks += branch.marks
+        produced.marks += made_marks
         return produced
 
     def present(self, produced: Produced, entry: Entry) -> Any:
@@ -114,34 +116,30 @@ class ToolCall(ManagedCall):
         return ToolExecutionResult(produced.value, produced.annotation)
 
     def succeed(self, produced: Produced) -> Any:
-        ns = self._ended(produced.value, produced.annotation)
+        span = self.span
+        ns = finish_tool(span, produced.value, produced.annotation, lifecycle.OK, span._data)
         if produced.marks:
-            emit_pending(produced.marks, self.span, ns + _MICROSECOND, step_ns=_MICROSECOND, family="tool")
+            emit_pending(produced.marks, span, ns + _MICROSECOND, step_ns=_MICROSECOND, family="tool")
         return produced.original
 
     def conclude(self, raw: Any) -> None:
-        if raw.__class__ is ToolExecutionResult:
-            self._ended(raw.result, raw.annotation)
-        else:
-            self._ended(raw, None)
-
-    def _ended(self, value: Any, annotation: Any) -> int:
         span = self.span
-        result = encode(value)
-        if result == NULL:
-            result = encode(span._data)
-        family = registry.tool_response_sanitizers
-        sanitize = None if registry.quiet.plain else _sanitizer(family, span, fallback=span._data)
-        return self.end(result, lifecycle.OK, _profile(self.tool_call_id, annotation), sanitize)
+        if raw.__class__ is ToolExecutionResult:
+            finish_tool(span, raw.result, raw.annotation, lifecycle.OK, span._data)
+        else:
+            finish_tool(span, raw, None, lifecycle.OK, span._data)
 
     def fail(self, error: BaseException) -> None:
-        self.end(encode(self.span._data), failure(self, error), _profile(self.tool_call_id, None), None)
+        span = self.span
+        finish_tool(span, None, None, failure(self, error), span._data, sanitized=False)
 
 
 def _like(outcome: ToolExecutionInterceptOutcome, branches: list[Produced]) -> Produced:
     """What an intercept's outcome means to the caller: the very object of the branch it hands on, where it does."""
     for branch in branches:
-        if branch.value is outcome.result and same(branch.annotation, outcome.annotation):
+        if branch.value is outcome.result and (
+            branch.annotation is outcome.annotation or same(branch.annotation, outcome.annotation)
+        ):
             return Produced(branch.value, branch.original, branch.annotation, plain=branch.plain)
     plain = any(branch.plain for branch in branches) and outcome.annotation is None
     original = outcome.result if plain else ToolExecutionResult(outcome.result, outcome.annotation)
@@ -194,20 +192,38 @@ def end_tool(span: ToolHandle, result: Any, data: Any, metadata: Any, ns: int | 
     if not span._open:
         lifecycle.ended_twice(span)
         return
+    produced = result if result.__class__ is ToolExecutionResult else ToolExecutionResult(result)
+    finish_tool(span, produced.result, produced.annotation, metadata, data, ns)
+
+
+def finish_tool(
+    span: ToolHandle,
+    value: Any,
+    annotation: Any,
+    metadata: Any,
+    fallback: Any,
+    ns: int | None = None,
+    *,
+    sanitized: bool = True,
+) -> int:
+    """Publish the end of a tool call, if anybody hears it; returns its time in nanoseconds. ``fallback`` is the
+    payload where there is no value.
+    """
     span._open = False
     audience = registry.audience(span)
+    ns = lifecycle.end_time(span) if ns is None else ns
     if audience is not None:
-        produced = result if result.__class__ is ToolExecutionResult else ToolExecutionResult(result)
-        payload = encode(produced.result)
+        payload = encode(value)
         if payload == NULL:
-            payload = encode(data if data is not None else span._data)
-        ns = lifecycle.end_time(span) if ns is None else ns
-        profile = _profile(span._tool_call_id, produced.annotation)
-        family = registry.tool_response_sanitizers
-        sanitize = None if registry.quiet.plain else _sanitizer(family, span, fallback=data)
+            payload = encode(span._data if fallback is None else fallback)
+        sanitize = None
+        if sanitized and not registry.quiet.plain:
+            sanitize = _sanitizer(registry.tool_response_sanitizers, span, fallback=fallback)
+        profile = _profile(span._tool_call_id, annotation)
         lifecycle.end(span, audience, ns, payload, metadata, profile, sanitize)
     if span._local is not None:
         registry.release(span)
+    return ns
 
 
 def _sanitizer(family: registry.Family, span: ToolHandle, fallback: Any = None) -> Any:

@@ -26,9 +26,12 @@ def copy_json(value: Any) -> Any:
 def _copy(value: Any) -> Any:
     kind = value.__class__
     if kind is dict:
-        return {key: _copy(item) for key, item in value.items()}
+        return {
+            key: _copy(item) if item.__class__ is dict or item.__class__ is list else item
+            for key, item in value.items()
+        }
     if kind is list:
-        return [_copy(item) for item in value]
+        return [_copy(item) if item.__class__ is dict or item.__class__ is list else item for item in value]
     return value
 
 
@@ -47,12 +50,20 @@ def _same(left: Any, right: Any) -> bool:
     if kind is not right.__class__:
         return False
     if kind is dict:
-        return list(left) == list(right) and all(_same(item, right[key]) for key, item in left.items())
-    if kind is list:
-        return len(left) == len(right) and all(map(_same, left, right))
-    if kind is str or kind is int or kind is float or kind is bool:
-        return bool(left == right)
-    return False
+        if list(left) != list(right):
+            return False
+        keys: Any = left
+    elif kind is list:
+        if len(left) != len(right):
+            return False
+        keys = range(len(left))
+    else:
+        return (kind is str or kind is int or kind is float or kind is bool) and bool(left == right)
+    for key in keys:
+        item, other = left[key], right[key]
+        if item is not other and not _same(item, other):
+            return False
+    return True
 
 
 class RequestView(LLMRequest):

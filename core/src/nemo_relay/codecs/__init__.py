@@ -24,7 +24,9 @@ from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 from nemo_relay._codecs.annotated_request import AnnotatedLLMRequest
 from nemo_relay._codecs.annotated_response import AnnotatedLLMResponse
 from nemo_relay._codecs.surfaces import (
-    BUILTIN,
+    BUILTIN as BUILTIN,
+)
+from nemo_relay._codecs.surfaces import (
     CodecIdentity,
     assembler,
     decode_request_best_effort,
@@ -37,7 +39,7 @@ from nemo_relay._codecs.surfaces import (
     register,
     resolve,
 )
-from nemo_relay._runtime.requests import LLMRequest
+from nemo_relay._runtime.requests import LLMRequest as LLMRequest
 
 if TYPE_CHECKING:
     from nemo_relay._codecs.anthropic import AnthropicMessagesCodec

@@ -1,0 +1,193 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The public surface: the published names, which of them are still missing, and where they say they live."""
+
+from __future__ import annotations
+
+import inspect
+import subprocess
+import sys
+import types
+from typing import Any
+
+import pytest
+
+import nemo_relay
+from nemo_relay import ScopeType, _native, scope, utils
+
+SUBMODULES = (
+    "scope tools llm guardrails event_metadata intercepts subscribers scope_local codecs typed plugin"
+    " runtime_registrations adaptive observability pii_redaction model_pricing resource_metrics".split()
+)
+PUBLISHED = {
+    *SUBMODULES,
+    *"""
+    ScopeStack PropagationContext create_scope_stack capture_propagation_context capture_rootless_propagation_context
+    capture_propagation_context_with_root capture_traceparent create_scope_stack_from_propagation fork_asyncio_context
+    get_scope_stack scope_stack_active propagate_scope_to_thread set_thread_scope_stack use_scope_stack
+    ScopeAttributes ToolAttributes LLMAttributes LogSeverity MetricKind MetricValueType MetricMeasurement
+    MetricTemporality DataSchema ScopeType ScopeEvent MarkEvent ScopeHandle ToolHandle ToolExecutionResult
+    ToolExecutionContext ToolExecutionInterceptOutcome LLMHandle LLMRequest LLMRequestInterceptOutcome PendingMarkSpec
+    Event AnnotatedLLMRequest AnnotatedLLMResponse
+    AtifExporter AtofStreamSinkConfig AtofExporterMode AtofExporterConfig AtofExporter OpenTelemetryConfig
+    OpenTelemetryFileSinkConfig OpenTelemetrySubscriber OpenTelemetryRuntimeDiagnostic OpenTelemetryRuntimeDiagnostics
+    OpenTelemetryLogConfig OpenTelemetryLogSubscriber OpenTelemetryMetricConfig OpenTelemetryMetricSubscriber
+    JsonPrimitive JsonValue JsonObject Json UnsupportedBehavior EventSanitizeFields EventSanitizeGuardrail
+    EventMetadataScalar EventMetadataValue EventMetadata EventMetadataInjectorCallback ToolSanitizeGuardrail
+    ToolConditionalExecutionGuardrail LlmSanitizeRequestGuardrail LlmSanitizeResponseGuardrail LlmCodecIdentity
+    LlmExecutionContext LlmRequestContext LlmResponseContext LlmSanitizeRequestContext LlmSanitizeResponseContext
+    LlmSanitizeRequestCodec LlmSanitizeResponseCodec LlmConditionalExecutionGuardrail ToolRequestIntercept
+    ToolExecutionIntercept LlmRequestIntercept LlmExecutionIntercept LlmStreamExecutionIntercept
+    """.split(),
+}
+# What nothing stands behind yet. A name leaves this set when it comes; the list only gets shorter.
+MISSING = {
+    "AtofStreamSinkConfig",
+    "OpenTelemetryConfig",
+    "OpenTelemetryFileSinkConfig",
+    "OpenTelemetryLogConfig",
+    "OpenTelemetryLogSubscriber",
+    "OpenTelemetryMetricConfig",
+    "OpenTelemetryMetricSubscriber",
+    "OpenTelemetryRuntimeDiagnostic",
+    "OpenTelemetryRuntimeDiagnostics",
+    "OpenTelemetrySubscriber",
+    "adaptive",
+    "observability",
+    "pii_redaction",
+}
+
+
+def test_the_published_names_are_there_but_for_those_still_missing() -> None:
+    assert len(PUBLISHED) == 98
+    assert set(nemo_relay.__all__) == PUBLISHED - MISSING
+    assert list(nemo_relay.__all__) == sorted(set(nemo_relay.__all__))
+    for name in nemo_relay.__all__:
+        assert getattr(nemo_relay, name) is not None
+    for name in MISSING:
+        assert not hasattr(nemo_relay, name)
+
+
+def test_there_is_no_module_called_runtime() -> None:
+    assert not hasattr(nemo_relay, "runtime")
+    with pytest.raises(AttributeError, match="module 'nemo_relay' has no attribute 'nothing'"):
+        nemo_relay.nothing  # noqa: B018
+
+
+@pytest.mark.parametrize("name", [name for name in SUBMODULES if name not in MISSING])
+def test_submodules_are_there_right_after_the_import(name: str) -> None:
+    code = f"import nemo_relay, types; assert isinstance(nemo_relay.{name}, types.ModuleType); dir(nemo_relay)"
+    done = subprocess.run([sys.executable, "-W", "error", "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+def test_exported_classes_say_where_they_are_exported() -> None:
+    for name in nemo_relay.__all__:
+        value = getattr(nemo_relay, name)
+        if inspect.isclass(value) and not isinstance(value, types.GenericAlias):
+            assert value.__module__ == "nemo_relay", name
+    assert repr(nemo_relay.ToolHandle) == "<class 'nemo_relay.ToolHandle'>"
+
+
+def test_a_star_import_gives_all_of_them() -> None:
+    space: dict[str, Any] = {}
+    exec("from nemo_relay import *", space)
+    assert set(nemo_relay.__all__) <= set(space)
+
+
+@pytest.mark.parametrize("name", [name for name in SUBMODULES if name not in MISSING])
+def test_a_module_exports_what_it_lists(name: str) -> None:
+    module = getattr(nemo_relay, name)
+    listed = getattr(module, "__all__", [])
+    assert len(set(listed)) == len(listed)
+    for member in listed:
+        assert hasattr(module, member)
+
+
+SIGNATURES = {
+    "scope.push": "name scope_type * handle attributes data metadata input timestamp",
+    "scope.pop": "handle * output metadata timestamp",
+    "scope.event": "name * handle data data_schema metadata severity timestamp",
+    "scope.metric": "name measurements * handle metadata timestamp",
+    "scope.scope": "name scope_type * handle attributes data metadata input timestamp end_timestamp",
+    "tools.call": "name args * handle attributes data metadata tool_call_id timestamp",
+    "tools.call_end": "handle result * data metadata timestamp",
+    "tools.execute": "name args func * handle attributes data metadata tool_call_id",
+    "tools.request_intercepts": "name args",
+    "llm.call": "name request * handle attributes data metadata model_name timestamp",
+    "llm.call_end": "handle response * data metadata annotated_response response_codec timestamp",
+    "llm.execute": "name request func * handle attributes data metadata model_name codec response_codec",
+    "llm.stream_execute": (
+        "name request func collector finalizer * handle attributes data metadata model_name codec response_codec"
+    ),
+    "typed.tool_execute": ("name args func args_codec result_codec * handle attributes data metadata tool_call_id"),
+    "typed.llm_execute": (
+        "name request func response_json_codec * handle attributes data metadata model_name codec response_codec"
+    ),
+    "typed.llm_stream_execute": (
+        "name request func collector finalizer chunk_json_codec response_json_codec"
+        " * handle attributes data metadata model_name codec response_codec"
+    ),
+    "runtime_registrations.register_conditional_middleware_guardrail": "name kinds registration_name guardrail",
+    "runtime_registrations.list_runtime_registrations": "kinds",
+    "guardrails.register_mark_sanitize": "name priority guardrail",
+    "intercepts.register_tool_request": "name priority break_chain fn",
+    "intercepts.register_llm_stream_execution": "name priority fn",
+    "event_metadata.register_injector": "name priority injector",
+    "scope_local.register_llm_request": "scope_handle name priority break_chain fn",
+    "subscribers.register": "name callback",
+}
+
+
+@pytest.mark.parametrize("path", SIGNATURES)
+def test_parameters_keep_their_published_names_and_order(path: str) -> None:
+    module, name = path.split(".")
+    shown: list[str] = []
+    for parameter in inspect.signature(getattr(getattr(nemo_relay, module), name)).parameters.values():
+        if parameter.kind is parameter.KEYWORD_ONLY and "*" not in shown:
+            shown.append("*")
+        shown.append(parameter.name)
+    published = SIGNATURES[path].split()
+    assert shown[: len(published)] == published, "and what is new comes after them"
+    if len(shown) > len(published):
+        assert "*" in published
+
+
+def test_the_private_module_has_what_programs_take_from_it() -> None:
+    for name in (
+        "capture_thread_scope_stack",
+        "restore_thread_scope_stack",
+        "sync_thread_scope_stack",
+        "list_runtime_registrations",
+        "flush_subscribers",
+    ):
+        assert callable(getattr(_native, name))
+    assert _native.ScopeHandle is nemo_relay.ScopeHandle
+    assert _native.AnthropicMessagesCodec is nemo_relay.codecs.AnthropicMessagesCodec
+    assert nemo_relay._scope_stack_var.name == "scope_stack"
+    with pytest.raises(AttributeError):
+        _native.nothing  # noqa: B018
+
+
+def test_a_coroutine_can_be_run_from_synchronous_code_in_any_situation() -> None:
+    import asyncio
+
+    async def here() -> tuple[Any, str]:
+        await asyncio.sleep(0)
+        return nemo_relay.get_scope_stack(), scope.get_handle().uuid
+
+    async def fails() -> None:
+        raise LookupError("own")
+
+    async def main() -> tuple[Any, str]:
+        async def nested() -> Any:
+            return utils.run_sync(here())
+
+        assert utils.run_sync(nested()) == utils.run_sync(here())
+        return utils.run_sync(here())
+
+    with scope.scope("s", ScopeType.Function) as handle:
+        stack = nemo_relay.get_scope_stack()
+        assert utils.run_sync(here()) == (stack, handle.uuid)
+        assert asyncio.run(main()) == (stack, handle.uuid), "inside a running loop too"
+        with pytest.raises(LookupError, match="own"):
+            utils.run_sync(fails())
