@@ -64,7 +64,7 @@ def described(error: BaseException) -> list[Any]:
         innermost, frame = frame.tb_frame.f_code.co_name, frame.tb_next
     return [
         type(error),
-        error.args,
+        [repr(arg) for arg in error.args] if not isinstance(error, BaseExceptionGroup) else str(error),
         type(error.__cause__),
         type(error.__context__),
         error.__suppress_context__,

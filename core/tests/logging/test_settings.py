@@ -63,7 +63,7 @@ def test_standard_error_can_be_switched_off(text: str, enabled: bool) -> None:
     assert logconfig.from_environment({"NEMO_RELAY_LOG_STDERR": text}).stderr_enabled is enabled
 
 
-SINK = '[logging]\n[[logging.sinks]]\npath = "/tmp/a.log"\n'
+SINK = '[logging]\n[[logging.sinks]]\npath = "/var/log/a.log"\n'
 WRONG_FILES = [
     ("", "invalid argument: logging configuration requires a [logging] section"),
     ("x = ", "TOML parse error: "),
@@ -92,7 +92,7 @@ WRONG_FILES = [
         f"{SINK}max_file_size_bytes = 9\nretained_files = 0",
         "invalid argument: logging sink retained_files must be greater than 0",
     ),
-    (f"{SINK}{SINK[10:]}", "duplicate logging sink path /tmp/a.log"),
+    (f"{SINK}{SINK[10:]}", "duplicate logging sink path /var/log/a.log"),
 ]
 
 

@@ -133,8 +133,8 @@ def steps(call: ManagedCall) -> Steps:
             produced = yield from descend(call, layers, call.argument)
         else:
             produced = call.accept((yield call.func, (call.argument,)))
-        if isinstance(produced, Raised):
-            raise produced.error
+        if produced.__class__ is Raised:
+            _result(produced)
     except BaseException as error:
         _set(before)
         call.fail(error)
@@ -214,6 +214,7 @@ class Branch:
                 self._outcome = (self._kept(run), None)
             except BaseException as error:
                 self._outcome = (None, error)
+                del self  # no cycle through the traceback
                 raise
             finally:
                 _set(before)  # whatever the branch left open
@@ -252,7 +253,7 @@ async def drive(run: Steps) -> Any:
     error: BaseException | None = None
     try:
         while True:
-            fn, args = run.send(answer) if error is None else run.throw(error)
+            fn, args = run.send(answer) if error is None else _throw(run, error)
             try:
                 answer = fn(*args)
                 if hasattr(type(answer), "__await__"):
@@ -273,7 +274,7 @@ def drive_sync(run: Steps) -> Any:
     error: BaseException | None = None
     try:
         while True:
-            fn, args = run.send(answer) if error is None else run.throw(error)
+            fn, args = run.send(answer) if error is None else _throw(run, error)
             try:
                 answer = fn(*args)
                 if is_awaitable(answer):
@@ -288,13 +289,26 @@ def drive_sync(run: Steps) -> Any:
     return _result(outcome)
 
 
+def _throw(run: Steps, error: BaseException) -> Any:
+    """Throw ``error`` into the steps; it keeps the context it was raised in, which throwing would overwrite."""
+    context = error.__context__
+    try:
+        return run.throw(error)
+    finally:
+        error.__context__ = context
+        del error  # no cycle through the traceback
+
+
 def _result(outcome: Any) -> Any:
     if outcome.__class__ is Raised:
         error = outcome.error
+        del outcome.error
+        context = error.__context__
         try:
             raise error
         finally:
-            del error, outcome  # no cycle through the traceback
+            error.__context__ = context
+            del error, context  # no cycle through the traceback
     return outcome
 
 

@@ -8,7 +8,7 @@ provider, and closing or cancelling the consumer closes the producer. What ends 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from typing import Any, Self
 
 from nemo_relay._runtime import clock, context, faults, lifecycle, registry
@@ -18,6 +18,7 @@ from nemo_relay._runtime.llmcall import OLD_FORM, LlmCall
 from nemo_relay._runtime.managed import Continuation, Produced, failure, finish
 from nemo_relay._runtime.registry import Entry
 from nemo_relay._runtime.spans import Span
+from nemo_relay._runtime.turns import Turns
 from nemo_relay._runtime.views import RequestView
 
 _DROPPED = {"otel.status_code": "ERROR", "otel.status_description": "stream dropped before clean completion"}
@@ -181,59 +182,59 @@ class _Place:
 class Source:
     """The chunks from further down, as an intercept's ``next`` gives them; closing it closes what produces them."""
 
-    __slots__ = ("_iterator", "_place")
+    __slots__ = ("_iterator", "place")
 
     def __init__(self, iterator: Any, here: Span | None = None) -> None:
         self._iterator = iterator
-        self._place = _Place(here)
+        self.place = _Place(here)
 
     def __aiter__(self) -> Source:
         return self
 
-    async def __anext__(self) -> Any:
+    def checked(self) -> Any:
+        """The producer, which must be an asynchronous iterator."""
         if not hasattr(self._iterator, "__anext__"):
             raise TypeError(f"expected an asynchronous iterator, got '{type(self._iterator).__name__}'.")
-        with self._place:
-            return await self._iterator.__anext__()
+        return self._iterator
+
+    async def __anext__(self) -> Any:
+        iterator = self.checked()
+        with self.place:
+            return await iterator.__anext__()
 
     async def aclose(self) -> None:
         """Close the producer and wait for its cleanup."""
         close = getattr(self._iterator, "aclose", None)
         if close is not None:
-            with self._place:
+            with self.place:
                 await close()
 
 
 class LlmStream:
     """The chunks of a managed call, produced as they are asked for. Iterate it, and ``aclose`` it if you stop early."""
 
-    __slots__ = ("_busy", "_ending", "_source", "_sources")
+    __slots__ = ("_ending", "_source", "_sources", "_turns")
 
     def __init__(self, call: StreamCall, iterator: Any) -> None:
         self._source = Source(iterator, call.span)
         self._sources = call.sources
         self._ending = Ending(call)
-        self._busy: Any = None
+        self._turns = Turns()
 
     def __aiter__(self) -> LlmStream:
         return self
 
-    async def __anext__(self) -> Any:
-        if self._busy is None:
-            import asyncio
+    def __anext__(self) -> Coroutine[Any, Any, Any]:
+        return self._turns.take(self._next)
 
-            self._busy = asyncio.Lock()
-        if self._ending.over:
-            raise StopAsyncIteration("stream exhausted")
-        async with self._busy:  # pulls that overlap are served in their order
-            return await self._pull()
-
-    async def _pull(self) -> Any:
-        ending = self._ending
+    async def _next(self) -> Any:
+        ending, source = self._ending, self._source
         if ending.over:
             raise StopAsyncIteration("stream exhausted")
         try:
-            chunk = await self._source.__anext__()
+            iterator = source.checked()
+            with source.place:
+                chunk = await iterator.__anext__()
         except StopAsyncIteration:
             try:
                 await self._close_quietly(self._sources)

@@ -1,0 +1,55 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Holds for every test of the workspace: async tests run under a watchdog for blocked loops."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterator
+from types import ModuleType
+
+import pytest
+from blockbuster import BlockBuster
+
+from workspace import distributions
+
+
+class _AnyFunction:
+    """Stands for every function of a file where BlockBuster wants a set of names."""
+
+    def __contains__(self, name: object) -> bool:
+        return True
+
+
+# A file sink writes in the caller's thread on purpose: one write(2) per event, so that a crash loses nothing.
+WRITES_ON_PURPOSE = ("nemo_relay/_runtime/filesink.py",)
+
+
+def watched_sources() -> list[ModuleType]:
+    """BlockBuster wants modules and looks at their first path only; ours are spread over several."""
+    modules = []
+    for dist in distributions():
+        module = ModuleType(dist.name)
+        module.__path__ = [str(dist.source)]
+        modules.append(module)
+    return modules
+
+
+@pytest.fixture(scope="session")
+def block_buster() -> BlockBuster:
+    buster = BlockBuster(scanned_modules=watched_sources())
+    for function in buster.functions.values():
+        for file in WRITES_ON_PURPOSE:
+            function.can_block_functions.append((file, _AnyFunction()))  # type: ignore[arg-type]
+    return buster
+
+
+@pytest.fixture(autouse=True)
+def blocked_loop_watchdog(request: pytest.FixtureRequest, block_buster: BlockBuster) -> Iterator[None]:
+    """Our code, met below an async test and blocking the loop, raises `BlockingError`."""
+    function = getattr(request.node, "obj", None)
+    if not inspect.iscoroutinefunction(function) or request.node.get_closest_marker("allow_blocking"):
+        yield
+        return
+    block_buster.activate()
+    yield
+    block_buster.deactivate()

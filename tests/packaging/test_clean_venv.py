@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Each wheel, installed where nothing else is, imports whole and does its job.
+
+A dependency that the metadata forgets, or a file left out of a wheel, fails here.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from workspace import ROOT, Distribution, distributions, read_toml
+
+pytestmark = pytest.mark.timeout(300)
+VERSION = distributions()[0].version
+PROGRAMS = Path(__file__).parent / "programs"
+
+IMPORT_ALL = """
+import importlib, json, sys
+for name in json.loads(sys.argv[1]):
+    importlib.import_module(name)
+"""
+INSTALLED = """
+import importlib.metadata as m, json
+print(json.dumps({dist.name: dist.version for dist in m.distributions()}))
+"""
+
+
+PLUGIN_TEST = """
+import nemo_relay
+
+
+def test_it(relay_events):
+    with nemo_relay.scope.scope("agent", nemo_relay.ScopeType.Agent):
+        pass
+    assert [event.name for event in relay_events.starts()] == ["agent"]
+"""
+
+
+def module_names(dist: Distribution) -> list[str]:
+    """All but the modules that stand on something which their users bring along, such as pytest."""
+    contracts = read_toml(ROOT / "pyproject.toml")["tool"]["importlinter"]["contracts"]
+    excepted = {line.split(" -> ")[0] for contract in contracts for line in contract.get("exceptions", [])}
+    names = [".".join(file.with_suffix("").parts).removesuffix(".__init__") for file in dist.modules()]
+    return [name for name in names if name not in excepted and not name.endswith(".__main__")]
+
+
+def test_every_module_imports_in_a_venv_of_its_own(dist: Distribution, clean_venv: Callable[[], Any]) -> None:
+    venv = clean_venv()
+    venv.install(f"{dist.name}=={dist.version}")
+    venv.execute(IMPORT_ALL, json.dumps(module_names(dist)))
+
+
+def test_the_core_alone_records_a_run(clean_venv: Callable[[], Any]) -> None:
+    venv = clean_venv()
+    venv.install(f"nemo-relay=={VERSION}")
+    assert set(json.loads(venv.execute(INSTALLED))) == {"nemo-relay", "msgspec"}
+    venv.execute((PROGRAMS / "core_alone.py").read_text(encoding="utf-8"))
+
+
+def test_the_langgraph_extra_records_a_graph(clean_venv: Callable[[], Any]) -> None:
+    venv = clean_venv()
+    venv.install(f"nemo-relay[langgraph]=={VERSION}")
+    venv.execute((PROGRAMS / "langgraph_extra.py").read_text(encoding="utf-8"))
+
+
+def test_the_pytest_fixture_comes_with_the_core(clean_venv: Callable[[], Any], tmp_path: Path) -> None:
+    venv = clean_venv()
+    venv.install(f"nemo-relay=={VERSION}", "pytest")
+    test_file = tmp_path / "test_of_a_user.py"
+    test_file.write_text(PLUGIN_TEST, encoding="utf-8")
+    assert "1 passed" in venv.run(venv.python, "-I", "-m", "pytest", "-q", str(test_file))
