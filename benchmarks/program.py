@@ -16,7 +16,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from nemo_relay import (
     AtofExporter,
@@ -127,7 +127,7 @@ class Nobody:
 
     heard = 0
 
-    def __enter__(self) -> Nobody:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -150,7 +150,7 @@ class Subscriber(Nobody):
         self.heard += 1
         self.seen = (event.name, event.uuid, event.parent_uuid, event.timestamp, event.data, event.metadata)
 
-    def __enter__(self) -> Subscriber:
+    def __enter__(self) -> Self:
         subscribers.register("bench", self.callback)
         return self
 
@@ -164,7 +164,7 @@ class Subscriber(Nobody):
 class AtofFile(Nobody):
     """The ATOF file sink, as an application turns it on."""
 
-    def __enter__(self) -> AtofFile:
+    def __enter__(self) -> Self:
         self._folder = tempfile.TemporaryDirectory()
         config = AtofExporterConfig()
         config.output_directory = self._folder.name

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Does a process that runs agents for a long time keep its size?
 
-Runs many small agents (a scope, a tool call, an LLM call, two marks) in one process, with a subscriber and an ATOF file,
-alternately through the asynchronous and the synchronous calls. Prints resident memory as it goes, its slope after
+Runs many small agents (a scope, a tool call, an LLM call, two marks) in one process, with a subscriber and an ATOF
+file, alternately through the asynchronous and the synchronous calls. Prints resident memory as it goes, its slope after
 warm-up in bytes per run, and the threads and file descriptors before and after. Exit code 1 when memory grows by more
 than the allowed slope, an event is missing, or a thread or descriptor is left.
 

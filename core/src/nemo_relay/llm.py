@@ -80,7 +80,7 @@ def call(
         request: headers and body; headers that carry credentials stay out of the event.
         handle: the span it belongs to; the current one when None.
         attributes: flags for observers.
-        data: the payload of the end event where there is no response.
+        data: kept on the handle, never emitted.
         metadata: any JSON value for the start event; the end event starts from it.
         model_name: the model asked for.
         timestamp: a timezone-aware start time instead of now.

@@ -61,7 +61,7 @@ def call(
         args: its arguments, any value.
         handle: the span it belongs to; the current one when None.
         attributes: flags for observers.
-        data: the payload of the end event where there is no result.
+        data: kept on the handle, never emitted.
         metadata: any JSON value for the start event; the end event starts from it.
         tool_call_id: the id by which the model asked for the call.
         timestamp: a timezone-aware start time instead of now.

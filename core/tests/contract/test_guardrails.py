@@ -96,7 +96,7 @@ def test_any_other_answer_is_an_error_and_no_permission(answer: Any, run: Driver
     with pytest.raises(RuntimeError, match=f"^internal error: tool {text}$") as caught:
         run.tool("t", {}, never)
     assert isinstance(caught.value, CallbackError)
-    with pytest.raises(RuntimeError, match=f"^internal error: llm {text}$"):
+    with pytest.raises(RuntimeError, match=f"^internal error: LLM {text}$"):
         run.llm("l", LLMRequest({}, {}), never)
     assert all(e["data"]["allowed"] is False for e in ear.events() if e.get("scope_category") == "end")
 

@@ -214,12 +214,13 @@ def test_history_is_recorded_whole_once_and_then_only_what_is_new(run: Driver, e
 def test_a_manual_call_is_a_pair_of_events_too(ear: Ear) -> None:
     handle = llm.call("l", LLMRequest({"Authorization": "k"}, {"c": 1}), data="fallback", model_name="m-1")
     llm.call_end(handle, {"a": 1}, metadata={"n": 1})
-    llm.call_end(llm.call("none", LLMRequest({}, {}), data="fallback"), None)
+    llm.call_end(llm.call("none", LLMRequest({}, {}), data="handle data"), None)
+    llm.call_end(llm.call("data", LLMRequest({}, {})), None, data="fallback")
     start, end = ear.start("l"), ear.end("l")
     assert start["data"] == {"content": {"c": 1}, "headers": {}}
     assert start["category_profile"] == {"model_name": "m-1"}
     assert (end["data"], end["metadata"]) == ({"a": 1}, {"n": 1, "otel.status_code": "OK"})
-    assert ear.end("none")["data"] == "fallback"
+    assert (ear.end("none")["data"], ear.end("data")["data"]) == (None, "fallback")
     with pytest.raises(TypeError, match="not an instance of 'LLMHandle'"):
         llm.call_end(scope.get_handle(), None)  # type: ignore[arg-type]
 

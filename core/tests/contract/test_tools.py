@@ -244,11 +244,11 @@ def test_a_manual_call_is_a_pair_of_events_too(ear: Ear) -> None:
     assert end["category_profile"] == {"tool_call_id": "tc", "tool_result_annotation": "note"}
 
 
-def test_the_payload_of_a_manual_end_falls_back_to_its_data(ear: Ear) -> None:
+def test_the_payload_of_a_manual_end_falls_back_to_its_own_data(ear: Ear) -> None:
     tools.call_end(tools.call("a", {}), ToolExecutionResult(None), data="end data")
     tools.call_end(tools.call("b", {}, data="start data"), ToolExecutionResult(None))
     tools.call_end(tools.call("c", {}, data="start data"), ToolExecutionResult(None), data="end data")
-    assert [ear.end(name)["data"] for name in "abc"] == ["end data", "start data", "end data"]
+    assert [ear.end(name)["data"] for name in "abc"] == ["end data", None, "end data"]
 
 
 METADATA = [

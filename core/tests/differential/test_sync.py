@@ -30,7 +30,21 @@ class Anything:
 
 
 def results_are_the_very_objects(invoke: Invoke, log: Log) -> None:
-    made = [object(), {"a": [1]}, [1], (1,), "text", 1.5, None, True, b"b", Anything(), MagicMock(), int, ValueError("x")]
+    made = [
+        object(),
+        {"a": [1]},
+        [1],
+        (1,),
+        "text",
+        1.5,
+        None,
+        True,
+        b"b",
+        Anything(),
+        MagicMock(),
+        int,
+        ValueError("x"),
+    ]
     made += [iter([1]), (item for item in "ab"), lambda: 1, float("nan"), {1: {2}}, NotImplemented, ...]
     for thing in made:
         log.append(invoke(lambda args, thing=thing: thing, {}) is thing)
@@ -119,14 +133,14 @@ def stop_iteration(invoke: Invoke, log: Log) -> None:
         invoke(work, {})
     except StopIteration as caught:
         log.append((caught is error, caught.value, described(caught)))
-    log.append(next((invoke(lambda args: item, {}) for item in (7,)), None))
+    log.append(next((invoke(lambda args, item=item: item, {}) for item in (7,)), None))
 
 
 def the_exception_being_handled(invoke: Invoke, log: Log) -> None:
     try:
         raise KeyError("outer")
-    except KeyError as outer:
-        log.append(invoke(lambda args: sys.exc_info()[1] is outer, {}))
+    except KeyError as error:
+        log.append(invoke(lambda args: sys.exc_info()[1], {}) is error)
     log.append(invoke(lambda args: sys.exc_info()[1], {}))
 
 

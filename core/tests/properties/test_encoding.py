@@ -39,6 +39,7 @@ from nemo_relay.testing import capture_events
 
 from .runtime import empty_runtime
 
+
 class Point(NamedTuple):
     x: Any
     y: Any

@@ -65,6 +65,12 @@ def aligned(edited: Sequence[Any], baseline: Sequence[Any]) -> tuple[list[int | 
     if not open_items:
         return pairs, open_items
     structural = len(edited) != len(baseline)
+    if not structural and len(open_items) == 1:  # the usual edit
+        (i,) = open_items
+        if identity(edited[i]) is None:
+            if identity(baseline[i]) is None:
+                pairs[i] = i
+            return pairs, open_items
     structural |= _pair_equal(edited, baseline, pairs, used, open_items)
     open_items = [i for i in open_items if pairs[i] is None]
     structural |= _pair_identities(edited, baseline, pairs, used, open_items)

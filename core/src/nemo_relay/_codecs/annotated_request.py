@@ -13,7 +13,7 @@ from typing import Any, TypeAlias
 from nemo_relay._codecs.values import copied, owned
 
 _U64_MAX = 2**64 - 1
-_new = object.__new__
+new = object.__new__
 
 # Where a decoded annotation comes from: the codec's id, the object the application passed, its JSON form (the same
 # object unless the content held foreign types), and the fields read. It lets an unedited annotation encode to the very
@@ -123,7 +123,7 @@ class AnnotatedLLMRequest:
 
     _fields: dict[str, Any]
     _origin: Origin | None
-    _pending: tuple[Any, dict[str, Any]] | None  # the codec and the payload of a view that nobody has looked at
+    _pending: tuple[Any, dict[str, Any]] | None  # the codec and the payload, checked, of a view not looked at yet
 
     def __init__(
         self,
@@ -185,17 +185,10 @@ class AnnotatedLLMRequest:
     @classmethod
     def _decoded(cls, fields: dict[str, Any], origin: Origin) -> AnnotatedLLMRequest:
         """An annotation that shares ``fields`` with the payload they were read from."""
-        self = _new(cls)
+        self = new(cls)
         self._fields = fields
         self._origin = origin
         self._pending = None
-        return self
-
-    @classmethod
-    def _deferred(cls, codec: Any, content: dict[str, Any]) -> AnnotatedLLMRequest:
-        """An annotation of a payload that ``codec`` has checked, and reads when somebody looks."""
-        self = _new(cls)
-        self._pending = (codec, content)
         return self
 
     def __getattr__(self, name: str) -> Any:

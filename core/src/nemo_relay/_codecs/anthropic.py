@@ -14,15 +14,14 @@ from nemo_relay._codecs.base import (
     JsonObject,
     cannot,
     native,
-    plain_function,
-    plain_scalars,
-    plain_types,
     read_members,
     type_name,
     without,
 )
 from nemo_relay._codecs.errors import InvalidPayload
 from nemo_relay._codecs.readers import Member
+from nemo_relay._codecs.shape_anthropic import Choice, Content, Message, Tool
+from nemo_relay._codecs.shapes import Shape, request_shape
 from nemo_relay._codecs.tools import own_choice
 
 ID = "anthropic_messages"
@@ -55,7 +54,14 @@ MEMBERS: dict[str, Member] = {
     **readers.api(readers.count, "top_k"),
     "anthropic-user-profile-id": Member("api_specific", "user_profile_id", readers.string),
 }
-_PLAIN = plain_types(MEMBERS)
+_SHAPE = request_shape(
+    MEMBERS,
+    {"messages": list[Message]},
+    system=Content,
+    tools=list[Tool],
+    tool_choice=Choice,
+    stop_sequences=list[str] | None,
+)
 
 
 class AnthropicMessagesCodec(AnthropicResponses, Codec):
@@ -72,6 +78,7 @@ class AnthropicMessagesCodec(AnthropicResponses, Codec):
     id: ClassVar[str] = ID
     surface: ClassVar[str] = "Anthropic Messages"
     label: ClassVar[str] = "Anthropic Messages"
+    shape: ClassVar[type[Shape] | None] = _SHAPE
 
     def _read(self, content: JsonObject) -> JsonObject:
         if "messages" not in content:
@@ -91,23 +98,6 @@ class AnthropicMessagesCodec(AnthropicResponses, Codec):
         if "tool_choice" in special:
             self._choice_fields(special["tool_choice"], fields)
         return fields
-
-    def _accepts(self, content: JsonObject) -> bool:
-        messages = content.get("messages")
-        if type(messages) is not list or "tool_choice" in content or not plain_scalars(content, _PLAIN):
-            return False
-        for m in messages:
-            if type(m) is not dict or len(m) != 2 or type(m.get("content")) is not str or m.get("role") not in _ROLES:
-                self._message(m)
-        if type(content.get("system", "")) is not str:
-            self._content(content["system"])
-        tools = content.get("tools", ())
-        if type(tools) is not list:
-            return bool(tools == ())
-        for tool in tools:
-            if not plain_function(tool):
-                self._tool(tool)
-        return True
 
     def _choice_fields(self, raw: Any, fields: JsonObject) -> None:
         fields["tool_choice"] = _decode_choice(raw, self.id)
@@ -191,6 +181,8 @@ class AnthropicMessagesCodec(AnthropicResponses, Codec):
 
     def _write(self, edit: Edit) -> None:
         edit.items("messages", "messages", self._encode_message)
+        if edit.messages_only:
+            return
         edit.refuse(*_UNSUPPORTED)
         if "instructions" in edit.changed:
             said = edit.after.get("instructions")

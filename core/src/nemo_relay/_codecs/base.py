@@ -5,56 +5,19 @@ from __future__ import annotations
 
 from typing import Any, ClassVar, Literal
 
-from nemo_relay._codecs import readers
+from msgspec import ValidationError, convert
+
 from nemo_relay._codecs.alignment import Encode, merge, patch
-from nemo_relay._codecs.annotated_request import AnnotatedLLMRequest
+from nemo_relay._codecs.annotated_request import AnnotatedLLMRequest, new
 from nemo_relay._codecs.annotated_response import AnnotatedLLMResponse
 from nemo_relay._codecs.errors import CodecError, InvalidPayload, MalformedBody, nested_too_deeply
 from nemo_relay._codecs.readers import Member, anything
+from nemo_relay._codecs.shapes import Shape
 from nemo_relay._codecs.values import plain, same
 from nemo_relay._runtime.requests import LLMRequest
 
 JsonObject = dict[str, Any]
 MISSING: Any = object()
-
-# What a scalar member's value must be for `_accepts`; anything else takes the long way.
-_PLAIN_TYPES: dict[Any, frozenset[type]] = {
-    readers.string: frozenset((str,)),
-    readers.boolean: frozenset((bool,)),
-    readers.number: frozenset((float,)),
-    readers.mapping: frozenset((dict,)),
-    readers.array: frozenset((list,)),
-}
-_COUNTS = frozenset(("max_tokens", "max_completion_tokens", "max_output_tokens", "top_k", "n", "top_logprobs"))
-
-
-def plain_types(members: dict[str, Member]) -> dict[str, frozenset[type]]:
-    """The types that each scalar member may have without a closer look."""
-    return {key: _PLAIN_TYPES.get(m.read, frozenset()) for key, m in members.items() if m.read is not readers.anything}
-
-
-def plain_scalars(content: JsonObject, types: dict[str, frozenset[type]]) -> bool:
-    """Whether every modelled scalar member has such a type."""
-    find = types.get
-    for key, value in content.items():
-        allowed = find(key)
-        if allowed is not None and type(value) not in allowed and not _plain_integer(key, value, allowed):
-            return False
-    return True
-
-
-def plain_function(holder: Any) -> bool:
-    """Whether a function definition has nothing that needs a closer look."""
-    return (
-        type(holder) is dict
-        and type(holder.get("name")) is str
-        and type(holder.get("description", "")) is str
-        and type(holder.get("strict", False)) is bool
-    )
-
-
-def _plain_integer(key: str, value: Any, allowed: frozenset[type]) -> bool:
-    return type(value) is int and 0 <= value < 2**63 and (key in _COUNTS or float in allowed)
 
 
 def native(provider: str, kind: str, value: Any, **marker: str) -> JsonObject:
@@ -83,8 +46,16 @@ class Edit:
         self.before = before
         self.after = after
         self.surface = surface
-        self.changed = {k for k, v in after.items() if not same(before.get(k, MISSING), v)}
-        self.changed.update(k for k in before if k not in after)
+        self.changed = {k for k in before if k not in after}
+        for key, value in after.items():
+            old = before.get(key, MISSING)
+            if old is not value and not same(old, value):
+                self.changed.add(key)
+
+    @property
+    def messages_only(self) -> bool:
+        """Whether nothing but the messages was edited, which is the usual edit."""
+        return len(self.changed) == 1 and "messages" in self.changed
 
     def put(self, key: str, value: Any, target: JsonObject | None = None) -> None:
         """Set a wire key, or delete it for None."""
@@ -96,11 +67,13 @@ class Edit:
 
     def refuse(self, *names: str) -> None:
         """Fail if one of the attributes that the surface cannot carry was changed."""
-        if self.changed.intersection(names):
+        if not self.changed.isdisjoint(names):
             raise InvalidPayload(f"request contains fields that cannot be encoded for {self.surface}")
 
     def scalars(self, *names: str) -> None:
         """Attributes whose wire key has the same name."""
+        if self.changed.isdisjoint(names):
+            return
         for name in names:
             if name in self.changed:
                 self.put(name, self.after.get(name))
@@ -210,6 +183,7 @@ class Codec:
     id: ClassVar[str]
     surface: ClassVar[str]
     label: ClassVar[str]
+    shape: ClassVar[type[Shape] | None] = None  # no payload is null: every request is read at once
 
     def decode(self, request: LLMRequest) -> AnnotatedLLMRequest:
         """The request in the normalised shape. It shares structure with ``request.content`` and copies nothing.
@@ -218,15 +192,24 @@ class Codec:
             CodecError: the content is not a request of this provider.
             TypeError: ``request`` is not an `LLMRequest`.
         """
-        if type(request) is not LLMRequest:
+        if type(request) is LLMRequest:
+            content = request._content
+        else:
             _expect(request, LLMRequest)
-        content = request.content
+            content = request.content
         if type(content) is dict:
+            # What has the usual shape is read when somebody looks: most requests pass a codec with nobody looking.
             try:
-                if self._accepts(content):
-                    return AnnotatedLLMRequest._deferred(self, content)
-            except (CodecError, RecursionError, TypeError):
-                pass  # the long way finds the fault again, and reports the first of several
+                convert(content, self.shape)
+            except ValidationError:
+                if not self._accepts(content):
+                    return self._decoded(content)
+            view = new(AnnotatedLLMRequest)
+            view._pending = (self, content)
+            return view
+        return self._decoded(content)
+
+    def _decoded(self, content: Any) -> AnnotatedLLMRequest:
         fields, view = self._decode(content)
         return AnnotatedLLMRequest._decoded(fields, (self.id, content, view, fields))
 
@@ -253,17 +236,18 @@ class Codec:
         """
         _expect(annotated, AnnotatedLLMRequest)
         _expect(original, LLMRequest)
+        content = original.content
         pending = annotated._pending
-        if pending is not None and pending[0] is self and pending[1] is original.content:
+        if pending is not None and pending[0] is self and pending[1] is content:
             return original
         fields = annotated._fields  # what is still pending is read here
         origin = annotated._origin
-        if origin is not None and origin[0] == self.id and origin[1] is original.content:
+        if origin is not None and origin[0] == self.id and origin[1] is content:
             _, _, view, before = origin
             if fields is before:
                 return original
         else:
-            before, view = self._decode(original.content)
+            before, view = self._decode(content)
         try:
             edit = Edit(view, before, fields, self.surface)
             if not edit.changed:
@@ -298,10 +282,7 @@ class Codec:
         return AnnotatedLLMResponse._decoded(fields, self, view)
 
     def _accepts(self, content: JsonObject) -> bool:
-        """Whether `_read` will surely succeed; cheap, and False whenever in doubt.
-
-        Then the reading itself waits until somebody looks: most requests pass a codec with nobody looking.
-        """
+        """Whether `_read` will surely succeed with content that does not have the usual shape. Never raises."""
         return False
 
     def _read(self, content: JsonObject) -> JsonObject:

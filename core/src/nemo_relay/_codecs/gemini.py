@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any, ClassVar
 
 from nemo_relay._codecs import gemini_encode
@@ -19,6 +18,8 @@ from nemo_relay._codecs.gemini_parts import (
     visible,
 )
 from nemo_relay._codecs.gemini_response import GeminiResponses
+from nemo_relay._codecs.shape_gemini import Frame, Request
+from nemo_relay._codecs.shapes import Shape, has_shape, readable
 from nemo_relay._codecs.values import is_u64
 
 ID = "gemini_generate_content"
@@ -40,6 +41,7 @@ class GeminiGenerateContentCodec(GeminiResponses, Codec):
     id: ClassVar[str] = ID
     surface: ClassVar[str] = "Gemini"
     label: ClassVar[str] = "Gemini"
+    shape: ClassVar[type[Shape] | None] = Request
 
     def _read(self, content: JsonObject) -> JsonObject:
         messages: list[JsonObject] = []
@@ -67,19 +69,7 @@ class GeminiGenerateContentCodec(GeminiResponses, Codec):
 
     def _accepts(self, content: JsonObject) -> bool:
         items = content.get("contents")
-        if type(items) is not list or type(content.get("model", "")) is not str:
-            return False
-        for item in items:
-            parts = item.get("parts") if type(item) is dict else None
-            if type(parts) is list and len(parts) == 1 and item.get("role") in _ROLES:
-                part = parts[0]
-                if type(part) is dict and len(part) == 1 and type(part.get("text")) is str:
-                    continue
-            _item(item)
-        for key, check in _CHECKS.items():
-            if key in content:
-                check(content[key])
-        return True
+        return type(items) is list and has_shape(content, Frame) and readable(items, _item)
 
     def _write(self, edit: Edit) -> None:
         gemini_encode.write(edit)
@@ -218,10 +208,3 @@ def _declarations(declarations: Any) -> list[JsonObject]:
         if not isinstance(entry.get("description", ""), str):
             raise InvalidPayload("Gemini functionDeclaration.description must be a string")
     return [{"type": "function", "function": entry} for entry in declarations]
-
-
-_CHECKS: dict[str, Callable[[Any], Any]] = {
-    "systemInstruction": _system_text,
-    "generationConfig": _params,
-    "tools": _tools,
-}

@@ -8,6 +8,7 @@ call may have no id: so the merge works on part slots instead of on whole messag
 from __future__ import annotations
 
 import itertools
+from functools import cached_property
 from typing import Any
 
 import msgspec
@@ -28,7 +29,8 @@ def merge(edited: list[JsonObject], baseline: list[JsonObject], contents: list[J
 
 def _size(content: JsonObject) -> int:
     """How many messages a content item stands for."""
-    return sum(["functionResponse" in part for part in content["parts"]]) or 1
+    parts = content["parts"]
+    return 1 if len(parts) == 1 else sum(["functionResponse" in part for part in parts]) or 1
 
 
 class _Merge:
@@ -36,12 +38,32 @@ class _Merge:
         self.edited, self.baseline, self.contents = edited, baseline, contents
         self.size = [_size(content) for content in contents]
         self.owner: list[int] = [c for c, size in enumerate(self.size) for _ in range(size)]
-        self.first = [0, *itertools.accumulate(self.size)]
-        calls = [call for message in edited for call in _calls(message)]
-        self.names = {call["id"]: call["function"]["name"] for call in calls}
-        self.uses = _tally([call["id"] for call in calls])
-        self.sources = _sources(contents)
         self.pairs = self._aligned()
+
+    @cached_property
+    def first(self) -> list[int]:
+        """The first message that each content item stands for."""
+        return [0, *itertools.accumulate(self.size)]
+
+    @cached_property
+    def calls(self) -> list[JsonObject]:
+        """Every tool call of the edited messages."""
+        return [call for message in self.edited for call in _calls(message)]
+
+    @cached_property
+    def names(self) -> dict[str, str]:
+        """The functions called, by the ids of the calls."""
+        return {call["id"]: call["function"]["name"] for call in self.calls}
+
+    @cached_property
+    def uses(self) -> dict[str, int]:
+        """How often each call id is used."""
+        return _tally([call["id"] for call in self.calls])
+
+    @cached_property
+    def sources(self) -> dict[str, list[JsonObject]]:
+        """The original parts of each call."""
+        return _sources(self.contents)
 
     def _aligned(self) -> list[int | None]:
         pairs, open_items = aligned(self.edited, self.baseline)
@@ -60,6 +82,10 @@ class _Merge:
         return pairs
 
     def run(self) -> list[JsonObject]:
+        if self.pairs == self.owner == list(range(len(self.contents))):  # every item continued in its place
+            return [
+                self._continued(i, i, i + 1, again=False) if i in self.open else self.contents[i] for i in self.owner
+            ]
         out: list[JsonObject] = []
         emitted: set[int] = set()
         i = 0

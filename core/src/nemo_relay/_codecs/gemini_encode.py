@@ -27,13 +27,15 @@ _PARAMS = {
 def write(edit: Edit) -> None:
     """Merge the edit into the payload."""
     _refuse_names(edit.after["messages"])
-    for name in _UNREPRESENTABLE:
-        if name in edit.changed:
-            raise InvalidPayload(
-                f"Gemini encoder: field '{name}' is not representable in the Gemini generateContent API; "
-                "use a provider-native extra field instead"
-            )
+    if not edit.changed.isdisjoint(_UNREPRESENTABLE):
+        name = next(name for name in _UNREPRESENTABLE if name in edit.changed)
+        raise InvalidPayload(
+            f"Gemini encoder: field '{name}' is not representable in the Gemini generateContent API; "
+            "use a provider-native extra field instead"
+        )
     _write_messages(edit)
+    if edit.messages_only:
+        return
     edit.scalars("model")
     if "params" in edit.changed:
         _write_params(edit)
@@ -52,17 +54,18 @@ def _refuse_names(messages: list[JsonObject]) -> None:
 def _write_messages(edit: Edit) -> None:
     if "messages" not in edit.changed:
         return
-    before, after = edit.before["messages"], edit.after["messages"]
-    old_system, new_system = (_of_role(messages, system=True) for messages in (before, after))
+    old_system, old = _split(edit.before["messages"])
+    new_system, new = _split(edit.after["messages"])
     if not same(old_system, new_system):
         _write_system(edit, new_system)
-    old, new = (_of_role(messages, system=False) for messages in (before, after))
     if not same(old, new):
         edit.content["contents"] = gemini_contents.merge(new, old, edit.content["contents"])
 
 
-def _of_role(messages: list[JsonObject], *, system: bool) -> list[JsonObject]:
-    return [m for m in messages if (m["role"] == "system") is system]
+def _split(messages: list[JsonObject]) -> tuple[list[JsonObject], list[JsonObject]]:
+    """The system messages, and the others."""
+    system = [m for m in messages if m["role"] == "system"]
+    return system, [m for m in messages if m["role"] != "system"] if system else messages
 
 
 def _system_text(content: Any) -> str:

@@ -10,13 +10,12 @@ from nemo_relay._codecs.base import Codec, Edit, JsonObject, native, type_name
 from nemo_relay._codecs.errors import InvalidPayload
 from nemo_relay._codecs.oci_encode import write
 from nemo_relay._codecs.oci_response import OCIResponses, generic_content
+from nemo_relay._codecs.shape_oci import Request
+from nemo_relay._codecs.shapes import Shape
 from nemo_relay._codecs.values import text_of
 
 ID = "oci_genai"
 _SHARED = ("apiFormat", "maxTokens", "temperature", "topP", "tools", "toolChoice")
-_NUMBER = frozenset((int, float))
-_PLAIN_PARAMS = (("temperature", _NUMBER), ("topP", _NUMBER), ("maxTokens", frozenset((int,))))
-_UPPER = frozenset(("USER", "ASSISTANT", "SYSTEM"))
 _TURNS = {"USER": "user", "CHATBOT": "assistant", "SYSTEM": "system"}
 
 
@@ -57,6 +56,7 @@ class OCIGenAIChatCodec(OCIResponses, Codec):
     id: ClassVar[str] = ID
     surface: ClassVar[str] = "OCI GenAI"
     label: ClassVar[str] = "OCI GenAI"
+    shape: ClassVar[type[Shape] | None] = Request
 
     def _read(self, content: JsonObject) -> JsonObject:
         envelope, request, api_format = split(content)
@@ -76,24 +76,6 @@ class OCIGenAIChatCodec(OCIResponses, Codec):
         if extra:
             fields["extra"] = extra
         return fields
-
-    def _accepts(self, content: JsonObject) -> bool:
-        inner = content.get("chatRequest")
-        request = inner if type(inner) is dict else content
-        messages = request.get("messages")
-        if request.get("apiFormat", "GENERIC") != "GENERIC" or type(messages) is not list or "stop" in request:
-            return False
-        for key, types in _PLAIN_PARAMS:
-            if key in request and (type(request[key]) not in types or not 0 <= request[key] < 2**63):
-                return False
-        for message in messages:
-            parts = message.get("content") if type(message) is dict else None
-            if type(parts) is list and len(parts) == 1 and len(message) == 2 and message.get("role") in _UPPER:
-                part = parts[0]
-                if type(part) is dict and part.get("type") == "TEXT" and type(part.get("text")) is str:
-                    continue
-            _generic_message(message)
-        return type(request.get("tools", [])) is list
 
     def _params(self, request: JsonObject, api_format: str) -> JsonObject:
         out: JsonObject = {}

@@ -27,6 +27,8 @@ def write(edit: Edit, envelope: JsonObject | None, request: JsonObject, api_form
             _write_cohere(edit, request)
         else:
             _write_generic(edit, request, api_format)
+    if edit.messages_only:
+        return
     keys = {"temperature": "temperature", "top_p": "topP", "max_tokens": "maxTokens", "stop": stop}
     for name, value in edit.changed_params().items():
         edit.put(keys[name], value, request)

@@ -12,9 +12,6 @@ from nemo_relay._codecs.base import (
     JsonObject,
     cannot,
     native,
-    plain_function,
-    plain_scalars,
-    plain_types,
     read_members,
     type_name,
     without,
@@ -22,6 +19,8 @@ from nemo_relay._codecs.base import (
 from nemo_relay._codecs.errors import InvalidPayload
 from nemo_relay._codecs.openai_chat_response import ChatResponses
 from nemo_relay._codecs.readers import Member
+from nemo_relay._codecs.shape_openai_chat import Messages, Tool
+from nemo_relay._codecs.shapes import Shape, request_shape
 from nemo_relay._codecs.tools import check_function, decode_choice, own_choice
 
 ID = "openai_chat"
@@ -82,6 +81,13 @@ MEMBERS: dict[str, Member] = {
     **readers.api(readers.mapping, *_API_OBJECTS),
     "function_call": Member("api_specific", "function_call", readers.anything, null_matters=True),
 }
+
+
+def chat_shape(members: dict[str, Member], **own: Any) -> type[Shape]:
+    """The usual shape of a request of this family."""
+    return request_shape(members, {"messages": Messages}, tools=list[Tool], modalities=list[str] | None, **own)
+
+
 _UNSUPPORTED = (
     *("instructions", "previous_response_id", "truncation", "reasoning", "include"),
     *("max_output_tokens", "max_tool_calls"),
@@ -109,7 +115,7 @@ class OpenAIChatCodec(ChatResponses, Codec):
     label: ClassVar[str] = "OpenAI Chat"
     # What servers that speak almost this format do differently.
     members: ClassVar[dict[str, Member]] = MEMBERS
-    plain: ClassVar[dict[str, frozenset[type]]] = plain_types(MEMBERS)
+    shape: ClassVar[type[Shape] | None] = chat_shape(MEMBERS, stop=str | list[str] | None)
     wire_params: ClassVar[dict[str, str]] = {}
     wire_choices: ClassVar[dict[str, str]] = {}
     hidden_keys: ClassVar[frozenset[str]] = frozenset()
@@ -133,21 +139,6 @@ class OpenAIChatCodec(ChatResponses, Codec):
         if "tool_choice" in special:
             fields["tool_choice"] = self._decode_choice(special["tool_choice"])
         return fields
-
-    def _accepts(self, content: JsonObject) -> bool:
-        messages = content.get("messages")
-        if type(messages) is not list or not plain_scalars(content, self.plain):
-            return False
-        for m in messages:
-            if type(m) is not dict or len(m) != 2 or type(m.get("content")) is not str or m.get("role") not in _PLAIN:
-                self._message(m)
-        tools = content.get("tools", ())
-        if type(tools) is not list:
-            return bool(tools == ())
-        for tool in tools:
-            if not (type(tool) is dict and tool.get("type") == "function" and plain_function(tool.get("function"))):
-                self._tool(tool)
-        return True
 
     def _messages(self, raw: list[Any]) -> list[JsonObject]:
         # The common message, a role and a text, is its own normalised form: one look, no copy.
@@ -315,6 +306,8 @@ class OpenAIChatCodec(ChatResponses, Codec):
 
     def _write(self, edit: Edit) -> None:
         edit.items("messages", "messages", self._encode_message)
+        if edit.messages_only:
+            return
         edit.refuse(*_UNSUPPORTED)
         edit.scalars("model")
         self._write_params(edit)

@@ -13,9 +13,6 @@ from nemo_relay._codecs.base import (
     JsonObject,
     cannot,
     native,
-    plain_function,
-    plain_scalars,
-    plain_types,
     read_members,
     type_name,
     without,
@@ -23,6 +20,8 @@ from nemo_relay._codecs.base import (
 from nemo_relay._codecs.errors import InvalidPayload
 from nemo_relay._codecs.openai_responses_response import ResponsesResponses
 from nemo_relay._codecs.readers import Member
+from nemo_relay._codecs.shape_openai_responses import Choice, Message, Tool
+from nemo_relay._codecs.shapes import Shape, has_shape, readable, request_shape
 from nemo_relay._codecs.tools import check_function, own_choice
 from nemo_relay._codecs.values import parsed, text_of
 
@@ -62,7 +61,8 @@ MEMBERS: dict[str, Member] = {
     **readers.api(readers.mapping, "moderation", "prompt", "prompt_cache_options", "stream_options", "text"),
     "conversation": Member("api_specific", "conversation", readers.anything, null_matters=True),
 }
-_PLAIN = plain_types(MEMBERS)
+_SHAPE = request_shape(MEMBERS, {"input": str | list[Message]}, tools=list[Tool], tool_choice=str | Choice)
+_FRAME = request_shape(MEMBERS, {}, tools=list[Tool], tool_choice=str | Choice)  # whatever the input
 
 
 class OpenAIResponsesCodec(ResponsesResponses, Codec):
@@ -78,6 +78,7 @@ class OpenAIResponsesCodec(ResponsesResponses, Codec):
     id: ClassVar[str] = ID
     surface: ClassVar[str] = "OpenAI Responses"
     label: ClassVar[str] = "OpenAI Responses"
+    shape: ClassVar[type[Shape] | None] = _SHAPE
 
     def _read(self, content: JsonObject) -> JsonObject:
         if "input" not in content:
@@ -97,22 +98,7 @@ class OpenAIResponsesCodec(ResponsesResponses, Codec):
 
     def _accepts(self, content: JsonObject) -> bool:
         items = content.get("input")
-        if "tool_choice" in content or not plain_scalars(content, _PLAIN):
-            return False
-        if type(items) is list:
-            for m in items:
-                plain = type(m) is dict and len(m) == 2 and type(m.get("content")) is str
-                if not plain or m.get("role") not in _ROLES:
-                    self._item(m)
-        elif type(items) is not str:
-            return False
-        tools = content.get("tools", ())
-        if type(tools) is not list:
-            return bool(tools == ())
-        for tool in tools:
-            if not plain_function(tool) or tool.get("type") != "function" or "function" in tool:
-                self._tool(tool)
-        return True
+        return type(items) is list and has_shape(content, _FRAME) and readable(items, self._item)
 
     def _choice_fields(self, raw: Any, fields: JsonObject) -> None:
         fields["tool_choice"] = _decode_choice(raw, self.id)
@@ -218,6 +204,8 @@ class OpenAIResponsesCodec(ResponsesResponses, Codec):
 
     def _write(self, edit: Edit) -> None:
         self._write_messages(edit)
+        if edit.messages_only:
+            return
         if isinstance(edit.after.get("instructions"), list):
             raise InvalidPayload(f"{self.surface} instructions cannot contain content parts")
         edit.scalars("instructions", "model")

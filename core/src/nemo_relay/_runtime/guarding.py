@@ -32,8 +32,9 @@ def check(call: ManagedCall, guardrails: tuple[Entry, ...], *, mark: bool = True
             reason = yield entry.fn, arguments
             if reason is not None and not isinstance(reason, str):
                 got = type(reason).__name__
+                kind = "LLM" if call.kind == "llm" else call.kind
                 raise CallbackError(
-                    f"{call.kind} conditional guardrail returned unexpected type: TypeError:"
+                    f"{kind} conditional guardrail returned unexpected type: TypeError:"
                     f" '{got}' object is not an instance of 'str'"
                 )
         except BaseException as error:

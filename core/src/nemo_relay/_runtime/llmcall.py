@@ -9,7 +9,7 @@ from typing import Any
 from nemo_relay._runtime import annotating, clock, lifecycle, propagation, registry
 from nemo_relay._runtime.codec_context import LlmExecutionContext, LlmRequestContext, LlmResponseContext
 from nemo_relay._runtime.encoding import NULL, encode, quote
-from nemo_relay._runtime.llmsanitizing import request_sanitizer, response_sanitizer, without_credentials
+from nemo_relay._runtime.llmsanitizing import lowered, request_sanitizer, response_sanitizer, without_credentials
 from nemo_relay._runtime.managed import Continuation, ManagedCall, Produced, Steps, failure
 from nemo_relay._runtime.marks import emit_pending
 from nemo_relay._runtime.registry import Entry
@@ -153,13 +153,42 @@ class LlmCall(ManagedCall):
 
     def finish(self, response: Any, status: dict[str, Any], first_chunk: float | None) -> None:
         """Publish the end event with ``response`` as its payload."""
-        finish_llm(self.span, response, status, self.response_codec, first_chunk=first_chunk)
+        finish_llm(self.span, response, status, self.response_codec, data=self.span._data, first_chunk=first_chunk)
 
     def conclude(self, raw: Any) -> None:
-        finish_llm(self.span, raw, lifecycle.OK, self.response_codec)
+        finish_llm(self.span, raw, lifecycle.OK, self.response_codec, data=self.span._data)
 
     def fail(self, error: BaseException) -> None:
-        finish_llm(self.span, None, failure(self, error), None)
+        finish_llm(self.span, None, failure(self, error), None, data=self.span._data)
+
+
+class TracedRequest(LLMRequest):
+    """A request with the W3C header of its call. The headers are made when they are first read: many callbacks read
+    the body alone.
+    """
+
+    __slots__ = ("_original", "_span", "_traced")
+
+    def __init__(self, original: LLMRequest, span: LLMHandle) -> None:
+        self._original = original
+        self._span = span
+        self._traced: dict[str, Any] | None = None
+
+    @property
+    def headers(self) -> dict[str, Any]:
+        """The headers of the call, with its ``traceparent`` instead of any other."""
+        headers = self._traced
+        if headers is None:
+            given = self._original.headers
+            headers = {key: value for key, value in given.items() if lowered(key) != "traceparent"}
+            headers["traceparent"] = propagation.traceparent(self._span)
+            self._traced = headers
+        return headers
+
+    @property
+    def content(self) -> Any:
+        """The body, by identity."""
+        return self._original.content
 
 
 def traced(request: LLMRequest, span: LLMHandle, observed: bool) -> LLMRequest:
@@ -169,10 +198,7 @@ def traced(request: LLMRequest, span: LLMHandle, observed: bool) -> LLMRequest:
     parent = span._parent
     if not propagation.send_header or not (observed or (parent is not None and parent._parent is not None)):
         return request
-    header = propagation.traceparent(span)
-    headers = {key: value for key, value in request.headers.items() if key.lower() != "traceparent"}
-    headers["traceparent"] = header
-    return LLMRequest(headers, request.content)
+    return TracedRequest(request, span)
 
 
 def open_llm(
@@ -233,7 +259,7 @@ def finish_llm(
     first_chunk: float | None = None,
     ns: int | None = None,
 ) -> None:
-    """Publish the end of an LLM call. A second end is ignored, and reported."""
+    """Publish the end of an LLM call, with ``data`` in place of no response. A second end is ignored, and reported."""
     if not span._open:
         lifecycle.ended_twice(span)
         return
@@ -241,13 +267,12 @@ def finish_llm(
     audience = registry.audience(span)
     if audience is not None:
         payload = encode(response)
-        fallback = data if data is not None else span._data
         if payload == NULL:
-            payload = encode(fallback)
+            payload = encode(data)
         interrupted = status is not lifecycle.OK and not _says_ok(status)
         sanitize = None
         if not registry.quiet.plain:
-            sanitize = response_sanitizer(span, response_codec, fallback, interrupted=interrupted)
+            sanitize = response_sanitizer(span, response_codec, data, interrupted=interrupted)
         if annotated is not None:
             annotated = annotating.summed_up(annotated, span, interrupted=interrupted)
         elif sanitize is None and (response_codec is not None or span._contributions is not None):

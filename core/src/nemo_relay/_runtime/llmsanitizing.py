@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator
+from functools import lru_cache
 from typing import Any
 
 from nemo_relay._runtime import annotating, faults, registry
@@ -34,7 +35,13 @@ CREDENTIALS = frozenset(
 
 def without_credentials(headers: dict[str, Any]) -> dict[str, Any]:
     """``headers`` without those that carry credentials, whatever their case."""
-    return {key: value for key, value in headers.items() if str(key).lower() not in CREDENTIALS} if headers else headers
+    return {key: value for key, value in headers.items() if lowered(key) not in CREDENTIALS} if headers else headers
+
+
+@lru_cache(maxsize=1_024)  # the names of headers repeat
+def lowered(name: object) -> str:
+    """The name of a header, in lower case."""
+    return str(name).lower()
 
 
 def request_sanitizer(span: LLMHandle, codec: Any) -> Sanitize | None:

@@ -235,10 +235,12 @@ def trace_id(span: Span) -> str | None:
             return imported[0]
     if stack.imported and not stack.rootless:
         return _hex(stack.root.uuid)
-    outermost: Span | None = None
-    while span._parent is not None:
-        outermost, span = span, span._parent
-    return None if outermost is None else _hex(outermost.uuid)
+    parent = span._parent
+    if parent is None:
+        return None
+    while parent._parent is not None:
+        span, parent = parent, parent._parent
+    return _hex(span._uuid or span.uuid)
 
 
 def traceparent(span: Span) -> str | None:
@@ -250,7 +252,10 @@ def traceparent(span: Span) -> str | None:
             return stack.traceparent
         flags = stack.traceparent[-2:]
     trace = trace_id(span)
-    return None if trace is None else f"00-{trace}-{_hex(span.uuid[19:])}-{flags}"
+    if trace is None:
+        return None
+    uuid = span._uuid or span.uuid
+    return f"00-{trace}-{uuid[19:23]}{uuid[24:]}-{flags}"
 
 
 def _is_local(span: Span) -> bool:

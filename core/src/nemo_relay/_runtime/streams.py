@@ -99,6 +99,7 @@ class Ending:
         self.over = True
         for proceed in self._call.continuations:
             proceed.active = False
+        self._call.continuations.clear()  # each knows the call: an abandoned producer must not wait for the collector
         response = self._final()
         if hasattr(type(response), "__await__"):
             response = self._finished(response)

@@ -215,7 +215,7 @@ def finish_tool(
     if audience is not None:
         payload = encode(value)
         if payload == NULL:
-            payload = encode(span._data if fallback is None else fallback)
+            payload = encode(fallback)
         sanitize = None
         if sanitized and not registry.quiet.plain:
             sanitize = _sanitizer(registry.tool_response_sanitizers, span, fallback=fallback)
