@@ -84,7 +84,7 @@ def test_a_torn_last_line_does_not_swallow_the_next_record(tmp_path: Path) -> No
     sink.register("disk")
     scope.event("after")
     sink.shutdown()
-    assert [json.loads(line) for line in path.read_text().splitlines()[::2]][0] == {"whole": 1}
+    assert json.loads(path.read_text().splitlines()[0]) == {"whole": 1}
     assert json.loads(path.read_text().splitlines()[-1])["name"] == "after"
 
 

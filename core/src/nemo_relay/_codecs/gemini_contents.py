@@ -67,7 +67,7 @@ class _Merge:
 
     def _aligned(self) -> list[int | None]:
         pairs, open_items = aligned(self.edited, self.baseline)
-        self.open = set(open_items)
+        self.open = dict.fromkeys(open_items)
         if not any(_calls(self.edited[i]) for i in open_items):
             return pairs
         used = {j for j in pairs if j is not None}
@@ -83,9 +83,10 @@ class _Merge:
 
     def run(self) -> list[JsonObject]:
         if self.pairs == self.owner == list(range(len(self.contents))):  # every item continued in its place
-            return [
-                self._continued(i, i, i + 1, again=False) if i in self.open else self.contents[i] for i in self.owner
-            ]
+            kept = list(self.contents)
+            for i in self.open:
+                kept[i] = self._rewritten(i, [self.edited[i]], again=False)
+            return kept
         out: list[JsonObject] = []
         emitted: set[int] = set()
         i = 0
@@ -118,6 +119,9 @@ class _Merge:
         whole = self.pairs[start:end] == list(range(first, first + self.size[c]))
         if whole and all(same(message, base) for message, base in zip(run, self.baseline[first:], strict=False)):
             return self.contents[c]
+        return self._rewritten(c, run, again=again)
+
+    def _rewritten(self, c: int, run: list[JsonObject], *, again: bool) -> JsonObject:
         original = self.contents[c]
         role = _wire_role(run[0]["role"])
         if run[0]["role"] == "tool":

@@ -42,7 +42,7 @@ class Produced:
 
 
 class Raised:
-    """The outcome of a call that failed. A generator that raised StopIteration itself would turn it into another error."""
+    """The outcome of a call that failed. It is returned: StopIteration does not survive being raised in a generator."""
 
     __slots__ = ("error",)
 

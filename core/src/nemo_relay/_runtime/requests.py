@@ -8,7 +8,7 @@ from typing import Any
 
 
 class LLMRequest:
-    """One request to a model provider: ``headers`` (a dict; another mapping is copied) and ``content`` (any JSON value).
+    """One request to a model provider: ``headers`` (a dict; other mappings are copied) and ``content`` (any JSON).
 
     Both are kept by identity and can be read, not assigned:
 

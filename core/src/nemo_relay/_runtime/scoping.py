@@ -32,7 +32,7 @@ def open_scope(
     timestamp: datetime | None,
     opener: FrameType | None,
 ) -> ScopeHandle:
-    """Open a scope and publish its start. ``opener`` is the frame that it becomes current in; None leaves it detached."""
+    """Open a scope and publish its start. ``opener`` is the frame it becomes current in; None leaves it detached."""
     if name.__class__ is not str:
         expect_text(name)
     if scope_type.__class__ is not ScopeType:
