@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The cases of ``codecs.py``, run on whichever ``nemo_relay`` this interpreter has: cases in, microseconds out."""
+"""The cases of ``bench_codecs.py``, run on whichever ``nemo_relay`` this interpreter has: cases in, microseconds out."""
 
 from __future__ import annotations
 
@@ -21,54 +21,134 @@ CLASSES = {
     "gemini_generate_content": "GeminiGenerateContentCodec",
     "oci_genai": "OCIGenAIChatCodec",
 }
+ARGUMENTS = {"city": "Paris", "days": 3}
 SCHEMA = {"type": "object", "properties": {"city": {"type": "string"}, "days": {"type": "integer"}}}
 
 
-def turns(size: int) -> list[tuple[str, str]]:
-    """A conversation of ``size`` characters: many short turns in a small one, longer turns in a large one."""
+Turn = tuple[str, str]  # who speaks ("user", "assistant", or "tool" for a call with its result), and the words
+
+
+def turns(size: int) -> list[Turn]:
+    """An agent's conversation of ``size`` characters: short turns in a small one, a tool called every fourth turn."""
     length = 250 if size < 10_000 else 1_000
-    return [("user" if i % 2 == 0 else "assistant", "word " * (length // 5)) for i in range(max(1, size // length))]
+    out: list[Turn] = []
+    for i in range(max(1, size // length)):
+        words = "word " * (length // 5)
+        out.append(("user" if i % 2 == 0 else "assistant", words))
+        if i % 4 == 0:
+            out.append(("tool", json.dumps({"weather": "rain", "report": words[:60]})))
+    return out
+
+
+def chat(turn: Turn, call: str) -> list[Any]:
+    """A turn in Chat messages."""
+    who, words = turn
+    if who != "tool":
+        return [{"role": who, "content": words}]
+    function = {"name": "weather", "arguments": json.dumps(ARGUMENTS)}
+    calls = [{"id": call, "type": "function", "function": function}]
+    return [
+        {"role": "assistant", "content": None, "tool_calls": calls},
+        {"role": "tool", "tool_call_id": call, "content": words},
+    ]
+
+
+def responses(turn: Turn, call: str) -> list[Any]:
+    """A turn in Responses items."""
+    who, words = turn
+    if who != "tool":
+        return [{"role": who, "content": words}]
+    return [
+        {"type": "function_call", "call_id": call, "name": "weather", "arguments": json.dumps(ARGUMENTS)},
+        {"type": "function_call_output", "call_id": call, "output": words},
+    ]
+
+
+def anthropic(turn: Turn, call: str) -> list[Any]:
+    """A turn in Anthropic messages."""
+    who, words = turn
+    if who != "tool":
+        return [{"role": who, "content": words}]
+    use = {"type": "tool_use", "id": call, "name": "weather", "input": ARGUMENTS}
+    return [
+        {"role": "assistant", "content": [{"type": "text", "text": "Let me look."}, use]},
+        {"role": "user", "content": [{"type": "tool_result", "tool_use_id": call, "content": words}]},
+    ]
+
+
+def gemini(turn: Turn, call: str) -> list[Any]:
+    """A turn in Gemini contents."""
+    who, words = turn
+    if who != "tool":
+        return [{"role": "user" if who == "user" else "model", "parts": [{"text": words}]}]
+    response = {"id": call, "name": "weather", "response": json.loads(words)}
+    return [
+        {"role": "model", "parts": [{"functionCall": {"id": call, "name": "weather", "args": ARGUMENTS}}]},
+        {"role": "user", "parts": [{"functionResponse": response}]},
+    ]
+
+
+def oci(turn: Turn, call: str) -> list[Any]:
+    """A turn in OCI messages."""
+    who, words = turn
+    text = [{"type": "TEXT", "text": words}]
+    if who != "tool":
+        return [{"role": who.upper(), "content": text}]
+    made = {"id": call, "type": "FUNCTION", "name": "weather", "arguments": json.dumps(ARGUMENTS)}
+    return [
+        {"role": "ASSISTANT", "content": [{"type": "TEXT", "text": "Let me look."}], "toolCalls": [made]},
+        {"role": "TOOL", "content": text, "toolCallId": call},
+    ]
+
+
+WORDING = {
+    "openai_chat": chat,
+    "openai_responses": responses,
+    "anthropic_messages": anthropic,
+    "gemini_generate_content": gemini,
+    "oci_genai": oci,
+}
 
 
 def request_of(codec: str, size: int) -> dict[str, Any]:
-    """A request body of about ``size`` bytes."""
-    said = turns(size)
+    """A request body with about ``size`` characters of conversation, a tool and a parameter or two."""
+    said = [item for i, turn in enumerate(turns(size)) for item in WORDING[codec](turn, f"call-{i}")]
     function = {"name": "weather", "description": "The weather of a city", "parameters": SCHEMA}
     if codec == "gemini_generate_content":
-        roles = {"user": "user", "assistant": "model"}
-        return {
-            "contents": [{"role": roles[role], "parts": [{"text": text}]} for role, text in said],
-            "generationConfig": {"temperature": 0.2},
-            "tools": [{"functionDeclarations": [function]}],
-        }
+        tools: list[Any] = [{"functionDeclarations": [function]}]
+        return {"contents": said, "generationConfig": {"temperature": 0.2}, "tools": tools}
     if codec == "oci_genai":
-        messages = [{"role": role.upper(), "content": [{"type": "TEXT", "text": text}]} for role, text in said]
-        return {"apiFormat": "GENERIC", "messages": messages, "temperature": 0.2, "maxTokens": 500}
-    messages = [{"role": role, "content": text} for role, text in said]
+        tools = [{"type": "FUNCTION", **function}]
+        return {"apiFormat": "GENERIC", "messages": said, "temperature": 0.2, "maxTokens": 500, "tools": tools}
     if codec == "anthropic_messages":
-        tools: list[Any] = [{"name": "weather", "description": "The weather", "input_schema": SCHEMA}]
-        return {"model": "m-1", "max_tokens": 500, "system": "Be brief.", "messages": messages, "tools": tools}
+        tools = [{"name": "weather", "description": "The weather of a city", "input_schema": SCHEMA}]
+        return {"model": "m-1", "max_tokens": 500, "system": "Be brief.", "messages": said, "tools": tools}
     if codec == "openai_responses":
         tools = [{"type": "function", **function}]
-        return {"model": "m-1", "instructions": "Be brief.", "input": messages, "tools": tools, "temperature": 0.2}
+        return {"model": "m-1", "instructions": "Be brief.", "input": said, "tools": tools, "temperature": 0.2}
     tools = [{"type": "function", "function": function}]
-    return {"model": "m-1", "temperature": 0.2, "messages": messages, "tools": tools, "stream": False}
+    return {"model": "m-1", "temperature": 0.2, "messages": said, "tools": tools, "stream": False}
 
 
 def response_of(codec: str, size: int) -> dict[str, Any]:
     """A response of about ``size`` bytes with one tool call."""
     text = "word " * (size // 5)
-    arguments = json.dumps({"city": "Paris", "days": 3})
+    arguments = json.dumps(ARGUMENTS)
     if codec == "gemini_generate_content":
-        parts = [{"text": text}, {"functionCall": {"name": "weather", "args": {"city": "Paris"}}}]
+        parts = [{"text": text}, {"functionCall": {"name": "weather", "args": ARGUMENTS}}]
         usage: dict[str, Any] = {"promptTokenCount": 10, "candidatesTokenCount": 5, "totalTokenCount": 15}
         return {"candidates": [{"content": {"parts": parts}, "finishReason": "STOP"}], "usageMetadata": usage}
     if codec == "oci_genai":
-        message: dict[str, Any] = {"role": "ASSISTANT", "content": [{"type": "TEXT", "text": text}]}
+        calls = [{"id": "c", "type": "FUNCTION", "name": "weather", "arguments": arguments}]
+        content = [{"type": "TEXT", "text": text}]
+        message: dict[str, Any] = {"role": "ASSISTANT", "content": content, "toolCalls": calls}
         choice = {"index": 0, "message": message, "finishReason": "stop"}
         return {"modelId": "m-1", "chatResponse": {"apiFormat": "GENERIC", "choices": [choice]}}
     if codec == "anthropic_messages":
-        blocks = [{"type": "text", "text": text}, {"type": "tool_use", "id": "t", "name": "weather", "input": {}}]
+        blocks = [
+            {"type": "text", "text": text},
+            {"type": "tool_use", "id": "t", "name": "weather", "input": ARGUMENTS},
+        ]
         usage = {"input_tokens": 10, "output_tokens": 5}
         return {
             "id": "m",
@@ -102,20 +182,44 @@ def response_of(codec: str, size: int) -> dict[str, Any]:
 def body_of(name: str, operation: str, size: int) -> Callable[[], Any]:
     """What is measured."""
     codec = getattr(codecs, CLASSES[name])()
-    if operation == "decode_response":
-        response = response_of(name, size)
-        return lambda: codec.decode_response(response)
+    if operation in ("decode_response", "response read"):
+        return response_case(codec, operation, response_of(name, size))
     content = request_of(name, size)
+    if operation == "request read":
+        return lambda: seen(codec.decode(codecs.LLMRequest({}, content)))
+    if operation == "request edited":
+        return lambda: edited(codec, codecs.LLMRequest({}, content))
     request = codecs.LLMRequest({}, content)
     view = codec.decode(request)
     if operation == "decode":
         return lambda: codec.decode(request)
-    if operation == "decode+":
-        return lambda: codec.decode(codecs.LLMRequest({}, content)).messages
-    if operation == "encode":
-        return lambda: codec.encode(view, request).content
-    view.messages = [*view.messages[:-1], {"role": "user", "content": "Something else"}]
+    if operation == "encode edited":
+        view.messages = [*view.messages[:-1], LAST]
     return lambda: codec.encode(view, request).content
+
+
+def seen(view: Any) -> tuple[Any, ...]:
+    """What middleware looks at."""
+    return view.model, view.messages, view.params
+
+
+def edited(codec: Any, request: Any) -> Any:
+    """What middleware does that changes a request, from the request object to the body that is sent."""
+    view = codec.decode(request)
+    view.messages = [*view.messages[:-1], LAST]
+    return codec.encode(view, request).content
+
+
+def response_case(codec: Any, operation: str, response: Any) -> Callable[[], Any]:
+    """The response side."""
+    if operation == "decode_response":
+        return lambda: codec.decode_response(response)
+
+    def read() -> tuple[Any, ...]:
+        view = codec.decode_response(response)
+        return view.message, view.tool_calls, view.finish_reason, view.usage
+
+    return read
 
 
 def timed(run: Callable[[], Any]) -> float:
@@ -132,6 +236,7 @@ def timed(run: Callable[[], Any]) -> float:
         count = max(count * 2, int(count * 1.2 * ENOUGH / max(taken, 1e-6)))
 
 
+LAST = {"role": "user", "content": "Something else"}
 CHUNKS = [
     {
         "id": "x",

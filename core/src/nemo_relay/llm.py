@@ -162,7 +162,7 @@ def execute(
     parent, bits = _checked(name, request, handle, attributes, model_name)
     unshaped = registry.quiet.llms
     if unshaped and registry.quiet.events:
-        return straight_llm(name, request, func, parent, bits, data, metadata, model_name, response_codec)
+        return straight_llm(name, request, func, parent, bits, data, metadata, model_name, codec, response_codec)
     made = LlmCall(name, request, func, parent, bits, data, metadata, model_name, codec, response_codec, sync=False)
     return heard(made) if unshaped else drive(steps(made))
 
@@ -184,7 +184,7 @@ def execute_sync(
     parent, bits = _checked(name, request, handle, attributes, model_name)
     unshaped = registry.quiet.llms
     if unshaped and registry.quiet.events:
-        return straight_llm_sync(name, request, func, parent, bits, data, metadata, model_name, response_codec)
+        return straight_llm_sync(name, request, func, parent, bits, data, metadata, model_name, codec, response_codec)
     made = LlmCall(name, request, func, parent, bits, data, metadata, model_name, codec, response_codec, sync=True)
     return heard_sync(made) if unshaped else drive_sync(steps(made))
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from nemo_relay import LLMRequest, ScopeType, guardrails, intercepts, llm, scope, tools
+from nemo_relay import LLMRequest, ScopeType, guardrails, intercepts, llm, scope, subscribers, tools
 from nemo_relay.errors import CallbackError, GuardrailRejected
 
 from .conftest import Driver, Ear, in_form
@@ -162,3 +162,25 @@ def test_asked_alone_outside_a_loop_async_guardrails_are_run_to_their_end() -> N
     guardrails.register_tool_conditional_execution("g", 0, refuse)
     with pytest.raises(RuntimeError, match="guardrail rejected: no"):
         tools.conditional_execution("t", {})
+
+
+@pytest.mark.parametrize("observed", [False, True])
+async def test_a_policy_that_arrives_before_the_call_is_awaited_applies(observed: bool) -> None:
+    ran: list[str] = []
+    if observed:
+        subscribers.register("observer", lambda event: None)
+    calls = [
+        tools.execute("rm", {}, lambda args: ran.append("tool")),
+        llm.execute("openai", LLMRequest({}, {}), lambda request: ran.append("llm")),
+    ]
+    guardrails.register_tool_conditional_execution("deny", 1, lambda name, args: "no")
+    guardrails.register_llm_conditional_execution("deny", 1, lambda request: "no")
+    try:
+        for call in calls:
+            with pytest.raises(GuardrailRejected):
+                await call
+    finally:
+        guardrails.deregister_tool_conditional_execution("deny")
+        guardrails.deregister_llm_conditional_execution("deny")
+        subscribers.deregister("observer")
+    assert ran == []

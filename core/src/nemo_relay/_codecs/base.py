@@ -202,8 +202,7 @@ class Codec:
             try:
                 convert(content, self.shape)
             except ValidationError:
-                if not self._accepts(content):
-                    return self._decoded(content)
+                return self._decoded(content)
             view = new(AnnotatedLLMRequest)
             view._pending = (self, content)
             return view
@@ -280,10 +279,6 @@ class Codec:
         except RecursionError:
             raise nested_too_deeply(self.label) from None
         return AnnotatedLLMResponse._decoded(fields, self, view)
-
-    def _accepts(self, content: JsonObject) -> bool:
-        """Whether `_read` will surely succeed with content that does not have the usual shape. Never raises."""
-        return False
 
     def _read(self, content: JsonObject) -> JsonObject:
         raise TypeError(f"{type(self).__name__} has no request side")

@@ -18,8 +18,8 @@ from nemo_relay._codecs.gemini_parts import (
     visible,
 )
 from nemo_relay._codecs.gemini_response import GeminiResponses
-from nemo_relay._codecs.shape_gemini import Frame, Request
-from nemo_relay._codecs.shapes import Shape, has_shape, readable
+from nemo_relay._codecs.shape_gemini import Request
+from nemo_relay._codecs.shapes import Shape
 from nemo_relay._codecs.values import is_u64
 
 ID = "gemini_generate_content"
@@ -66,10 +66,6 @@ class GeminiGenerateContentCodec(GeminiResponses, Codec):
         if extra:
             fields["extra"] = extra
         return fields
-
-    def _accepts(self, content: JsonObject) -> bool:
-        items = content.get("contents")
-        return type(items) is list and has_shape(content, Frame) and readable(items, _item)
 
     def _write(self, edit: Edit) -> None:
         gemini_encode.write(edit)

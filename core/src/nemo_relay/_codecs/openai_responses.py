@@ -20,8 +20,8 @@ from nemo_relay._codecs.base import (
 from nemo_relay._codecs.errors import InvalidPayload
 from nemo_relay._codecs.openai_responses_response import ResponsesResponses
 from nemo_relay._codecs.readers import Member
-from nemo_relay._codecs.shape_openai_responses import Choice, Message, Tool
-from nemo_relay._codecs.shapes import Shape, has_shape, readable, request_shape
+from nemo_relay._codecs.shape_openai_responses import Choice, Item, Tool
+from nemo_relay._codecs.shapes import Shape, request_shape
 from nemo_relay._codecs.tools import check_function, own_choice
 from nemo_relay._codecs.values import parsed, text_of
 
@@ -61,8 +61,7 @@ MEMBERS: dict[str, Member] = {
     **readers.api(readers.mapping, "moderation", "prompt", "prompt_cache_options", "stream_options", "text"),
     "conversation": Member("api_specific", "conversation", readers.anything, null_matters=True),
 }
-_SHAPE = request_shape(MEMBERS, {"input": str | list[Message]}, tools=list[Tool], tool_choice=str | Choice)
-_FRAME = request_shape(MEMBERS, {}, tools=list[Tool], tool_choice=str | Choice)  # whatever the input
+_SHAPE = request_shape(MEMBERS, {"input": str | list[Item]}, tools=list[Tool], tool_choice=str | Choice)
 
 
 class OpenAIResponsesCodec(ResponsesResponses, Codec):
@@ -95,10 +94,6 @@ class OpenAIResponsesCodec(ResponsesResponses, Codec):
         if "tool_choice" in special:
             self._choice_fields(special["tool_choice"], fields)
         return fields
-
-    def _accepts(self, content: JsonObject) -> bool:
-        items = content.get("input")
-        return type(items) is list and has_shape(content, _FRAME) and readable(items, self._item)
 
     def _choice_fields(self, raw: Any, fields: JsonObject) -> None:
         fields["tool_choice"] = _decode_choice(raw, self.id)

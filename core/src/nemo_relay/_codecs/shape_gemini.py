@@ -11,18 +11,61 @@ from nemo_relay._codecs.shapes import Count, NonEmpty, Shape
 
 
 class Text(Shape, forbid_unknown_fields=True):
-    """A text part. The other kinds exclude each other, which only their reading can tell."""
+    """A text part."""
 
     text: str
+
+
+class Call(Shape):
+    """A function call."""
+
+    name: NonEmpty
+    args: Shape | UnsetType = UNSET
+    id: NonEmpty | UnsetType = UNSET
+
+
+class Result(Shape):
+    """A function response."""
+
+    name: NonEmpty
+    response: Shape
+    id: NonEmpty | UnsetType = UNSET
+    parts: list[Text] | UnsetType = UNSET
+
+
+class Part(Shape, rename="camel", forbid_unknown_fields=True):
+    """A part. Media is left out, since the kinds of a part exclude each other."""
+
+    text: str | UnsetType = UNSET
+    function_call: Call | UnsetType = UNSET
+    function_response: Result | UnsetType = UNSET
     thought: Any = None
-    thoughtSignature: Any = None
+    thought_signature: Any = None
 
 
 class Content(Shape):
-    """A turn of text."""
+    """A turn."""
 
-    parts: list[Text]
+    parts: list[Part]
     role: Literal["user", "model"] = "user"
+
+    def __post_init__(self) -> None:
+        for part in self.parts:
+            if part.function_call is not UNSET or part.function_response is not UNSET:
+                self._check()
+                return
+
+    def _check(self) -> None:
+        """Calls are the model's and results the user's; nothing stands beside results, and ids are unique."""
+        calls = [p.function_call for p in self.parts if p.function_call]
+        results = [p.function_response for p in self.parts if p.function_response]
+        texts = [p for p in self.parts if p.text is not UNSET]
+        alone = len(results) == len(self.parts) if results else len(calls) + len(texts) <= len(self.parts)
+        ids = {held.id or held.name for held in (*calls, *results)}
+        if (texts and results) or not alone or len(ids) < len(calls) + len(results):
+            raise ValueError("parts that need a closer look")
+        if self.role != ("user" if results else "model"):
+            raise ValueError("not this role's")
 
 
 class Instruction(Shape):
@@ -54,16 +97,11 @@ class Tools(Shape, rename="camel"):
     function_declarations: list[Function] | UnsetType = UNSET
 
 
-class Frame(Shape, rename="camel"):
-    """A request, whatever its contents."""
+class Request(Shape, rename="camel"):
+    """A request."""
 
+    contents: list[Content]
     system_instruction: Instruction | UnsetType = UNSET
     generation_config: Config | UnsetType = UNSET
     tools: list[Tools] | UnsetType = UNSET
     model: str = ""
-
-
-class Request(Frame, kw_only=True):
-    """A request whose contents are text."""
-
-    contents: list[Content]

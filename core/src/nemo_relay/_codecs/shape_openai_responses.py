@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
+
+from msgspec import UNSET, UnsetType
 
 from nemo_relay._codecs.shapes import Shape
 
@@ -26,11 +28,39 @@ class File(Shape, tag_field="type", tag="input_file"):
     """A file part."""
 
 
-class Message(Shape):
-    """A message; other items are not told apart by one member, so they are looked at one by one."""
+class Refusal(Shape, tag_field="type", tag="refusal"):
+    """A refusal part."""
 
-    role: str
-    content: str | list[Text | Output | Image | File]
+    refusal: str
+
+
+class Reasoning(Shape, tag_field="type", tag="reasoning_text"):
+    """A thought."""
+
+
+class Item(Shape):
+    """A message, a tool call, its result, or whatever else the provider has."""
+
+    role: str | UnsetType = UNSET
+    content: str | list[Text | Output | Image | File | Refusal | Reasoning] | UnsetType = UNSET
+    type: str | UnsetType = UNSET
+    call_id: str | UnsetType = UNSET
+    name: str | UnsetType = UNSET
+    arguments: str | UnsetType = UNSET
+    output: Any = UNSET
+    id: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.role is not UNSET:
+            needed: tuple[Any, ...] = (self.content,)
+        elif self.type == "function_call":
+            needed = (self.call_id, self.name, self.arguments)
+        elif self.type == "function_call_output":
+            needed = (self.call_id, self.output)
+        else:
+            return
+        if UNSET in needed:
+            raise ValueError("a member is missing")
 
 
 class Tool(Shape):

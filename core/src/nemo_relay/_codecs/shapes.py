@@ -7,14 +7,12 @@ shape must be readable. Members that no reading can fail on are left out of it.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Annotated, Any
 
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from nemo_relay._codecs import readers
-from nemo_relay._codecs.errors import CodecError
 from nemo_relay._codecs.readers import Member
 
 Count = Annotated[int, Meta(ge=0, le=2**63 - 1)]
@@ -55,22 +53,3 @@ def request_shape(members: dict[str, Member], required: dict[str, Any], **option
 
 def _name(key: str) -> str:
     return key.replace("-", "_")
-
-
-def has_shape(value: Any, shape: type[Shape]) -> bool:
-    """Whether a payload has a shape."""
-    try:
-        msgspec.convert(value, shape)
-    except msgspec.ValidationError:
-        return False
-    return True
-
-
-def readable(items: list[Any], read: Callable[[Any], Any]) -> bool:
-    """Whether every item can be read."""
-    try:
-        for item in items:
-            read(item)
-    except (CodecError, RecursionError):
-        return False
-    return True

@@ -65,6 +65,9 @@ class LlmCall(ManagedCall):
         self.marks: list[Any] = []
         self.contributions: list[dict[str, Any]] = []
 
+    def is_unshaped(self) -> bool:
+        return registry.quiet.llms
+
     def guard_arguments(self) -> tuple[Any, ...]:
         return (RequestView(self.argument),)
 

@@ -68,6 +68,10 @@ class ManagedCall(ABC):
     sync: bool
 
     @abstractmethod
+    def is_unshaped(self) -> bool:
+        """Whether no middleware would take part in the call now."""
+
+    @abstractmethod
     def guard_arguments(self) -> tuple[Any, ...]:
         """What a conditional guardrail is called with."""
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from nemo_relay._runtime import context, registry
 from nemo_relay._runtime.llmcall import LlmCall, traced
-from nemo_relay._runtime.managed import ManagedCall, finish
+from nemo_relay._runtime.managed import ManagedCall, drive, finish, steps
 from nemo_relay._runtime.requests import LLMRequest
 from nemo_relay._runtime.spans import LLMHandle, Span, ToolHandle
 from nemo_relay._runtime.toolcall import ToolCall
@@ -22,7 +22,11 @@ _set = context.position.set
 _quiet = registry.quiet
 
 
-async def _through(span: Span, func: Callable[[Any], Any], argument: Any, late: Callable[[], ManagedCall]) -> Any:
+async def _through(
+    span: Span, func: Callable[[Any], Any], argument: Any, quiet: Callable[[], bool], make: Callable[[], ManagedCall]
+) -> Any:
+    if not quiet():  # somebody came between the making of this call and its awaiting
+        return await heard(make())
     before = _get()
     _set(span)
     try:
@@ -32,15 +36,15 @@ async def _through(span: Span, func: Callable[[Any], Any], argument: Any, late: 
     except BaseException as error:
         _set(before)
         if not _quiet.events:
-            late().fail(error)
+            _late(make(), span).fail(error)
         raise
     _set(before)
     if not _quiet.events:
-        late().conclude(answer)
+        _late(make(), span).conclude(answer)
     return answer
 
 
-def _through_sync(span: Span, func: Callable[[Any], Any], argument: Any, late: Callable[[], ManagedCall]) -> Any:
+def _through_sync(span: Span, func: Callable[[Any], Any], argument: Any, make: Callable[[], ManagedCall]) -> Any:
     # Written out a second time: what passes through a coroutine, StopIteration does not survive.
     before = _get()
     _set(span)
@@ -51,16 +55,34 @@ def _through_sync(span: Span, func: Callable[[Any], Any], argument: Any, late: C
     except BaseException as error:
         _set(before)
         if not _quiet.events:
-            late().fail(error)
+            _late(make(), span).fail(error)
         raise
     _set(before)
     if not _quiet.events:
-        late().conclude(answer)
+        _late(make(), span).conclude(answer)
     return answer
 
 
+def _late(call: ManagedCall, span: Span) -> ManagedCall:
+    """``call``, standing in the ``span`` that was made before anybody listened; it hears of the end alone."""
+    call.span = span
+    return call
+
+
+def quiet_tools() -> bool:
+    """Whether a tool call would meet nobody now."""
+    return _quiet.tools and _quiet.events
+
+
+def quiet_llms() -> bool:
+    """Whether an LLM call would meet nobody now."""
+    return _quiet.llms and _quiet.events
+
+
 async def heard(call: ManagedCall) -> Any:
-    """Run a call that is observed."""
+    """Run a call that is observed, and that nothing shapes unless a policy has come since it was made."""
+    if not call.is_unshaped():
+        return await drive(steps(call))
     call.open()
     before = _get()
     _set(call.span)
@@ -106,8 +128,12 @@ def straight_tool(
     tool_call_id: str | None,
 ) -> Awaitable[Any]:
     """A tool call without events."""
+
+    def make() -> ToolCall:
+        return ToolCall(name, args, func, parent, bits, data, metadata, tool_call_id, sync=False)
+
     span = ToolHandle(name, parent, bits, data, metadata, tool_call_id)
-    return _through(span, func, args, lambda: _late_tool(span))
+    return _through(span, func, args, quiet_tools, make)
 
 
 def straight_tool_sync(
@@ -121,8 +147,12 @@ def straight_tool_sync(
     tool_call_id: str | None,
 ) -> Any:
     """The same without an event loop."""
+
+    def make() -> ToolCall:
+        return ToolCall(name, args, func, parent, bits, data, metadata, tool_call_id, sync=True)
+
     span = ToolHandle(name, parent, bits, data, metadata, tool_call_id)
-    return _through_sync(span, func, args, lambda: _late_tool(span))
+    return _through_sync(span, func, args, make)
 
 
 def straight_llm(
@@ -134,11 +164,16 @@ def straight_llm(
     data: Any,
     metadata: Any,
     model_name: str | None,
+    codec: Any,
     response_codec: Any,
 ) -> Awaitable[Any]:
     """An LLM call without events."""
+
+    def make() -> LlmCall:
+        return LlmCall(name, request, func, parent, bits, data, metadata, model_name, codec, response_codec, sync=False)
+
     span = LLMHandle(name, parent, bits, data, metadata, model_name)
-    return _through(span, func, traced(request, span, False), lambda: _late_llm(span, response_codec))
+    return _through(span, func, traced(request, span, False), quiet_llms, make)
 
 
 def straight_llm_sync(
@@ -150,50 +185,13 @@ def straight_llm_sync(
     data: Any,
     metadata: Any,
     model_name: str | None,
+    codec: Any,
     response_codec: Any,
 ) -> Any:
     """The same without an event loop."""
+
+    def make() -> LlmCall:
+        return LlmCall(name, request, func, parent, bits, data, metadata, model_name, codec, response_codec, sync=True)
+
     span = LLMHandle(name, parent, bits, data, metadata, model_name)
-    return _through_sync(span, func, traced(request, span, False), lambda: _late_llm(span, response_codec))
-
-
-def _unused(_value: Any) -> Any:
-    raise AssertionError("a call that has run is not run again")
-
-
-def _late_tool(span: ToolHandle) -> ToolCall:
-    parent = span._parent
-    assert parent is not None
-    call = ToolCall(
-        span._name,
-        None,
-        _unused,
-        parent,
-        span._bits,
-        span._data,
-        span._metadata,
-        span._tool_call_id,
-        sync=True,
-    )
-    call.span = span
-    return call
-
-
-def _late_llm(span: LLMHandle, response_codec: Any) -> LlmCall:
-    parent = span._parent
-    assert parent is not None
-    call = LlmCall(
-        span._name,
-        LLMRequest({}, None),
-        _unused,
-        parent,
-        span._bits,
-        span._data,
-        span._metadata,
-        span._model_name,
-        None,
-        response_codec,
-        sync=True,
-    )
-    call.span = span
-    return call
+    return _through_sync(span, func, traced(request, span, False), make)

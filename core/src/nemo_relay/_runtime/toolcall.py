@@ -58,6 +58,9 @@ class ToolCall(ManagedCall):
         self.tool_call_id = tool_call_id
         self.sync = sync
 
+    def is_unshaped(self) -> bool:
+        return registry.quiet.tools
+
     def guard_arguments(self) -> tuple[Any, ...]:
         return (self.name, copy_json(self.argument))
 

@@ -35,7 +35,7 @@ class MemorySink:
 
     def __init__(self) -> None:
         self._kept: list[ScopeEvent | MarkEvent | bytes] = []
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
 
     def __call__(self, event: ScopeEvent | MarkEvent) -> None:
         """Takes one event."""
