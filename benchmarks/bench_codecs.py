@@ -1,13 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The codecs against the published package, pair by pair: ``python benchmarks/bench_codecs.py``.
+"""The codecs against the published package, pair by pair: ``make bench`` or ``python benchmarks/bench_codecs.py``.
 
-Both packages run the same cases in a process each, in alternating rounds; what counts is the median of the rounds'
-ratios of processor time. The published package is a compiled extension that converts every payload at its boundary,
-so a case is given twice where that matters: ``decode`` of a request object that exists already, and ``decode+`` from
-the application's own objects to the messages in the reader's hands, which is what a call costs.
-
-It has no stream assembler. ``stream`` compares our whole assembly of a chunk with its managed stream handing that
-chunk to a collector that does nothing but keep it.
+Two workers, one per package, run the same ``codec_cases.py``; each round asks both for the same case, in alternating
+order, and what counts is the median of the rounds' ratios of processor time. ``README.md`` says why each case is what
+it is: the two packages do their work at different moments, so narrow cases and whole jobs are shown side by side.
 """
 
 from __future__ import annotations
@@ -20,25 +16,22 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-HERE = Path(__file__).resolve().parent
-# This file must not stand in for the standard library's `codecs` in the processes it starts.
-sys.path[:] = [p for p in sys.path if Path(p or ".").resolve() != HERE] + [str(HERE)]
+from machine import describe
+from published import VERSION, interpreter
 
-from machine import describe  # noqa: E402
-from published import VERSION, interpreter  # noqa: E402
-
-WORKER = HERE / "codec_cases.py"
+WORKER = Path(__file__).with_name("codec_cases.py")
 SIZES = {"1 KB": 1_000, "40 KB": 40_000, "1 MB": 1_000_000}
-OPERATIONS = ("decode", "decode+", "encode", "encode edited", "decode_response")
+NARROW = ("decode", "encode", "encode edited", "decode_response")
+WHOLE = ("request read", "request edited", "response read")
 CODECS = ("openai_chat", "openai_responses", "anthropic_messages", "gemini_generate_content", "oci_genai")
 
 
 class Worker:
     """One process that runs the cases on its package."""
 
-    def __init__(self, python: str) -> None:
+    def __init__(self, python: Path) -> None:
         self._process = subprocess.Popen(
-            [python, "-P", str(WORKER)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1
+            [python, WORKER], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1
         )
 
     def measure(self, case: dict[str, Any]) -> float:
@@ -70,50 +63,71 @@ def compare(ours: Worker, theirs: Worker | None, case: dict[str, Any], rounds: i
     return row
 
 
-def cases(only: str | None) -> list[dict[str, Any]]:
-    """Every case, or those whose codec contains ``only``."""
+def cases(codecs: list[str], operations: list[str]) -> list[dict[str, Any]]:
+    """Every case of these codecs and operations."""
     out: list[dict[str, Any]] = [
         {"codec": codec, "operation": operation, "size": size}
-        for codec in CODECS
-        for operation in OPERATIONS
+        for codec in codecs
+        for operation in operations
         for size in SIZES.values()
+        if operation != "stream"
     ]
-    out.append({"codec": "openai_chat", "operation": "stream", "size": 1_000})
-    return [case for case in out if only is None or only in case["codec"]]
+    if "stream" in operations and "openai_chat" in codecs:
+        out.append({"codec": "openai_chat", "operation": "stream", "size": 0})
+    return out
 
 
-def show(row: dict[str, Any]) -> None:
-    """Print one row."""
-    size = next((name for name, size in SIZES.items() if size == row["size"]), "")
-    size = "chunk" if row["operation"] == "stream" else size
-    text = f"{row['codec']:24} {row['operation']:16} {size:>6} {row['ours']:12.2f} us"
-    if "published" in row:
-        text += f" {row['published']:12.2f} us {row['ratio']:8.2f} x"
-    print(text, flush=True)
+HEAD = """\
+| codec | case | payload | ours, µs CPU | published, µs CPU | ratio |
+|---|---|---|---|---|---|"""
+
+
+def show(row: dict[str, Any]) -> str:
+    """A row of the table, in Markdown."""
+    size = next((name for name, size in SIZES.items() if size == row["size"]), "chunk")
+    cells = [row["codec"], row["operation"], size, f"{row['ours']:.2f}"]
+    if "published" not in row:
+        return f"| {' | '.join([*cells, '', ''])} |"
+    slower = "" if row["ratio"] >= 1 else " SLOWER"
+    cells += [f"{row['published']:.1f}", f"**{row['ratio']:.2f}x**{slower}"]
+    return f"| {' | '.join(cells)} |"
+
+
+def parse() -> argparse.Namespace:
+    """The command line."""
+    operations = (*NARROW, *WHOLE, "stream")
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=9, help="pairs per row (default 9)")
+    parser.add_argument("--case", action="append", choices=operations, help="only this case; may be repeated")
+    parser.add_argument("--codec", action="append", choices=CODECS, help="only this codec; may be repeated")
+    parser.add_argument("--json", action="store_true", help="print the measurements as JSON")
+    options = parser.parse_args()
+    options.case = options.case or list(operations)
+    options.codec = options.codec or list(CODECS)
+    return options
 
 
 def main() -> None:
-    """Measure and print."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--only", help="codecs whose id contains this text")
-    parser.add_argument("--json", action="store_true", help="print the rows as JSON lines, too")
-    arguments = parser.parse_args()
+    """Measure, and print."""
+    options = parse()
     python = interpreter()
-    print(f"{describe()}; published package: {VERSION if python else 'not installed'}")
-    ours, theirs = Worker(sys.executable), None if python is None else Worker(str(python))
+    if not options.json:
+        against = "our side alone" if python is None else f"against nemo-relay {VERSION}"
+        print(f"{describe()}; {against}; median of {options.rounds} rounds\n\n{HEAD}", flush=True)
+    ours, theirs = Worker(Path(sys.executable)), None if python is None else Worker(python)
     rows = []
-    for case in cases(arguments.only):
-        rows.append(compare(ours, theirs, case, arguments.rounds))
-        show(rows[-1])
+    for case in cases(options.codec, options.case):
+        rows.append(compare(ours, theirs, case, options.rounds))
+        if not options.json:
+            print(show(rows[-1]), flush=True)
     for worker in (ours, theirs):
         if worker is not None:
             worker.close()
-    slower = [row for row in rows if row.get("ratio", 1.0) < 1.0]
-    if python:
-        print(f"{len(rows) - len(slower)} of {len(rows)} cases at least as fast")
-    if arguments.json:
-        print("\n".join(json.dumps(row) for row in rows))
+    if options.json:
+        print(json.dumps({"machine": describe(), "rounds": options.rounds, "rows": rows}, indent=2))
+    elif python is not None:
+        slower = sum(row["ratio"] < 1 for row in rows)
+        print(f"\n{len(rows) - slower} of {len(rows)} rows at least as fast")
 
 
 if __name__ == "__main__":

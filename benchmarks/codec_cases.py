@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The cases of ``bench_codecs.py``, run on whichever ``nemo_relay`` this interpreter has: cases in, microseconds out."""
+"""The cases of ``bench_codecs.py`` on whichever ``nemo_relay`` this interpreter has: cases in, microseconds out."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ from .recorded import CASSETTES, Interaction, interactions, is_sse
 
 ANSWERED = [one for one in interactions() if one.status == 200 and not one.streaming]
 STREAMED = [one for one in interactions() if is_sse(one)]
-EXHAUSTIVE = 12_000  # bytes; longer streams are cut at every 97th offset
+LONG_FRAME = 4_000  # bytes
 
 
 def _name(one: Interaction) -> str:
@@ -201,33 +201,57 @@ def test_a_stream_has_the_shape_of_its_unary_twin() -> None:
                 assert shapes[block["type"]] - {"citations"} <= set(block)
 
 
-@pytest.mark.parametrize("one", STREAMED, ids=_name)
-def test_a_stream_cut_anywhere_gives_a_partial_response(one: Interaction) -> None:
+def _cuttable() -> Iterator[Any]:
+    """Every stream at every byte. Two are long, so that takes half a minute: by default their long frames are cut at
+    every 61st byte instead, and `make test-marked` cuts them at each.
+    """
+    for one in STREAMED:
+        long = len(one.body) > 100_000
+        yield pytest.param(one, 61 if long else 1, id=one.name)
+        if long:
+            yield pytest.param(
+                one, 1, id=f"{one.name} at each byte", marks=[pytest.mark.fuzz, pytest.mark.timeout(300)]
+            )
+
+
+@pytest.mark.parametrize(("one", "step"), list(_cuttable()))
+def test_a_stream_cut_at_any_byte_gives_a_partial_response(one: Interaction, step: int) -> None:
+    """Byte by byte: what came whole is in the partial response, a cut frame is dropped or whole after all."""
     codec = codecs.resolve(one.codec)
-    body = one.body
     stream = SSEAssembler(codecs.assembler(one.codec))
-    boundary = 0
-    offsets = range(1, len(body) + 1) if len(body) <= EXHAUSTIVE else range(97, len(body) + 1, 97)
-    fed = 0
-    for offset in offsets:
-        done = stream.feed(body[fed:offset])
-        fed = offset
+    whole = _payloads(one)
+    given, boundary = 0, 0
+    for offset in range(1, len(one.body) + 1):
+        done = stream.feed(one.body[offset - 1 : offset])
         if done:
+            assert done == whole[given : given + len(done)]
+            given, boundary = given + len(done), offset
             codec.decode_response(stream.assembler.partial)
-            boundary = offset
-        _cut_frame(body[boundary:offset])
+        if offset - boundary < LONG_FRAME or offset % step == 0:
+            left = _cut(one.body[boundary:offset])
+            assert left == whole[given : given + len(left)]
     assert stream.torn == []
     full = SSEAssembler(codecs.assembler(one.codec))
-    full.feed(body)
-    stream.feed(body[fed:])
+    full.feed(one.body)
     assert stream.finish() == full.finish()
 
 
-def _cut_frame(remainder: bytes) -> None:
-    """What is left behind the last whole frame is dropped, or whole after all; it never raises."""
-    tail = SSEAssembler(codecs.assembler("openai_chat"))
-    tail.feed(remainder)
-    tail.finish()
+class _Kept:
+    """In place of an assembler: keeps what it is given."""
+
+    def __init__(self) -> None:
+        self.given: list[Any] = []
+        self.push = self.given.append
+
+    def finish(self) -> list[Any]:
+        return [value for value in self.given if value != sse.DONE]
+
+
+def _cut(remainder: bytes) -> Any:
+    """The payloads that the end of input makes of a cut frame: none, or the one that was whole."""
+    stream = SSEAssembler(_Kept())  # type: ignore[arg-type]
+    stream.feed(remainder)
+    return stream.finish()
 
 
 @pytest.mark.parametrize("one", STREAMED, ids=_name)

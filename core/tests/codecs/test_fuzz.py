@@ -17,11 +17,12 @@ with atheris.instrument_imports(include=["nemo_relay"]):
     from nemo_relay._codecs import sse
     from nemo_relay._codecs.values import parsed
 
-import json
+    NAMES = sorted(codecs.BUILTIN)
+    for name in NAMES:  # loaded on first use, so it has to be here
+        codecs.assembler(name)
+        codecs.resolve(name).decode_response({})
 
-NAMES = sorted(codecs.BUILTIN)
-for name in NAMES:
-    codecs.assembler(name)
+import json
 
 
 def one(data):

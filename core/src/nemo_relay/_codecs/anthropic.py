@@ -5,6 +5,8 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
+from msgspec import Struct
+
 from nemo_relay._codecs import readers
 from nemo_relay._codecs.alignment import patch
 from nemo_relay._codecs.anthropic_response import AnthropicResponses
@@ -21,7 +23,7 @@ from nemo_relay._codecs.base import (
 from nemo_relay._codecs.errors import InvalidPayload
 from nemo_relay._codecs.readers import Member
 from nemo_relay._codecs.shape_anthropic import Choice, Content, Message, Tool
-from nemo_relay._codecs.shapes import Shape, request_shape
+from nemo_relay._codecs.shapes import request_shape
 from nemo_relay._codecs.tools import own_choice
 
 ID = "anthropic_messages"
@@ -78,7 +80,7 @@ class AnthropicMessagesCodec(AnthropicResponses, Codec):
     id: ClassVar[str] = ID
     surface: ClassVar[str] = "Anthropic Messages"
     label: ClassVar[str] = "Anthropic Messages"
-    shape: ClassVar[type[Shape] | None] = _SHAPE
+    shape: ClassVar[type[Struct] | None] = _SHAPE
 
     def _read(self, content: JsonObject) -> JsonObject:
         if "messages" not in content:

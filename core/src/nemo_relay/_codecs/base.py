@@ -5,14 +5,13 @@ from __future__ import annotations
 
 from typing import Any, ClassVar, Literal
 
-from msgspec import ValidationError, convert
+from msgspec import Struct, ValidationError, convert
 
 from nemo_relay._codecs.alignment import Encode, merge, patch
 from nemo_relay._codecs.annotated_request import AnnotatedLLMRequest, new
 from nemo_relay._codecs.annotated_response import AnnotatedLLMResponse
 from nemo_relay._codecs.errors import CodecError, InvalidPayload, MalformedBody, nested_too_deeply
 from nemo_relay._codecs.readers import Member, anything
-from nemo_relay._codecs.shapes import Shape
 from nemo_relay._codecs.values import plain, same
 from nemo_relay._runtime.requests import LLMRequest
 
@@ -183,7 +182,7 @@ class Codec:
     id: ClassVar[str]
     surface: ClassVar[str]
     label: ClassVar[str]
-    shape: ClassVar[type[Shape] | None] = None  # no payload is null: every request is read at once
+    shape: ClassVar[type[Struct] | None] = None  # no payload is null: every request is read at once
 
     def decode(self, request: LLMRequest) -> AnnotatedLLMRequest:
         """The request in the normalised shape. It shares structure with ``request.content`` and copies nothing.

@@ -5,12 +5,13 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
+from msgspec import Struct
+
 from nemo_relay._codecs import cost, openai_chat, parts, readers
 from nemo_relay._codecs.base import JsonObject
 from nemo_relay._codecs.mistral import content_of
 from nemo_relay._codecs.readers import Member
 from nemo_relay._codecs.response_readers import Document, present, uncached
-from nemo_relay._codecs.shapes import Shape
 
 ID = "cohere_chat"
 _FINISH = {
@@ -49,7 +50,7 @@ class CohereChatCodec(openai_chat.OpenAIChatCodec):
         **readers.param(readers.number, "p", "top_p"),
         **readers.param(_stop, "stop_sequences", "stop"),
     }
-    shape: ClassVar[type[Shape] | None] = openai_chat.chat_shape(members, stop_sequences=list[str] | None)
+    shape: ClassVar[type[Struct] | None] = openai_chat.chat_shape(members, stop_sequences=list[str] | None)
     wire_params: ClassVar[dict[str, str]] = {"top_p": "p", "stop": "stop_sequences"}
     wire_choices: ClassVar[dict[str, str]] = {"required": "REQUIRED", "none": "NONE"}
     hidden_keys: ClassVar[frozenset[str]] = frozenset(("tool_plan", "citations"))

@@ -5,7 +5,9 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from nemo_relay._codecs import gemini_encode
+from msgspec import Struct
+
+from nemo_relay._codecs import gemini_encode, readers
 from nemo_relay._codecs.base import Codec, Edit, JsonObject, native, without
 from nemo_relay._codecs.errors import InvalidPayload
 from nemo_relay._codecs.gemini_parts import (
@@ -19,7 +21,6 @@ from nemo_relay._codecs.gemini_parts import (
 )
 from nemo_relay._codecs.gemini_response import GeminiResponses
 from nemo_relay._codecs.shape_gemini import Request
-from nemo_relay._codecs.shapes import Shape
 from nemo_relay._codecs.values import is_u64
 
 ID = "gemini_generate_content"
@@ -41,7 +42,7 @@ class GeminiGenerateContentCodec(GeminiResponses, Codec):
     id: ClassVar[str] = ID
     surface: ClassVar[str] = "Gemini"
     label: ClassVar[str] = "Gemini"
-    shape: ClassVar[type[Shape] | None] = Request
+    shape: ClassVar[type[Struct] | None] = Request
 
     def _read(self, content: JsonObject) -> JsonObject:
         messages: list[JsonObject] = []
@@ -161,9 +162,10 @@ def _params(config: Any) -> JsonObject:
     out: JsonObject = {}
     for key, name in (("temperature", "temperature"), ("topP", "top_p")):
         if key in config:
-            if type(config[key]) not in (int, float):
-                raise InvalidPayload(f"Gemini {key} must be a number")
-            out[name] = float(config[key])
+            try:
+                out[name] = readers.number(config[key], "Gemini", key)
+            except InvalidPayload:
+                raise InvalidPayload(f"Gemini {key} must be a number") from None
     if "maxOutputTokens" in config:
         if not is_u64(config["maxOutputTokens"]):
             raise InvalidPayload("Gemini maxOutputTokens must be a non-negative integer")

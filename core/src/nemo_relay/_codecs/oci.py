@@ -5,13 +5,14 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
+from msgspec import Struct
+
 from nemo_relay._codecs import readers
 from nemo_relay._codecs.base import Codec, Edit, JsonObject, native, type_name
 from nemo_relay._codecs.errors import InvalidPayload
 from nemo_relay._codecs.oci_encode import write
 from nemo_relay._codecs.oci_response import OCIResponses, generic_content
 from nemo_relay._codecs.shape_oci import Request
-from nemo_relay._codecs.shapes import Shape
 from nemo_relay._codecs.values import text_of
 
 ID = "oci_genai"
@@ -56,7 +57,7 @@ class OCIGenAIChatCodec(OCIResponses, Codec):
     id: ClassVar[str] = ID
     surface: ClassVar[str] = "OCI GenAI"
     label: ClassVar[str] = "OCI GenAI"
-    shape: ClassVar[type[Shape] | None] = Request
+    shape: ClassVar[type[Struct] | None] = Request
 
     def _read(self, content: JsonObject) -> JsonObject:
         envelope, request, api_format = split(content)

@@ -5,6 +5,8 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
+from msgspec import Struct
+
 from nemo_relay._codecs import readers
 from nemo_relay._codecs.base import (
     Codec,
@@ -20,7 +22,7 @@ from nemo_relay._codecs.errors import InvalidPayload
 from nemo_relay._codecs.openai_chat_response import ChatResponses
 from nemo_relay._codecs.readers import Member
 from nemo_relay._codecs.shape_openai_chat import Messages, Tool
-from nemo_relay._codecs.shapes import Shape, request_shape
+from nemo_relay._codecs.shapes import request_shape
 from nemo_relay._codecs.tools import check_function, decode_choice, own_choice
 
 ID = "openai_chat"
@@ -83,7 +85,7 @@ MEMBERS: dict[str, Member] = {
 }
 
 
-def chat_shape(members: dict[str, Member], **own: Any) -> type[Shape]:
+def chat_shape(members: dict[str, Member], **own: Any) -> type[Struct]:
     """The usual shape of a request of this family."""
     return request_shape(members, {"messages": Messages}, tools=list[Tool], modalities=list[str] | None, **own)
 
@@ -115,7 +117,7 @@ class OpenAIChatCodec(ChatResponses, Codec):
     label: ClassVar[str] = "OpenAI Chat"
     # What servers that speak almost this format do differently.
     members: ClassVar[dict[str, Member]] = MEMBERS
-    shape: ClassVar[type[Shape] | None] = chat_shape(MEMBERS, stop=str | list[str] | None)
+    shape: ClassVar[type[Struct] | None] = chat_shape(MEMBERS, stop=str | list[str] | None)
     wire_params: ClassVar[dict[str, str]] = {}
     wire_choices: ClassVar[dict[str, str]] = {}
     hidden_keys: ClassVar[frozenset[str]] = frozenset()

@@ -5,6 +5,8 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
+from msgspec import Struct
+
 from nemo_relay._codecs import readers
 from nemo_relay._codecs.alignment import merge, patch
 from nemo_relay._codecs.base import (
@@ -21,7 +23,7 @@ from nemo_relay._codecs.errors import InvalidPayload
 from nemo_relay._codecs.openai_responses_response import ResponsesResponses
 from nemo_relay._codecs.readers import Member
 from nemo_relay._codecs.shape_openai_responses import Choice, Item, Tool
-from nemo_relay._codecs.shapes import Shape, request_shape
+from nemo_relay._codecs.shapes import request_shape
 from nemo_relay._codecs.tools import check_function, own_choice
 from nemo_relay._codecs.values import parsed, text_of
 
@@ -77,7 +79,7 @@ class OpenAIResponsesCodec(ResponsesResponses, Codec):
     id: ClassVar[str] = ID
     surface: ClassVar[str] = "OpenAI Responses"
     label: ClassVar[str] = "OpenAI Responses"
-    shape: ClassVar[type[Shape] | None] = _SHAPE
+    shape: ClassVar[type[Struct] | None] = _SHAPE
 
     def _read(self, content: JsonObject) -> JsonObject:
         if "input" not in content:

@@ -28,6 +28,18 @@ class Thinking(Shape, tag_field="type", tag="thinking"):
     """What the model thought."""
 
 
+class Redacted(Thinking, tag="redacted_thinking"):
+    """What it thought and does not show."""
+
+
+class ServerUse(Thinking, tag="server_tool_use"):
+    """A call of a tool that the provider runs."""
+
+
+class SearchResult(Thinking, tag="web_search_tool_result"):
+    """What the provider's search gave."""
+
+
 class Use(Shape, tag_field="type", tag="tool_use"):
     """A tool call."""
 
@@ -44,7 +56,7 @@ class Result(Shape, tag_field="type", tag="tool_result"):
     is_error: bool | None = None
 
 
-Content = str | list[Text | Image | Document | Thinking | Use | Result]
+Content = str | list[Text | Image | Document | Thinking | Redacted | ServerUse | SearchResult | Use | Result]
 
 
 class Message(Shape):

@@ -50,18 +50,26 @@ class Content(Shape):
     role: Literal["user", "model"] = "user"
 
     def __post_init__(self) -> None:
-        for part in self.parts:
-            if part.function_call is not UNSET or part.function_response is not UNSET:
-                self._check()
-                return
+        if len(self.parts) != 1:
+            self._check()
+            return
+        part = self.parts[0]
+        if part.function_call is not UNSET:
+            usual = self.role == "model" and part.text is UNSET and part.function_response is UNSET
+        else:
+            usual = part.function_response is UNSET or (self.role == "user" and part.text is UNSET)
+        if not usual:
+            raise ValueError("a part that needs a closer look")
 
     def _check(self) -> None:
         """Calls are the model's and results the user's; nothing stands beside results, and ids are unique."""
         calls = [p.function_call for p in self.parts if p.function_call]
         results = [p.function_response for p in self.parts if p.function_response]
+        if not calls and not results:
+            return
         texts = [p for p in self.parts if p.text is not UNSET]
         alone = len(results) == len(self.parts) if results else len(calls) + len(texts) <= len(self.parts)
-        ids = {held.id or held.name for held in (*calls, *results)}
+        ids = {*[call.id or call.name for call in calls], *[result.id or result.name for result in results]}
         if (texts and results) or not alone or len(ids) < len(calls) + len(results):
             raise ValueError("parts that need a closer look")
         if self.role != ("user" if results else "model"):

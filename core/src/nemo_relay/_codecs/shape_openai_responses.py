@@ -52,14 +52,12 @@ class Item(Shape):
 
     def __post_init__(self) -> None:
         if self.role is not UNSET:
-            needed: tuple[Any, ...] = (self.content,)
+            whole = self.content is not UNSET
         elif self.type == "function_call":
-            needed = (self.call_id, self.name, self.arguments)
-        elif self.type == "function_call_output":
-            needed = (self.call_id, self.output)
+            whole = self.call_id is not UNSET and self.name is not UNSET and self.arguments is not UNSET
         else:
-            return
-        if UNSET in needed:
+            whole = self.type != "function_call_output" or (self.call_id is not UNSET and self.output is not UNSET)
+        if not whole:
             raise ValueError("a member is missing")
 
 

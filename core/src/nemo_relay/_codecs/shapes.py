@@ -36,7 +36,7 @@ _TYPES: dict[readers.Reader, Any] = {
 }
 
 
-def request_shape(members: dict[str, Member], required: dict[str, Any], **optional: Any) -> type[Shape]:
+def request_shape(members: dict[str, Member], required: dict[str, Any], **optional: Any) -> type[msgspec.Struct]:
     """The shape of a request: ``required`` and ``optional`` members by their types, and the scalar ``members``.
 
     Optional members may be absent, not null, unless their type says so.

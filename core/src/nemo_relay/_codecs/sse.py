@@ -115,6 +115,8 @@ def payload(frame: Frame) -> Any:
 def _lenient(text: str, error: Exception) -> Any:
     """What strict JSON refuses but a provider may still send: a lone surrogate, a number beyond a double."""
     try:
+        if text.startswith("{") and not text.rstrip().endswith("}"):
+            raise ValueError("cut short")  # the last frame of a broken stream: not worth a second reading
         return json.loads(text)
     except (ValueError, RecursionError):
         shown = text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
