@@ -31,7 +31,7 @@ def only_root(events: CapturedEvents) -> Node:
     return root
 
 
-def test_model_only(events: CapturedEvents, handler: RelayCallbackHandler) -> None:
+def test_s01_model_only(events: CapturedEvents, handler: RelayCallbackHandler) -> None:
     model = ScriptedChatModel(script=["hello"])
     with scope.scope("app", ScopeType.Function):
         model.invoke([SystemMessage("be brief"), HumanMessage("hi")], {"callbacks": [handler]}, temperature=0.5)
@@ -79,7 +79,7 @@ def test_model_names_itself_and_its_parameters(events: CapturedEvents, handler: 
     assert "sk-1" not in start.to_json()
 
 
-def test_sequence(events: CapturedEvents, handler: RelayCallbackHandler) -> None:
+def test_s02_sequence(events: CapturedEvents, handler: RelayCallbackHandler) -> None:
     chain = ChatPromptTemplate.from_template("{x}") | ScriptedChatModel(script=["hello"]) | StrOutputParser()
     assert chain.invoke({"x": "1"}, {"callbacks": [handler], "tags": ["t"], "metadata": {"team": "red"}}) == "hello"
     root = only_root(events)
@@ -102,7 +102,7 @@ def test_sequence(events: CapturedEvents, handler: RelayCallbackHandler) -> None
     assert root.children[0].output == [{"role": "user", "content": "1"}]
 
 
-async def test_parallel_branches(events: CapturedEvents, handler: RelayCallbackHandler) -> None:
+async def test_s05_parallel_branches(events: CapturedEvents, handler: RelayCallbackHandler) -> None:
     def branch(name: str) -> Any:
         return ChatPromptTemplate.from_template(name + "{x}") | ScriptedChatModel(script=[name], pace=0.001)
 
@@ -118,7 +118,7 @@ async def test_parallel_branches(events: CapturedEvents, handler: RelayCallbackH
 
 
 @pytest.mark.parametrize("mode", ["batch", "abatch", "batch_as_completed"])
-async def test_batches_are_siblings(events: CapturedEvents, handler: RelayCallbackHandler, mode: str) -> None:
+async def test_s06_batches_are_siblings(events: CapturedEvents, handler: RelayCallbackHandler, mode: str) -> None:
     chain = ChatPromptTemplate.from_template("{x}") | ScriptedChatModel(script=["hello"])
     inputs, config = [{"x": str(number)} for number in range(3)], {"callbacks": [handler]}
     with scope.scope("app", ScopeType.Function):
@@ -133,7 +133,7 @@ async def test_batches_are_siblings(events: CapturedEvents, handler: RelayCallba
     assert [[grand.category for grand in child.children] for child in root.children] == [["function", "llm"]] * 3
 
 
-def test_retriever(events: CapturedEvents, handler: RelayCallbackHandler) -> None:
+def test_s07_retriever(events: CapturedEvents, handler: RelayCallbackHandler) -> None:
     class Shelf(BaseRetriever):
         def _get_relevant_documents(self, query: str, *, run_manager: CallbackManagerForRetrieverRun) -> list[Document]:
             return [Document(page_content="x" * 5_000, metadata={"score": 0.9}, id="d1")]
@@ -156,7 +156,7 @@ def test_custom_event_is_a_mark(events: CapturedEvents, handler: RelayCallbackHa
     assert (mark.name, mark.data) == ("progress", {"done": 3})
 
 
-def test_retries_and_fallbacks(events: CapturedEvents, handler: RelayCallbackHandler) -> None:
+def test_s09_retries_and_fallbacks(events: CapturedEvents, handler: RelayCallbackHandler) -> None:
     failures = [ValueError("one"), ValueError("two")]
 
     def reply(_: object) -> str:
@@ -173,7 +173,7 @@ def test_retries_and_fallbacks(events: CapturedEvents, handler: RelayCallbackHan
     assert [mark.data["error"]["message"] for mark in root.marks if mark.name == "retry"] == ["one", "two"]
 
 
-def test_fallback_names_the_model_that_answered(events: CapturedEvents, handler: RelayCallbackHandler) -> None:
+def test_s10_fallback_names_the_model_that_answered(events: CapturedEvents, handler: RelayCallbackHandler) -> None:
     primary = ScriptedChatModel(script=[ValueError("down")], model="primary")
     backup = ScriptedChatModel(script=["here"], model="backup")
     primary.with_fallbacks([backup]).invoke("hi", {"callbacks": [handler]})
@@ -198,7 +198,7 @@ def test_tool_calls_in_messages(events: CapturedEvents, handler: RelayCallbackHa
     assert end.category_profile["annotated_response"]["finish_reason"] == "tool_use"
 
 
-def test_cached_answer_costs_nothing(events: CapturedEvents, handler: RelayCallbackHandler) -> None:
+def test_s12_cached_answer_costs_nothing(events: CapturedEvents, handler: RelayCallbackHandler) -> None:
     from langchain_core.caches import InMemoryCache
 
     model = ScriptedChatModel(script=["hello"], cache=InMemoryCache())

@@ -40,7 +40,7 @@ async def until_nothing_is_open() -> None:
     raise AssertionError("a run stays open")
 
 
-async def test_stream_to_its_end(events: CapturedEvents, handler: RelayCallbackHandler) -> None:
+async def test_s03_stream_to_its_end(events: CapturedEvents, handler: RelayCallbackHandler) -> None:
     config = {"callbacks": [handler, RelayCallbackHandler()]}
     chain = CHAIN | StrOutputParser()
     assert "".join(chain.stream({"x": "1"}, config)) == "one two three "
@@ -60,7 +60,7 @@ async def test_stream_to_its_end(events: CapturedEvents, handler: RelayCallbackH
 
 
 @pytest.mark.parametrize("how", ["close", "drop"])
-def test_sync_stream_closed_early(events: CapturedEvents, handler: RelayCallbackHandler, how: str) -> None:
+def test_s04_sync_stream_closed_early(events: CapturedEvents, handler: RelayCallbackHandler, how: str) -> None:
     with scope.scope("app", ScopeType.Function):
         stream = CHAIN.stream({"x": "1"}, {"callbacks": [handler]})
         assert next(stream).content == "one "
@@ -81,7 +81,7 @@ def test_sync_stream_closed_early(events: CapturedEvents, handler: RelayCallback
 
 
 @pytest.mark.parametrize("how", ["close", "drop"])
-async def test_async_stream_closed_early(events: CapturedEvents, handler: RelayCallbackHandler, how: str) -> None:
+async def test_s04_async_stream_closed_early(events: CapturedEvents, handler: RelayCallbackHandler, how: str) -> None:
     with scope.scope("app", ScopeType.Function):
         stream = CHAIN.astream({"x": "1"}, {"callbacks": [handler]})
         assert (await anext(stream)).content == "one "
@@ -99,7 +99,7 @@ async def test_async_stream_closed_early(events: CapturedEvents, handler: RelayC
     assert call.end_ns <= sequence.end_ns
 
 
-def test_a_parser_that_drains_its_model_leaves_the_truth(events: CapturedEvents, handler: RelayCallbackHandler) -> None:
+def test_s04_a_parser_drains_its_model(events: CapturedEvents, handler: RelayCallbackHandler) -> None:
     stream = (CHAIN | StrOutputParser()).stream({"x": "1"}, {"callbacks": [handler]})
     next(stream)
     stream.close()
@@ -109,7 +109,7 @@ def test_a_parser_that_drains_its_model_leaves_the_truth(events: CapturedEvents,
     assert by_name(events, "scripted").outcome == "ok"
 
 
-async def test_cancelled_model_call(events: CapturedEvents, handler: RelayCallbackHandler) -> None:
+async def test_s47_cancelled_model_call(events: CapturedEvents, handler: RelayCallbackHandler) -> None:
     slow = ScriptedChatModel(script=["late"], pace=30)
     chain = RunnableLambda(lambda x: x) | slow
     with pytest.raises(asyncio.TimeoutError):
@@ -120,7 +120,7 @@ async def test_cancelled_model_call(events: CapturedEvents, handler: RelayCallba
     assert events.ends()[-1].name == "RunnableSequence"
 
 
-async def test_cancelled_model_call_without_a_chain(events: CapturedEvents, handler: RelayCallbackHandler) -> None:
+async def test_s47_cancelled_model_call_without_a_chain(events: CapturedEvents, handler: RelayCallbackHandler) -> None:
     slow = ScriptedChatModel(script=["late"], pace=30)
     with pytest.raises(asyncio.TimeoutError):
         await asyncio.wait_for(slow.ainvoke("hi", {"callbacks": [handler]}), 0.05)
@@ -128,7 +128,7 @@ async def test_cancelled_model_call_without_a_chain(events: CapturedEvents, hand
     assert by_name(events, "scripted").outcome == "cancelled"
 
 
-async def test_cancelled_stream_keeps_what_came(events: CapturedEvents, handler: RelayCallbackHandler) -> None:
+async def test_s47_cancelled_stream_keeps_what_came(events: CapturedEvents, handler: RelayCallbackHandler) -> None:
     async def consume() -> None:
         async for _ in MODEL.astream("hi", {"callbacks": [handler]}):
             await asyncio.sleep(30)
@@ -208,7 +208,7 @@ def fails(code: int) -> str:
     raise LookupError(f"no {code}")
 
 
-def test_tool_failure(events: CapturedEvents, handler: RelayCallbackHandler) -> None:
+def test_s17_tool_failure(events: CapturedEvents, handler: RelayCallbackHandler) -> None:
     with pytest.raises(LookupError) as caught:
         fails.invoke({"code": 7}, {"callbacks": [handler]})
     assert "tb_next" in dir(caught.value.__traceback__)
@@ -220,7 +220,7 @@ def test_tool_failure(events: CapturedEvents, handler: RelayCallbackHandler) -> 
     assert end.data == {"error": {"type": "LookupError", "module": "builtins", "message": "no 7"}}
 
 
-def test_arguments_that_do_not_fit(events: CapturedEvents, handler: RelayCallbackHandler) -> None:
+def test_s18_arguments_that_do_not_fit(events: CapturedEvents, handler: RelayCallbackHandler) -> None:
     call = {"type": "tool_call", "id": "c9", "name": "fails", "args": {"code": "seven"}}
     with pytest.raises(ValueError, match="code"):
         fails.invoke(call, {"callbacks": [handler]})
@@ -231,7 +231,7 @@ def test_arguments_that_do_not_fit(events: CapturedEvents, handler: RelayCallbac
     assert end.category_profile["tool_call_id"] == "c9"
 
 
-def test_tool_that_reports_its_error(events: CapturedEvents, handler: RelayCallbackHandler) -> None:
+def test_s18_tool_that_reports_its_error(events: CapturedEvents, handler: RelayCallbackHandler) -> None:
     @tool
     def handled() -> str:
         """Fail softly."""
@@ -245,7 +245,7 @@ def test_tool_that_reports_its_error(events: CapturedEvents, handler: RelayCallb
     assert (end.data["content"], end.data["status"]) == ("not today", "error")
 
 
-def test_artifacts_are_referred_to(events: CapturedEvents, handler: RelayCallbackHandler) -> None:
+def test_s19_artifacts_are_referred_to(events: CapturedEvents, handler: RelayCallbackHandler) -> None:
     artifact = object()
 
     @tool(response_format="content_and_artifact")
@@ -260,7 +260,7 @@ def test_artifacts_are_referred_to(events: CapturedEvents, handler: RelayCallbac
     assert end.data["artifact_ref"]["type"] == "object"
 
 
-async def test_cancelled_tool(events: CapturedEvents, handler: RelayCallbackHandler) -> None:
+async def test_s47_cancelled_tool(events: CapturedEvents, handler: RelayCallbackHandler) -> None:
     @tool
     async def slow() -> str:
         """Wait."""

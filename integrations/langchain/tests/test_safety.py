@@ -138,7 +138,7 @@ def test_copies_are_as_good_as_the_original(events: CapturedEvents, make: Callab
 
 
 @pytest.mark.parametrize("both", [False, True])
-def test_by_constructor_and_by_config(events: CapturedEvents, both: bool) -> None:
+def test_s13_by_constructor_and_by_config(events: CapturedEvents, both: bool) -> None:
     model = ScriptedChatModel(script=["one two"], callbacks=[RelayCallbackHandler()])
     chain = ChatPromptTemplate.from_template("{x}") | model
     config: Any = {"callbacks": [RelayCallbackHandler(), RelayCallbackHandler()] if both else []}

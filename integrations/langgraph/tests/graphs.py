@@ -72,3 +72,13 @@ def only(events: CapturedEvents, name: str) -> Node:
     """The one span of that name."""
     (node,) = named(events, name)
     return node
+
+
+def told(node: Node) -> list[Any]:
+    """The marks of a span but those of its supersteps."""
+    return [mark for mark in node.marks if not mark.name.startswith("Superstep")]
+
+
+def without_supersteps(node: Node) -> list[Any]:
+    """What a span holds but the marks of its supersteps."""
+    return [item for item in node.items() if not item.name.startswith("Superstep")]

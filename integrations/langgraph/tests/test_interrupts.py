@@ -17,7 +17,7 @@ from nemo_relay.integrations.langchain.testing import ScriptedChatModel
 from nemo_relay.integrations.langgraph import RelayCallbackHandler
 from nemo_relay.testing import CapturedEvents
 
-from .graphs import ASK, State, calling, line, named, only
+from .graphs import ASK, State, calling, line, named, only, told
 
 
 def pre(state: State) -> State:
@@ -37,7 +37,7 @@ def config(thread: str, *handlers: Any) -> Any:
 
 
 @pytest.mark.parametrize("asynchronous", [False, True])
-async def test_interrupt_and_resume(events: CapturedEvents, asynchronous: bool) -> None:
+async def test_s35_interrupt_and_resume(events: CapturedEvents, asynchronous: bool) -> None:
     graph = line(pre, ask, post, checkpointer=InMemorySaver())
 
     async def run(value: Any) -> Any:
@@ -57,7 +57,7 @@ async def test_interrupt_and_resume(events: CapturedEvents, asynchronous: bool) 
     assert (first.outcome, first.metadata["relay.interrupt_ids"]) == ("interrupted", [waiting.id])
     assert first.metadata["otel.status_code"] == "UNSET"
     assert first.children[1].output == {"interrupts": [{"id": waiting.id, "value": "how many?"}]}
-    (mark,) = first.marks
+    (mark,) = told(first)
     assert mark.name == "Graph Interrupt"
     assert mark.data["interrupts"] == [{"id": waiting.id, "value": "how many?"}]
     assert (mark.data["thread_id"], mark.data["next"]) == ("t1", ["ask"])
@@ -67,22 +67,22 @@ async def test_interrupt_and_resume(events: CapturedEvents, asynchronous: bool) 
 
     assert [(child.name, child.outcome) for child in second.children] == [("ask", "ok"), ("post", "ok")]
     assert second.outcome == "ok"
-    (mark,) = second.marks
+    (mark,) = told(second)
     assert mark.name == "Graph Resume"
     assert mark.data["answers"] == {waiting.id: 42}
     assert mark.data["resumed_run_uuid"] == first.uuid
     assert mark.data["thread_id"] == "t1"
 
 
-def test_static_interrupt(events: CapturedEvents, handler: RelayCallbackHandler) -> None:
+def test_s36_static_interrupt(events: CapturedEvents, handler: RelayCallbackHandler) -> None:
     graph = line(pre, post, checkpointer=InMemorySaver())
     graph.invoke({"x": []}, config("t2", handler), interrupt_before=["post"])
     graph.invoke(None, config("t2", handler))
     first, second = named(events, "G")
     assert (first.outcome, second.outcome) == ("interrupted", "ok")
-    (mark,) = first.marks
+    (mark,) = told(first)
     assert (mark.data["status"], mark.data["interrupts"]) == ("interrupt_before", [])
-    (mark,) = second.marks
+    (mark,) = told(second)
     assert mark.name == "Graph Resume"
     assert mark.data["resumed_run_uuid"] == first.uuid
 
@@ -93,7 +93,7 @@ def test_the_langchain_handler_alone_tells_the_outcome(events: CapturedEvents) -
     assert (only(events, "G").outcome, only(events, "ask").outcome) == ("interrupted", "interrupted")
 
 
-def test_interrupt_in_a_subgraph(events: CapturedEvents, handler: RelayCallbackHandler) -> None:
+def test_s38_interrupt_in_a_subgraph(events: CapturedEvents, handler: RelayCallbackHandler) -> None:
     graph = StateGraph(State)
     graph.add_node("child", line(ask, name="inner"))
     graph.add_edge(START, "child")
@@ -109,7 +109,7 @@ def test_interrupt_in_a_subgraph(events: CapturedEvents, handler: RelayCallbackH
     assert [node.outcome for node in named(events, "outer")] == ["interrupted", "ok"]
 
 
-def test_interrupt_in_a_tool(events: CapturedEvents, handler: RelayCallbackHandler) -> None:
+def test_s38_interrupt_in_a_tool(events: CapturedEvents, handler: RelayCallbackHandler) -> None:
     @tool
     def approve() -> str:
         """Ask a human."""
@@ -128,7 +128,7 @@ def test_interrupt_in_a_tool(events: CapturedEvents, handler: RelayCallbackHandl
     assert [node.outcome for node in named(events, "approve")] == ["interrupted", "ok"]
 
 
-def test_two_parallel_interrupts(events: CapturedEvents, handler: RelayCallbackHandler) -> None:
+def test_s37_two_parallel_interrupts(events: CapturedEvents, handler: RelayCallbackHandler) -> None:
     graph = StateGraph(State)
     graph.add_node("ask", lambda state: {"x": [interrupt(state["x"][0])]})
     graph.add_conditional_edges(START, lambda state: [Send("ask", {"x": [n]}) for n in (1, 2)], ["ask"])
@@ -138,5 +138,5 @@ def test_two_parallel_interrupts(events: CapturedEvents, handler: RelayCallbackH
     assert set(only(events, "G").metadata["relay.interrupt_ids"]) == ids
     answers = dict.fromkeys(ids, "yes")
     compiled.invoke(Command(resume=answers), config("t6", handler))
-    (mark,) = named(events, "G")[1].marks
+    (mark,) = told(named(events, "G")[1])
     assert mark.data["answers"] == answers

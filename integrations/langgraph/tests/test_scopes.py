@@ -39,7 +39,7 @@ def quick_lookup(item: int) -> str:
 
 
 @pytest.mark.parametrize("asynchronous", [False, True])
-async def test_parallel_tools_each_open_a_scope(
+async def test_s16_parallel_tools_each_open_a_scope(
     events: CapturedEvents, handler: RelayCallbackHandler, asynchronous: bool
 ) -> None:
     lookup = slow_lookup if asynchronous else quick_lookup
@@ -57,7 +57,7 @@ async def test_parallel_tools_each_open_a_scope(
 
 
 @pytest.mark.parametrize("asynchronous", [False, True])
-async def test_a_stream_outlives_the_scope_it_was_started_in(
+async def test_s46_a_stream_outlives_the_scope_it_was_started_in(
     events: CapturedEvents, handler: RelayCallbackHandler, asynchronous: bool
 ) -> None:
     config = {"callbacks": [handler]}
@@ -72,7 +72,7 @@ async def test_a_stream_outlives_the_scope_it_was_started_in(
     assert [child.name for child in request.children[0].children] == ["model", "tools", "model"]
 
 
-async def test_a_stream_is_consumed_by_another_task(events: CapturedEvents, handler: RelayCallbackHandler) -> None:
+async def test_s46_a_stream_is_consumed_by_another_task(events: CapturedEvents, handler: RelayCallbackHandler) -> None:
     stream = calculator().astream(ASK, {"callbacks": [handler]})
     with scope.scope("first task", ScopeType.Function):
         await anext(stream)
@@ -87,7 +87,7 @@ async def test_a_stream_is_consumed_by_another_task(events: CapturedEvents, hand
     assert (root.outcome, [child.name for child in root.children]) == ("ok", ["model", "tools", "model"])
 
 
-def test_a_stream_is_finished_on_another_thread(events: CapturedEvents, handler: RelayCallbackHandler) -> None:
+def test_s46_a_stream_is_finished_on_another_thread(events: CapturedEvents, handler: RelayCallbackHandler) -> None:
     stream = calculator().stream(ASK, {"callbacks": [handler]})
     next(stream)
     thread = threading.Thread(target=lambda: list(stream))
@@ -96,7 +96,7 @@ def test_a_stream_is_finished_on_another_thread(events: CapturedEvents, handler:
     assert [child.name for child in only(events, "calc").children] == ["model", "tools", "model"]
 
 
-def test_a_server_that_touched_the_runtime_at_start_up(events: CapturedEvents, handler: RelayCallbackHandler) -> None:
+def test_s32_a_server_touched_at_start_up(events: CapturedEvents, handler: RelayCallbackHandler) -> None:
     def node(state: State) -> State:
         with scope.scope(f"user {state['x'][0]}", ScopeType.Function):
             assert current_scope() is not None

@@ -26,7 +26,7 @@ def leaf(state: State) -> State:
     return {"x": ["leaf"]}
 
 
-def test_a_copy_of_the_same_type(events: CapturedEvents) -> None:
+def test_s49_a_copy_of_the_same_type(events: CapturedEvents) -> None:
     graph = line(leaf)
     before = copy.copy(graph.config)
     wrapped = wrap_graph(graph)
@@ -37,7 +37,7 @@ def test_a_copy_of_the_same_type(events: CapturedEvents) -> None:
     assert len(named(events, "G")) == 1
 
 
-def test_idempotent(events: CapturedEvents) -> None:
+def test_s49_idempotent(events: CapturedEvents) -> None:
     once = wrap_graph(line(leaf))
     assert wrap_graph(once) is once
     wrap_graph(wrap_graph(once)).invoke({"x": []}, {"callbacks": [RelayCallbackHandler()]})
@@ -53,7 +53,7 @@ def test_keeps_the_callers_own_callbacks(events: CapturedEvents) -> None:
     assert (root.metadata["team"], root.metadata["relay.tags"]) == ("red", ["mine"])
 
 
-def test_inside_another_wrapped_graph(events: CapturedEvents) -> None:
+def test_s49_inside_another_wrapped_graph(events: CapturedEvents) -> None:
     graph = StateGraph(State)
     graph.add_node("child", wrap_graph(line(leaf, name="inner")))
     graph.add_edge(START, "child")
@@ -75,7 +75,7 @@ def test_wrapped_agent(events: CapturedEvents) -> None:
 
 
 @pytest.mark.parametrize("make", [copy.deepcopy, lambda value: pickle.loads(pickle.dumps(value))])
-def test_its_configuration_travels(events: CapturedEvents, make: Any) -> None:
+def test_s49_its_configuration_travels(events: CapturedEvents, make: Any) -> None:
     wrapped = wrap_graph(line(leaf))
     wrapped.config = make(wrapped.config)
     assert wrap_graph(wrapped) is wrapped

@@ -10,20 +10,71 @@ except ImportError as error:
         "nemo_relay.integrations.langchain needs langchain-core: pip install 'nemo-relay[langchain]'"
     ) from error
 
+from typing import TYPE_CHECKING, Any
+
 from . import resolver
+from .edits import Ask, EditError, EmptyRequestError, UnknownSubstitute, UnsupportedEdit
+from .embedding import wrap_embeddings, wrap_retriever
 from .failures import callback_failures
 from .handler import RelayCallbackHandler
+from .instrumenting import instrument, instrumented, uninstrument
+from .model_wrapping import wrap_chat_model
+from .options import AdapterOptions
 from .resolver import current_scope
 from .runs import RunInfo
+from .tool_wrapping import wrap_tool, wrap_tools
+
+if TYPE_CHECKING:
+    from .middleware import RelayGuardrailMiddleware, RelayMiddleware
+
+    NemoRelayMiddleware = RelayMiddleware
 
 NemoRelayCallbackHandler = RelayCallbackHandler  # the published package's name for it
 
+# What needs LangChain's agents, which a program of plain runnables need not have.
+_AGENTS = {
+    "NemoRelayMiddleware": "RelayMiddleware",
+    "RelayGuardrailMiddleware": "RelayGuardrailMiddleware",
+    "RelayMiddleware": "RelayMiddleware",
+}
+
 __all__ = [
+    "AdapterOptions",
+    "Ask",
+    "EditError",
+    "EmptyRequestError",
     "NemoRelayCallbackHandler",
+    "NemoRelayMiddleware",
     "RelayCallbackHandler",
+    "RelayGuardrailMiddleware",
+    "RelayMiddleware",
     "RunInfo",
+    "UnknownSubstitute",
+    "UnsupportedEdit",
     "callback_failures",
     "current_scope",
+    "instrument",
+    "instrumented",
+    "uninstrument",
+    "wrap_chat_model",
+    "wrap_embeddings",
+    "wrap_retriever",
+    "wrap_tool",
+    "wrap_tools",
 ]
 
 resolver.install()
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _AGENTS:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    try:
+        from . import middleware
+    except ImportError as error:
+        raise ImportError(f"{name} needs langchain: pip install 'nemo-relay-langchain[agents]'") from error
+    return getattr(middleware, _AGENTS[name])
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_AGENTS})

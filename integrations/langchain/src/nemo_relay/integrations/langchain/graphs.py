@@ -6,7 +6,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from nemo_relay import scope
+
 from . import lifecycle, outcomes, payloads
+from .claims import Claim
 from .outcomes import Ending
 from .runs import Run
 
@@ -35,6 +38,17 @@ def attempt(run: Run, metadata: dict[str, Any], tags: Sequence[str]) -> dict[str
             {"attempt": number, "name": run.name, "error": describe(run.parent.last_error)},
         )
     return {key: number}
+
+
+def again(run: Run, claim: Claim) -> dict[str, Any]:
+    """The further attempt that ``run`` is, inside a managed call that has asked a model already."""
+    claim.attempts += 1
+    number = claim.attempts + 1
+    before = claim.ending.data if claim.ending is not None else None
+    error = before.get("error") if isinstance(before, dict) else None
+    if claim.handle is not None:
+        scope.event("retry", handle=claim.handle, data={"attempt": number, "name": run.name, "error": error})
+    return {"relay.attempt": number}
 
 
 def _count(parent: Run, namespace: str) -> int:

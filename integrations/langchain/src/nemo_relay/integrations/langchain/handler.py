@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import cache
 from typing import Any
 from uuid import UUID
 
@@ -14,20 +15,26 @@ from langchain_core.outputs import LLMResult
 
 from nemo_relay import LLMAttributes, LLMRequest, ScopeType, llm, scope, tools
 
-from . import graphs, lifecycle, naming, outcomes, payloads, requests, runs
+from . import claims, enforcement, graphs, lifecycle, naming, outcomes, payloads, requests, runs
+from .asking import Asked, answered
 from .failures import guard, observed
-from .lifecycle import begin, conclude, new_run
-from .responses import Answer
-from .runs import Handle, Run, RunInfo
+from .lifecycle import adopt, begin, conclude, new_run
+from .options import AdapterOptions
+from .runs import Handle, RunInfo
 from .streaming import StreamStats, chunk_text, event_text
 
 
 class RelayCallbackHandler(BaseCallbackHandler):
     """Records chains, model calls, tools and retrievers as one event tree.
 
-    Pass it wherever LangChain takes callbacks. It only observes: what it raises stays inside, what it sees it
-    does not change. It holds no state of its own, so one instance serves any number of concurrent runs,
-    threads and event loops, and can be copied and pickled. A second handler on the same run adds nothing.
+    Pass it wherever LangChain takes callbacks. It observes: what goes wrong in it stays inside, what it sees it
+    does not change. Where guardrails are registered it also asks them for each tool and model call that nothing
+    else has asked them for, and lets ``GuardrailRejected`` through. It holds no state of its own, so one instance
+    serves any number of concurrent runs, threads and event loops, and can be copied and pickled. A second handler
+    on the same run adds nothing.
+
+    Args:
+        options: see ``AdapterOptions``; of them it reads ``enforce_in_callbacks``.
 
     >>> from nemo_relay.integrations.langchain import RelayCallbackHandler
     >>> from langchain_core.runnables import RunnableLambda
@@ -36,6 +43,13 @@ class RelayCallbackHandler(BaseCallbackHandler):
     """
 
     run_inline = True  # in the caller's context and order, in synchronous and asynchronous programs alike
+    raise_error = True  # only what a guardrail says gets that far
+    options = AdapterOptions()
+
+    def __init__(self, options: AdapterOptions | None = None) -> None:
+        super().__init__()
+        if options is not None:
+            self.options = options
 
     # --- for adapters that stand on this one
 
@@ -113,7 +127,6 @@ class RelayCallbackHandler(BaseCallbackHandler):
         graphs.note_error(run, error)
         conclude(run, lambda: outcomes.raised(error), otherwise="error")
 
-    @observed
     def on_chat_model_start(
         self,
         serialized: dict[str, Any],
@@ -127,10 +140,9 @@ class RelayCallbackHandler(BaseCallbackHandler):
     ) -> None:
         """A chat model is asked; one run per conversation."""
         conversation = messages[0] if messages else []
-        asked = _Asked(run_id, parent_run_id, tags, metadata or {}, kwargs)
+        asked = Asked(run_id, parent_run_id, tags, metadata or {}, kwargs)
         self._start_model(serialized, asked, lambda: requests.chat_request(conversation, asked.params, asked.model))
 
-    @observed
     def on_llm_start(
         self,
         serialized: dict[str, Any],
@@ -144,34 +156,46 @@ class RelayCallbackHandler(BaseCallbackHandler):
     ) -> None:
         """A completion model is asked; one run per prompt."""
         prompt = prompts[0] if prompts else ""
-        asked = _Asked(run_id, parent_run_id, tags, metadata or {}, kwargs)
+        asked = Asked(run_id, parent_run_id, tags, metadata or {}, kwargs)
         self._start_model(serialized, asked, lambda: requests.text_request(prompt, asked.params, asked.model))
 
     def _start_model(
-        self, serialized: dict[str, Any] | None, asked: _Asked, request: Callable[[], requests.Request]
+        self, serialized: dict[str, Any] | None, asked: Asked, request: Callable[[], requests.Request]
     ) -> None:
         name = requests.provider_name(asked.params, asked.metadata, serialized, asked.name)
+        request = cache(request)
+        if self.options.enforce_in_callbacks:
+            enforcement.ask_for_model(name, lambda: request()[0], asked.run_id, asked.parent_run_id)
+        self.observe("on_chat_model_start", self._open_model, name, asked, request)
+
+    def _open_model(self, name: str, asked: Asked, request: Callable[[], requests.Request]) -> None:
         run = new_run(asked.run_id, asked.parent_run_id, "llm", name, self)
         run.stream = StreamStats(asked.model)
+        claim, is_call = claims.take("llm", run.key, name)
+        about = asked.described({**asked.metadata, **asked.batch})
+        if claim is not None and is_call:
+            adopt(asked.run_id, run, claim, about)
+            return
 
         def start(parent: Handle | None) -> Handle:
             content, flag = request()
-            about = {
-                **asked.metadata,
-                **asked.batch,
-                **graphs.attempt(run, asked.metadata, asked.tags or ()),
-                **flag,
-            }
+            again = graphs.again(run, claim) if claim is not None and not claim.pending else None
+            if again is None:
+                again = graphs.attempt(run, asked.metadata, asked.tags or ())
             return llm.call(
                 name,
                 LLMRequest({}, content),
                 handle=parent,
                 attributes=LLMAttributes(LLMAttributes.STREAMING) if asked.params.get("stream") else None,
-                metadata=naming.start_metadata(asked.run_id, asked.parent_run_id, "llm", asked.tags, about),
+                metadata=asked.described({**asked.metadata, **asked.batch, **again, **flag}),
                 model_name=asked.model,
             )
 
-        begin(asked.run_id, run, start)
+        if claim is not None and claim.pending:
+            if adopt(asked.run_id, run, claims.Claim("llm", name, None, late=start), about):
+                claim.waiting.append(run)
+            return
+        begin(asked.run_id, run, start, under=claim.handle if claim is not None else None)
 
     @observed
     def on_llm_new_token(self, token: Any, *, chunk: Any = None, run_id: UUID, **kwargs: Any) -> None:
@@ -198,7 +222,7 @@ class RelayCallbackHandler(BaseCallbackHandler):
         """A model answered."""
         run = runs.find_open(run_id)
         if run is not None:
-            conclude(run, lambda: _answered(run, outcomes.ok(None), response), otherwise="ok")
+            conclude(run, lambda: answered(run, outcomes.ok(None), response), otherwise="ok")
 
     @observed
     def on_llm_error(self, error: BaseException, *, run_id: UUID, **kwargs: Any) -> None:
@@ -208,9 +232,8 @@ class RelayCallbackHandler(BaseCallbackHandler):
             return
         graphs.note_error(run, error)
         response = kwargs.get("response")
-        conclude(run, lambda: _answered(run, outcomes.raised(error), response), otherwise="error")
+        conclude(run, lambda: answered(run, outcomes.raised(error), response), otherwise="error")
 
-    @observed
     def on_tool_start(
         self,
         serialized: dict[str, Any] | None,
@@ -225,21 +248,37 @@ class RelayCallbackHandler(BaseCallbackHandler):
     ) -> None:
         """A tool is called."""
         name = str((serialized or {}).get("name") or kwargs.get("name") or "tool")
+        call_id = str(kwargs["tool_call_id"]) if kwargs.get("tool_call_id") else None
+        given = inputs if inputs is not None else input_str
+        if self.options.enforce_in_callbacks:
+            enforcement.ask_for_tool(name, given, run_id, parent_run_id, call_id)
+        about = (tags, metadata or {})
+        self.observe("on_tool_start", self._open_tool, name, given, run_id, parent_run_id, call_id, about)
+
+    def _open_tool(
+        self,
+        name: str,
+        given: Any,
+        run_id: UUID,
+        parent_run_id: UUID | None,
+        call_id: str | None,
+        about: tuple[list[str] | None, dict[str, Any]],
+    ) -> None:
+        tags, metadata = about
         run = new_run(run_id, parent_run_id, "tool", name, self)
-        call_id = kwargs.get("tool_call_id")
+        above = parent_run_id.int if parent_run_id is not None else 0
+        claim, is_call = claims.take("tool", run.key, name, call_id, above)
+        if claim is not None and is_call:
+            adopt(run_id, run, claim, naming.start_metadata(run_id, parent_run_id, "tool", tags, metadata))
+            return
 
         def start(parent: Handle | None) -> Handle:
-            args, flag = payloads.shown(inputs if inputs is not None else input_str)
-            about = {**(metadata or {}), **flag}
-            return tools.call(
-                name,
-                args,
-                handle=parent,
-                metadata=naming.start_metadata(run_id, parent_run_id, "tool", tags, about),
-                tool_call_id=str(call_id) if call_id else None,
-            )
+            args, flag = payloads.shown(given)
+            again = graphs.again(run, claim) if claim is not None else {}
+            described = naming.start_metadata(run_id, parent_run_id, "tool", tags, {**metadata, **again, **flag})
+            return tools.call(name, args, handle=parent, metadata=described, tool_call_id=call_id)
 
-        begin(run_id, run, start)
+        begin(run_id, run, start, under=claim.handle if claim is not None else None)
 
     @observed
     def on_tool_end(self, output: Any, *, run_id: UUID, **kwargs: Any) -> None:
@@ -334,38 +373,3 @@ class RelayCallbackHandler(BaseCallbackHandler):
             scope.event(name, data=data, metadata=metadata)
         elif run.owner is self:
             lifecycle.mark(run, name, data, metadata)
-
-
-class _Asked:
-    """What a model callback says of the call, whichever kind of model it is."""
-
-    def __init__(
-        self,
-        run_id: UUID,
-        parent_run_id: UUID | None,
-        tags: list[str] | None,
-        metadata: dict[str, Any],
-        kwargs: dict[str, Any],
-    ) -> None:
-        self.run_id = run_id
-        self.parent_run_id = parent_run_id
-        self.tags = tags
-        self.metadata = metadata
-        self.params: dict[str, Any] = kwargs.get("invocation_params") or {}
-        self.name: str | None = kwargs.get("name")
-        self.model = requests.model_name(self.params, metadata)
-        self.batch = {"batch_size": kwargs["batch_size"]} if "batch_size" in kwargs else {}
-
-
-def _answered(run: Run, ending: outcomes.Ending, response: Any) -> outcomes.Ending:
-    """``ending`` with what the model said and how it streamed."""
-    stats = run.stream
-    answer = Answer(response if isinstance(response, LLMResult) else None, stats.model if stats is not None else None)
-    partial = stats.partial() if stats is not None else None
-    failure = ending.data if ending.outcome == "error" else None
-    ending.data = {**(answer.data() or partial or {}), **(failure or {})} or None
-    ending.annotated = answer.annotation()
-    ending.extra.update(answer.metadata())
-    if stats is not None:
-        ending.extra.update(stats.metadata())
-    return ending

@@ -11,6 +11,7 @@ from uuid import UUID
 from nemo_relay import LLMHandle, LLMRequest, ScopeType, ToolHandle, llm, scope, tools
 
 from . import failures, outcomes, runs
+from .claims import Claim
 from .outcomes import Ending
 from .payloads import DEGRADED
 from .runs import Handle, Run
@@ -23,11 +24,12 @@ def new_run(run_id: UUID, parent_run_id: UUID | None, kind: str, name: str, owne
     return Run(key=run_id.int, kind=kind, name=name, owner=owner, parent=runs.find(parent_run_id), place=runs.here())
 
 
-def begin(run_id: UUID, run: Run, start: Start | None) -> bool:
+def begin(run_id: UUID, run: Run, start: Start | None, *, under: Handle | None = None) -> bool:
     """Enter ``run`` and open its span with ``start(parent)``; ``None`` makes it transparent.
 
     A parent that the framework does not name, or that nobody recorded, is ``None`` to ``start``: the core
-    then takes the scope that is current where the framework was called.
+    then takes the scope that is current where the framework was called. ``under`` is a parent that is nearer
+    than the one the framework names.
 
     Returns:
         Whether it is this call that opened it; False when another handler did.
@@ -35,12 +37,23 @@ def begin(run_id: UUID, run: Run, start: Start | None) -> bool:
     end_orphans()
     if not runs.admit(run_id, run):
         return False
-    parent = run.parent.handle if run.parent is not None else None
+    parent = under or (run.parent.handle if run.parent is not None else None)
     # Hidden until its span is there: should both attempts fail, its children still find theirs above it.
     run.hidden, run.handle = True, parent
     if start is not None:
         run.handle = _started(run_id, run, parent, start)
         run.hidden = False
+    return True
+
+
+def adopt(run_id: UUID, run: Run, claim: Claim, about: dict[str, Any]) -> bool:
+    """Enter ``run``, which is the managed call ``claim``: its span is open, and not this run's to end."""
+    end_orphans()
+    if not runs.admit(run_id, run):
+        return False
+    above = run.parent.handle if run.parent is not None else None
+    run.hidden, run.claim, run.handle = True, claim, claim.handle or above
+    claim.about = about
     return True
 
 
@@ -87,6 +100,8 @@ def settle(run: Run, ending: Ending) -> None:
     if not runs.take(run):
         return
     parent = run.parent
+    if run.claim is not None:
+        _tell(run, run.claim, ending)
     if ending.unwound:
         _end_stranded(run, ending)
     try:
@@ -96,6 +111,13 @@ def settle(run: Run, ending: Ending) -> None:
         run.release()
         if parent is not None and parent.pending is not None and not parent.children:
             settle(parent, parent.pending)
+
+
+def _tell(run: Run, claim: Claim, ending: Ending) -> None:
+    claim.ending = ending
+    if claim.late is not None and claim.handle is None and not claim.refused:
+        # The model itself was never asked: a cache has answered.
+        _emit_end(claim.late(run.parent.handle if run.parent is not None else None), ending)
 
 
 def _end_stranded(run: Run, ending: Ending) -> None:

@@ -39,11 +39,12 @@ def _params(params: dict[str, Any]) -> dict[str, Any]:
     return {
         key: value
         for key, value in params.items()
-        if value is not None and key not in _MODEL_KEYS and not _is_private(key)
+        if value is not None and key not in _MODEL_KEYS and not private_parameter(key)
     }
 
 
-def _is_private(key: object) -> bool:
+def private_parameter(key: object) -> bool:
+    """Whether a parameter stays out of events: it carries a credential, or is none of the application's business."""
     return not isinstance(key, str) or key.startswith("_") or _SECRET.search(key) is not None
 
 

@@ -13,6 +13,13 @@ from .runs import Handle
 _NAME = "nemo_relay.integrations.langchain"
 
 
+def parent_run() -> int:
+    """The key of the framework's run whose body runs here; 0 outside of runs."""
+    config = var_child_runnable_config.get()
+    found = getattr(config.get("callbacks") if config else None, "parent_run_id", None)
+    return int(found.int) if found is not None else 0
+
+
 def current_scope() -> Handle | None:
     """The span of the node, tool or runnable whose body is running here; None outside of recorded runs.
 

@@ -73,7 +73,7 @@ class Answer:
             "tool_calls": [
                 {"id": str(call.get("id") or ""), "name": call["name"], "arguments": call["args"]} for call in calls
             ],
-            "finish_reason": _normal_finish(self.finish_reason, bool(calls)),
+            "finish_reason": normal_finish(self.finish_reason, bool(calls)),
             "usage": None if self.cached else self.usage,
         }
         return {name: member for name, member in members.items() if member}
@@ -88,7 +88,8 @@ class Answer:
         return {"relay.cache_hit": True} if self.cached else {}
 
 
-def _normal_finish(reason: str | None, calls: bool) -> Any:
+def normal_finish(reason: str | None, calls: bool) -> Any:
+    """The finish reason in the names that all providers share."""
     if reason is None:
         return "tool_use" if calls else None
     return _FINISH.get(reason.lower()) or {"unknown": reason}

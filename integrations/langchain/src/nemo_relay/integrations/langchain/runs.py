@@ -64,6 +64,8 @@ class Run:
     last_error: BaseException | None = None
     stream: StreamStats | None = None
     pending: Ending | None = None  # ended for the framework, but a child of it is still being torn down
+    step: tuple[int, list[str]] | None = None  # of a graph: its superstep, and the tasks in it so far
+    claim: Any = None  # the managed call that this run is: its span is the call's own
     tie: weakref.ref[UUID] | None = None
 
     def info(self) -> RunInfo:

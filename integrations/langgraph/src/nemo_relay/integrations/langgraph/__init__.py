@@ -10,18 +10,45 @@ except ImportError as error:
         "nemo_relay.integrations.langgraph needs langgraph: pip install 'nemo-relay[langgraph]'"
     ) from error
 
-from nemo_relay.integrations.langchain import callback_failures, current_scope
+from typing import TYPE_CHECKING, Any
 
+from nemo_relay.integrations.langchain import AdapterOptions, callback_failures, current_scope
+
+from .checkpoints import RelayCheckpointer
 from .handler import RelayCallbackHandler
+from .instrumenting import instrument, uninstrument
+from .propagation import propagate_headers
+from .tool_nodes import awrap_tool_call, create_tool_node, wrap_tool_call
 from .wrapping import configure_graph, wrap_graph
+
+if TYPE_CHECKING:
+    from nemo_relay.integrations.langchain import NemoRelayMiddleware, RelayMiddleware
 
 NemoRelayCallbackHandler = RelayCallbackHandler  # the published package's name for it
 
 __all__ = [
+    "AdapterOptions",
     "NemoRelayCallbackHandler",
+    "NemoRelayMiddleware",
     "RelayCallbackHandler",
+    "RelayCheckpointer",
+    "RelayMiddleware",
+    "awrap_tool_call",
     "callback_failures",
     "configure_graph",
+    "create_tool_node",
     "current_scope",
+    "instrument",
+    "propagate_headers",
+    "uninstrument",
     "wrap_graph",
+    "wrap_tool_call",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in ("NemoRelayMiddleware", "RelayMiddleware"):
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from nemo_relay.integrations import langchain
+
+    return getattr(langchain, name)  # needs LangChain's agents, which a program of plain graphs need not have

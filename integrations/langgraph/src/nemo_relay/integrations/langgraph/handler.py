@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from typing import Any
+from uuid import UUID
 
 from langgraph.callbacks import (
     GraphCallbackHandler,
@@ -12,9 +13,9 @@ from langgraph.callbacks import (
     GraphResumeEvent,
 )
 from nemo_relay.integrations import langchain
-from nemo_relay.integrations.langchain import RunInfo
+from nemo_relay.integrations.langchain import RunInfo, runs
 
-from . import pauses
+from . import pauses, supersteps
 
 _METADATA = {"integration": "langgraph"}
 
@@ -25,6 +26,40 @@ class RelayCallbackHandler(langchain.RelayCallbackHandler, GraphCallbackHandler)
     >>> from nemo_relay.integrations.langgraph import RelayCallbackHandler
     >>> config = {"callbacks": [RelayCallbackHandler()]}
     """
+
+    def on_chain_start(
+        self,
+        serialized: dict[str, Any] | None,
+        inputs: Any,
+        *,
+        run_id: UUID,
+        parent_run_id: UUID | None = None,
+        tags: list[str] | None = None,
+        metadata: dict[str, Any] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        """A graph, node or other runnable starts; with the first node of a superstep, the superstep."""
+        name = kwargs.get("name")
+        self.observe("superstep", supersteps.node_starts, self, name, parent_run_id, metadata, tags)
+        super().on_chain_start(
+            serialized,
+            inputs,
+            run_id=run_id,
+            parent_run_id=parent_run_id,
+            tags=tags,
+            metadata=metadata,
+            **kwargs,
+        )
+
+    def on_chain_end(self, outputs: Any, *, run_id: UUID, **kwargs: Any) -> None:
+        """A graph, node or other runnable returned."""
+        self.observe("superstep", supersteps.graph_ends, self, runs.find_open(run_id))
+        super().on_chain_end(outputs, run_id=run_id, **kwargs)
+
+    def on_chain_error(self, error: BaseException, *, run_id: UUID, **kwargs: Any) -> None:
+        """A graph, node or other runnable raised, was interrupted, cancelled or closed."""
+        self.observe("superstep", supersteps.graph_ends, self, runs.find_open(run_id))
+        super().on_chain_error(error, run_id=run_id, **kwargs)
 
     def on_interrupt(self, event: GraphInterruptEvent) -> None:
         """A graph paused: the mark ``Graph Interrupt`` on its span, which will end ``interrupted``."""

@@ -1,0 +1,253 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The LangGraph handler, and what only a deep agent tells: who delegates, what a human decided, which file."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+from uuid import UUID
+from weakref import WeakKeyDictionary
+
+from langchain_core.messages import BaseMessage, ToolMessage
+
+from nemo_relay.integrations import langgraph
+from nemo_relay.integrations.langchain import (
+    AdapterOptions,
+    claims,
+    enforcement,
+    failures,
+    lifecycle,
+    outcomes,
+    runs,
+)
+from nemo_relay.integrations.langchain import requests as model_requests
+from nemo_relay.integrations.langchain.naming import HIDDEN_TAG
+from nemo_relay.integrations.langchain.runs import Run
+
+from . import agents, decisions, files, requests, resumptions
+from .agents import TaskCall
+
+T = TypeVar("T")
+
+_REVIEWS = "deepagents"
+_NO_MESSAGES: list[BaseMessage] = []
+OWN_NODES: set[str] = set()  # the nodes that our own middleware adds to a graph
+
+# As long as the framework holds on to the run id, and no longer: a cancelled tool never tells that it ended.
+_tasks: WeakKeyDictionary[UUID, TaskCall] = WeakKeyDictionary()
+
+
+class NemoRelayDeepAgentsCallbackHandler(langgraph.RelayCallbackHandler):
+    """Records a deep agent: all that the LangGraph handler records, delegation, reviews and files.
+
+    Pass it in ``config["callbacks"]``; ``create_deep_agent`` of this package does it for you.
+
+    >>> from nemo_relay.integrations.deepagents import NemoRelayDeepAgentsCallbackHandler
+    >>> config = {"callbacks": [NemoRelayDeepAgentsCallbackHandler()]}
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        # The published handler takes, and ignores, any argument.
+        options = next((item for item in (*args, *kwargs.values()) if isinstance(item, AdapterOptions)), None)
+        super().__init__(options)
+
+    def on_chain_start(
+        self,
+        serialized: dict[str, Any] | None,
+        inputs: Any,
+        *,
+        run_id: UUID,
+        parent_run_id: UUID | None = None,
+        tags: list[str] | None = None,
+        metadata: dict[str, Any] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        """A graph, agent, node or other runnable starts."""
+        name, about, labels = kwargs.pop("name", None), metadata, tags
+        if agents.is_deep(metadata or {}):
+            given = (name, about or {}, labels or [])
+            make = lambda: _described(*given, parent_run_id, inputs, lcel="run_type" in kwargs)  # noqa: E731
+            name, about, labels = _attempt("on_chain_start", make, given)
+        super().on_chain_start(
+            serialized,
+            inputs,
+            run_id=run_id,
+            parent_run_id=parent_run_id,
+            tags=labels,
+            metadata=about,
+            name=name,
+            **kwargs,
+        )
+        self.observe("on_chain_start", decisions.node_starts, run_id, inputs, metadata or {})
+
+    def on_chain_end(self, outputs: Any, *, run_id: UUID, **kwargs: Any) -> None:
+        """A graph, agent, node or other runnable returned."""
+        self.observe("on_chain_end", decisions.run_ends, run_id, outputs)
+        super().on_chain_end(outputs, run_id=run_id, **kwargs)
+
+    def on_chain_error(self, error: BaseException, *, run_id: UUID, **kwargs: Any) -> None:
+        """A graph, agent, node or other runnable raised, was interrupted, cancelled or closed."""
+        self.observe("on_chain_error", decisions.run_fails, run_id, error)
+        super().on_chain_error(error, run_id=run_id, **kwargs)
+
+    def on_chat_model_start(
+        self,
+        serialized: dict[str, Any],
+        messages: list[list[BaseMessage]],
+        *,
+        run_id: UUID,
+        parent_run_id: UUID | None = None,
+        tags: list[str] | None = None,
+        metadata: dict[str, Any] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        """A chat model is asked; the guardrails decide again where middleware behind ours changed the request."""
+        unseen = _attempt("on_chat_model_start", lambda: requests.added(messages[0]), _NO_MESSAGES)
+        if unseen and self.options.enforce_in_callbacks:
+            _ask_again(serialized, messages[0], run_id, parent_run_id, metadata or {}, kwargs)
+        super().on_chat_model_start(
+            serialized,
+            messages,
+            run_id=run_id,
+            parent_run_id=parent_run_id,
+            tags=tags,
+            metadata=metadata,
+            **kwargs,
+        )
+        if unseen:
+            self.mark_once(run_id, "changed", "llm.request_changed", {"messages": self.view(unseen)})
+
+    def on_tool_start(
+        self,
+        serialized: dict[str, Any] | None,
+        input_str: str,
+        *,
+        run_id: UUID,
+        parent_run_id: UUID | None = None,
+        tags: list[str] | None = None,
+        metadata: dict[str, Any] | None = None,
+        inputs: dict[str, Any] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        """A tool is called."""
+        about = metadata
+        if agents.is_deep(metadata or {}):
+            name = str((serialized or {}).get("name"))
+            call_id = kwargs.get("tool_call_id")
+            make = lambda: _tool_metadata(run_id, name, inputs, call_id)  # noqa: E731
+            about = {**(metadata or {}), **_attempt("on_tool_start", make, {})}
+        super().on_tool_start(
+            serialized,
+            input_str,
+            run_id=run_id,
+            parent_run_id=parent_run_id,
+            tags=tags,
+            metadata=about,
+            inputs=inputs,
+            **kwargs,
+        )
+
+    def on_tool_end(self, output: Any, *, run_id: UUID, **kwargs: Any) -> None:
+        """A tool returned."""
+        run = runs.find_open(run_id)
+        nothing: dict[str, Any] = {}
+        extra = _attempt("on_tool_end", lambda: _file_ending(run, output), nothing)
+        if run is None or not extra:
+            super().on_tool_end(output, run_id=run_id, **kwargs)
+            return
+
+        def ending() -> outcomes.Ending:
+            made = outcomes.tool_returned(output)
+            made.extra.update(extra)
+            return made
+
+        self.observe("on_tool_end", lambda: lifecycle.conclude(run, ending, otherwise="ok"))
+
+    def mark_once(
+        self, run_id: UUID | None, key: object, name: str, data: Any, metadata: dict[str, Any] | None = None
+    ) -> None:
+        """A mark of the LangGraph handler; the ones about a review of tool calls say so."""
+        if not name.startswith("Graph "):
+            super().mark_once(run_id, key, name, data, metadata)
+            return
+        run = runs.find(run_id)
+        if run is None or not run.first((_REVIEWS, key)):
+            return  # another handler has been told, and has taken what was noted about it
+        if name == "Graph Interrupt":
+            shown = resumptions.pause(data)
+            if shown is not None:
+                about = resumptions.metadata_of("interrupt", name, metadata or {})
+                name, data, metadata = resumptions.INTERRUPT, shown, about
+        elif name == "Graph Resume":
+            found = resumptions.resume(name, key, data, metadata or {})
+            if found is not None:
+                decisions.graph_resumes(run, found)
+                return
+        super().mark_once(run_id, key, name, data, metadata)
+
+
+def _described(
+    name: str | None,
+    metadata: dict[str, Any],
+    tags: list[str],
+    parent_run_id: UUID | None,
+    inputs: Any,
+    *,
+    lcel: bool,
+) -> tuple[str | None, dict[str, Any], list[str]]:
+    call = _tasks.get(parent_run_id) if parent_run_id is not None else None
+    if agents.is_agent(name, metadata, tags, call, lcel=lcel):
+        about = {**metadata, **agents.described(name, metadata, call, inputs)}
+        return agents.span_name(name, metadata), about, tags
+    if name in OWN_NODES:
+        return name, metadata, [*tags, HIDDEN_TAG]
+    return name, metadata, tags
+
+
+def _ask_again(
+    serialized: Any,
+    messages: list[BaseMessage],
+    run_id: UUID,
+    parent_run_id: UUID | None,
+    metadata: dict[str, Any],
+    kwargs: dict[str, Any],
+) -> None:
+    """Let the guardrails decide about the request as it is sent; raises ``GuardrailRejected``."""
+    params = kwargs.get("invocation_params") or {}
+    find = lambda: model_requests.provider_name(params, metadata, serialized, kwargs.get("name"))  # noqa: E731
+    provider = _attempt("on_chat_model_start", find, "model")
+
+    def content() -> dict[str, Any]:
+        return model_requests.chat_request(messages, params, model_requests.model_name(params, metadata))[0]
+
+    with claims.announce(None):  # the managed call has been asked about, in the form it had further out
+        enforcement.ask_for_model(provider, content, run_id, parent_run_id)
+
+
+def _tool_metadata(run_id: UUID, name: str, inputs: Any, tool_call_id: Any) -> dict[str, Any]:
+    if name == agents.TASK:
+        _tasks[run_id] = call = agents.task_call(inputs, tool_call_id)
+        return {**agents.INTEGRATION, "subagent_type": call.subagent} if call.subagent else {}
+    known = agents.setup.get()
+    found = files.resource(name, inputs, known.backend if known is not None else None)
+    return {"resource": found} if found is not None else {}
+
+
+def _file_ending(run: Run | None, output: Any) -> dict[str, Any]:
+    if run is None or run.handle is None or not isinstance(output, ToolMessage):
+        return {}
+    told = run.claim.about if run.claim is not None else run.handle.metadata
+    about = (told or {}).get("resource")
+    if about is None:
+        return {}
+    extra: dict[str, Any] = {"error.code": "permission_denied"} if files.is_denied(run.name, output) else {}
+    size = files.read_bytes(run.name, output)
+    return {**extra, "resource": {**about, "bytes": size}} if size is not None else extra
+
+
+def _attempt(where: str, make: Callable[[], T], otherwise: T) -> T:
+    try:
+        return make()
+    except Exception as error:
+        failures.note(where, error)
+        return otherwise

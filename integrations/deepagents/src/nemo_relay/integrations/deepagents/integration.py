@@ -1,0 +1,105 @@
+# SPDX-License-Identifier: Apache-2.0
+"""From the arguments of ``create_deep_agent`` to an agent that is recorded and controlled on every path."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from inspect import signature
+from typing import Any, ParamSpec, TypeVar
+
+import deepagents
+from nemo_relay.integrations.langchain import AdapterOptions
+
+from . import configuration, general_purpose
+from .handler import NemoRelayDeepAgentsCallbackHandler
+from .middleware import NemoRelayDeepAgentsMiddleware
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+# One for all: the framework itself then sees that an agent inside an agent brings nothing new.
+_HANDLER = NemoRelayDeepAgentsCallbackHandler()
+
+
+def add_nemo_relay_integration(
+    kwargs: Mapping[str, Any] | None = None,
+    *,
+    instrument_subagents: bool = True,
+    options: AdapterOptions | None = None,
+    **overrides: Any,
+) -> dict[str, Any]:
+    """Arguments for ``deepagents.create_deep_agent`` that bring the adapter to the agent and its subagents.
+
+    Args:
+        kwargs: the arguments as they would be without the adapter. Nothing in them is changed.
+        instrument_subagents: reach the subagents too: the declared and forked ones and the general-purpose one
+            get the middleware, compiled ones the callback handler. Remote ones stay as they are.
+        options: what becomes of calls that a guardrail refuses; see ``AdapterOptions``.
+        **overrides: arguments that win over those in ``kwargs``.
+
+    Returns:
+        A new dictionary. Arguments that carry the adapter already come back as they are.
+
+    >>> from nemo_relay.integrations.langchain.testing import ScriptedChatModel
+    >>> arguments = add_nemo_relay_integration(model=ScriptedChatModel(script=["hello"]), name="helper")
+    >>> [middleware.name for middleware in arguments["middleware"]]
+    ['NemoRelayDeepAgentsMiddleware']
+    >>> [subagent["name"] for subagent in arguments["subagents"]]
+    ['general-purpose']
+    """
+    given = {**(kwargs or {}), **overrides}
+    for key in ("middleware", "subagents", "tools"):  # read more than once below
+        if isinstance(given.get(key), Iterator):
+            given[key] = list(given[key])
+    if _has_ours(given.get("middleware")):
+        return given
+    made = dict(given)
+    if instrument_subagents:
+        own = general_purpose.spec(given)
+        subagents = [*([own] if own is not None else []), *(given.get("subagents") or ())]
+        if subagents:
+            made["subagents"] = [_reached(spec, given, options) for spec in subagents]
+    ours = NemoRelayDeepAgentsMiddleware(options, **configuration.described(given))
+    made["middleware"] = [*(given.get("middleware") or ()), ours]
+    return made
+
+
+def _typed_like(original: Callable[P, R]) -> Callable[[Callable[..., Any]], Callable[P, R]]:
+    def same(function: Callable[..., Any]) -> Callable[P, R]:
+        function.__signature__ = signature(original)  # type: ignore[attr-defined]
+        return function
+
+    return same
+
+
+@_typed_like(deepagents.create_deep_agent)
+def create_deep_agent(*args: Any, **kwargs: Any) -> Any:
+    """``deepagents.create_deep_agent``, with the adapter on board: each run of the agent is recorded.
+
+    Takes the same arguments and returns the same type.
+
+    >>> from nemo_relay.integrations.deepagents import create_deep_agent
+    >>> from nemo_relay.integrations.langchain.testing import ScriptedChatModel
+    >>> agent = create_deep_agent(ScriptedChatModel(script=["hello"]), name="helper")
+    >>> agent.invoke({"messages": [("user", "hi")]})["messages"][-1].text
+    'hello'
+    """
+    given = signature(deepagents.create_deep_agent).bind(*args, **kwargs).arguments
+    agent = deepagents.create_deep_agent(**add_nemo_relay_integration(given))
+    return agent.with_config(callbacks=[_HANDLER])
+
+
+def _has_ours(middleware: Any) -> bool:
+    return any(isinstance(item, NemoRelayDeepAgentsMiddleware) for item in middleware or ())
+
+
+def _reached(spec: Mapping[str, Any], main: Mapping[str, Any], options: AdapterOptions | None) -> Any:
+    """The spec of a subagent with the adapter in it."""
+    if "graph_id" in spec or _has_ours(spec.get("middleware")):
+        return spec
+    if "runnable" in spec:
+        handler = _HANDLER if options is None else NemoRelayDeepAgentsCallbackHandler(options)
+        return {**spec, "runnable": spec["runnable"].with_config(callbacks=[handler])}
+    facts = configuration.described({"backend": main.get("backend"), **spec})
+    ours = NemoRelayDeepAgentsMiddleware(options, **facts)
+    return {**spec, "middleware": [*(spec.get("middleware") or ()), ours]}

@@ -1,0 +1,89 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A human decides about a tool call that a guardrail stopped: the question, the answers, and what they allow."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any
+
+from nemo_relay.errors import AlreadyRegistered, GuardrailRejected
+from nemo_relay.runtime_registrations import (
+    RuntimeRegistrationKind,
+    register_conditional_middleware_guardrail,
+)
+
+DECISIONS = ["approve", "edit", "reject", "respond"]
+_TOOL_GUARDRAIL = RuntimeRegistrationKind.TOOL_CONDITIONAL_EXECUTION_GUARDRAIL
+
+# The guardrails that a human has overruled for the call that runs here.
+_overruled: ContextVar[frozenset[str]] = ContextVar("nemo_relay_langchain_overruled", default=frozenset())
+
+
+class CannotPause(Exception):
+    """There is no run that could wait for a human."""
+
+
+def question(refusal: GuardrailRejected, name: str, args: Any) -> dict[str, Any]:
+    """The payload of the interrupt, in the shape of LangChain's human-in-the-loop middleware."""
+    asked = {"name": name, "args": args, "description": f"{refusal.guardrail}: {refusal.reason}"}
+    return {
+        "action_requests": [asked],
+        "review_configs": [{"action_name": name, "allowed_decisions": list(DECISIONS)}],
+    }
+
+
+def ask(refusal: GuardrailRejected, name: str, args: Any) -> dict[str, Any]:
+    """Pause the run for a human; when it is resumed, the decision.
+
+    Raises:
+        GraphInterrupt: the run pauses here.
+        CannotPause: the call is not made by a node of a graph.
+        ValueError: the answer is no decision.
+    """
+    try:
+        from langgraph.types import interrupt
+
+        answer = interrupt(question(refusal, name, args))
+    except (ImportError, KeyError, RuntimeError) as error:  # no graph around: nobody could ever answer
+        raise CannotPause from error
+    decisions = answer.get("decisions") if isinstance(answer, dict) else None
+    decision = decisions[0] if isinstance(decisions, list) and len(decisions) == 1 else answer
+    if not isinstance(decision, dict) or decision.get("type") not in DECISIONS:
+        raise ValueError(
+            f"the answer to the review of {name!r} must be {{'decisions': [{{'type': 'approve' | 'edit' | 'reject' |"
+            f" 'respond', ...}}]}}, got {answer!r}"
+        )
+    return decision
+
+
+@contextmanager
+def overruling(guardrails: frozenset[str]) -> Iterator[None]:
+    """Let the call inside the block pass these guardrails: a human approved it."""
+    for name in guardrails:
+        try:
+            register_conditional_middleware_guardrail(
+                f"nemo_relay.integrations.langchain.approved:{name}", {_TOOL_GUARDRAIL}, name, _is_overruled
+            )
+        except AlreadyRegistered:
+            continue
+    token = _overruled.set(guardrails)
+    try:
+        yield
+    finally:
+        _overruled.reset(token)
+
+
+@contextmanager
+def nothing_overruled() -> Iterator[None]:
+    """What runs inside an approved call was not approved with it."""
+    token = _overruled.set(frozenset())
+    try:
+        yield
+    finally:
+        _overruled.reset(token)
+
+
+def _is_overruled(_kinds: object, name: str) -> str | None:
+    return "approved by a human" if name in _overruled.get() else None

@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A model call as the callbacks tell of it: what was asked, and what came back."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from langchain_core.outputs import LLMResult
+
+from . import naming, outcomes, requests
+from .responses import Answer
+from .runs import Run
+
+
+class Asked:
+    """What a model callback says of the call, whichever kind of model it is."""
+
+    def __init__(
+        self,
+        run_id: UUID,
+        parent_run_id: UUID | None,
+        tags: list[str] | None,
+        metadata: dict[str, Any],
+        kwargs: dict[str, Any],
+    ) -> None:
+        self.run_id = run_id
+        self.parent_run_id = parent_run_id
+        self.tags = tags
+        self.metadata = metadata
+        self.params: dict[str, Any] = kwargs.get("invocation_params") or {}
+        self.name: str | None = kwargs.get("name")
+        self.model = requests.model_name(self.params, metadata)
+        self.batch = {"batch_size": kwargs["batch_size"]} if "batch_size" in kwargs else {}
+
+    def described(self, about: dict[str, Any]) -> dict[str, Any]:
+        """The start metadata of the call."""
+        return naming.start_metadata(self.run_id, self.parent_run_id, "llm", self.tags, about)
+
+
+def answered(run: Run, ending: outcomes.Ending, response: Any) -> outcomes.Ending:
+    """``ending`` with what the model said and how it streamed."""
+    stats = run.stream
+    answer = Answer(response if isinstance(response, LLMResult) else None, stats.model if stats is not None else None)
+    partial = stats.partial() if stats is not None else None
+    failure = ending.data if ending.outcome == "error" else None
+    ending.data = {**(answer.data() or partial or {}), **(failure or {})} or None
+    ending.annotated = answer.annotation()
+    ending.extra.update(answer.metadata())
+    if stats is not None:
+        ending.extra.update(stats.metadata())
+    return ending

@@ -1,0 +1,188 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A model call of an agent as a managed call: guardrails, intercepts and one event around the framework's own doing."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any, NamedTuple
+
+from langchain_core.messages import AIMessage
+
+from langchain.agents.middleware import ExtendedModelResponse, ModelResponse
+from nemo_relay import LLMHandle, LLMRequest, llm
+from nemo_relay.errors import GuardrailRejected
+from nemo_relay.runtime_registrations import RuntimeRegistrationKind, list_runtime_registrations
+
+from . import claims, invocations, outcomes, refusals, substitutes
+from .alignment import copied, says_the_same
+from .claims import Claim
+from .edits import UnsupportedEdit
+from .model_wrapping import wrap_chat_model
+from .models import about_model, will_stream
+from .options import AdapterOptions
+from .request_changes import all_messages, applied
+from .request_view import LangChainCodec, request_view
+from .response_view import ResponseCodec, answer_view
+from .runs import Handle
+
+_STREAM_INTERCEPTS = {RuntimeRegistrationKind.LLM_STREAM_EXECUTION_INTERCEPT}
+CODEC, RESPONSE_CODEC = LangChainCodec(), ResponseCodec()
+
+
+class Produced(NamedTuple):
+    """What the framework returned, and what intercepts and observers got to see of it."""
+
+    shown: dict[str, Any]
+    before: dict[str, Any]
+    original: Any
+
+
+class ManagedModelCall:
+    """One model call of an agent on its way through the runtime.
+
+    Args:
+        request: LangChain's ``ModelRequest``.
+        options: what becomes of refusals and of edits that cannot be carried out.
+    """
+
+    def __init__(self, request: Any, options: AdapterOptions) -> None:
+        self._request = request
+        self._options = options
+        self._parent = invocations.parent()
+        self._about = about_model(request.model)
+        self._view = request_view(
+            request.model,
+            self._about.name,
+            all_messages(request),
+            request.tools,
+            request.tool_choice,
+            request.response_format,
+            request.model_settings,
+        )
+        self._produced: list[Produced] = []
+        self._failure: dict[str, Any] = {}
+        self._entered = False
+
+    def run(self, handler: Callable[[Any], Any]) -> Any:
+        """Call ``handler(request)`` as a managed call; returns what the agent is to get."""
+        try:
+            if self._is_for_streams(async_api=False):
+                return handler(self._request.override(model=wrap_chat_model(self._request.model, self._options)))
+            answer = llm.execute_sync(
+                self._about.provider,
+                LLMRequest({}, self._view),
+                lambda request: self._body(handler, request),
+                **self._keywords(),
+            )
+        except GuardrailRejected as refusal:
+            return self._refused(refusal)
+        return self._settled(answer)
+
+    async def arun(self, handler: Callable[[Any], Awaitable[Any]]) -> Any:
+        """The same for an asynchronous agent."""
+        try:
+            if self._is_for_streams(async_api=True):
+                return await handler(self._request.override(model=wrap_chat_model(self._request.model, self._options)))
+            answer = await llm.execute(
+                self._about.provider,
+                LLMRequest({}, self._view),
+                lambda request: self._abody(handler, request),
+                **self._keywords(),
+            )
+        except GuardrailRejected as refusal:
+            return self._refused(refusal)
+        return self._settled(answer)
+
+    def _is_for_streams(self, *, async_api: bool) -> bool:
+        """Whether the answer is streamed, and an intercept wants to see its chunks: the model then manages the call."""
+        return bool(list_runtime_registrations(_STREAM_INTERCEPTS)) and will_stream(
+            self._request.model, self._request.model_settings, async_api=async_api
+        )
+
+    def _keywords(self) -> dict[str, Any]:
+        return {
+            "handle": self._parent,
+            "data": self._failure,
+            "metadata": invocations.metadata("llm", self._about.metadata),
+            "model_name": self._about.name,
+            "codec": CODEC,
+            "response_codec": RESPONSE_CODEC,
+        }
+
+    def _body(self, handler: Callable[[Any], Any], request: LLMRequest) -> Any:
+        self._entered = True
+        changed = applied(self._request, self._view, request.content, request.headers, self._options)
+        span, claim = self._enter()
+        with claims.announce(claim):
+            try:
+                response = handler(changed)
+            except BaseException as error:
+                self._raised(span, claim, error)
+                raise
+        return self._returned(span, claim, response)
+
+    async def _abody(self, handler: Callable[[Any], Awaitable[Any]], request: LLMRequest) -> Any:
+        self._entered = True
+        changed = applied(self._request, self._view, request.content, request.headers, self._options)
+        span, claim = self._enter()
+        with claims.announce(claim):
+            try:
+                response = await handler(changed)
+            except BaseException as error:
+                self._raised(span, claim, error)
+                raise
+        return self._returned(span, claim, response)
+
+    def _enter(self) -> tuple[Handle | None, Claim]:
+        handle = invocations.inner_handle()
+        return invocations.own_handle(LLMHandle), Claim("llm", self._about.provider, handle)
+
+    def _raised(self, span: Handle | None, claim: Claim, error: BaseException) -> None:
+        invocations.describe_end(span, claim, outcomes.raised(error), self._failure)
+
+    def _returned(self, span: Handle | None, claim: Claim, response: Any) -> Any:
+        invocations.describe_end(span, claim, outcomes.ok(None))
+        plain = response.model_response if isinstance(response, ExtendedModelResponse) else response
+        messages = plain.result if isinstance(plain, ModelResponse) else [plain]
+        shown = answer_view(messages, getattr(plain, "structured_response", None), self._about.name)
+        if claim.ending is not None and claim.ending.extra.get("relay.cache_hit"):
+            shown["usage"] = None
+        self._produced.append(Produced(shown, copied(shown), response))
+        return shown
+
+    def _refused(self, refusal: GuardrailRejected) -> Any:
+        if self._entered or refusal.kind != "llm":
+            raise refusal
+        refusals.announce(refusal, self._parent, None, None)
+        if self._options.on_llm_rejection == "raise":
+            raise refusal
+        about = {"finish_reason": "content_filter", "relay.guardrail": refusal.guardrail}
+        # A message without tool calls ends the agent's run.
+        return ModelResponse(result=[AIMessage(content=str(refusal.reason), response_metadata=about)])
+
+    def _settled(self, answer: Any) -> Any:
+        """The very object that the framework returned, unless an intercept put something else in its place."""
+        for produced in reversed(self._produced):
+            if answer is produced.shown or says_the_same(answer, produced.before):
+                if says_the_same(answer, produced.before):
+                    return produced.original
+                return _edited(produced, answer)
+        if self._produced and isinstance(answer, dict) and answer.keys() == self._produced[-1].before.keys():
+            return _edited(self._produced[-1], answer)
+        if isinstance(answer, (ModelResponse, ExtendedModelResponse)):
+            return answer
+        structured = None
+        if isinstance(answer, dict):
+            structured = (answer.get(substitutes.ENVELOPE) or {}).get("structured_response")
+        return ModelResponse(result=substitutes.messages(answer), structured_response=structured)
+
+
+def _edited(produced: Produced, answer: dict[str, Any]) -> Any:
+    original = produced.original
+    plain = original.model_response if isinstance(original, ExtendedModelResponse) else original
+    if not isinstance(plain, ModelResponse):
+        return substitutes.edited_answer([plain], produced.before, answer)[0]
+    if plain.structured_response is not None:
+        raise UnsupportedEdit("response", "the agent has read its structured response already; return one of your own")
+    messages = substitutes.edited_answer(plain.result, produced.before, answer)
+    return ModelResponse(result=messages, structured_response=None)

@@ -1,0 +1,36 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Supersteps of a graph as marks, told from the steps of its nodes."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from nemo_relay.integrations.langchain import lifecycle, runs
+from nemo_relay.integrations.langchain.runs import Run
+
+_METADATA = {"integration": "langgraph"}
+
+
+def node_starts(owner: object, name: str | None, parent_run_id: UUID | None, metadata: Any, tags: Any) -> None:
+    """A run starts; if it is the first node of its step, the step starts, and the one before is over."""
+    graph = runs.find_open(parent_run_id)
+    step = (metadata or {}).get("langgraph_step")
+    if graph is None or graph.owner is not owner or step is None:
+        return
+    if not any(tag.startswith("graph:step:") for tag in tags or ()):
+        return
+    if graph.step is None or graph.step[0] != step:
+        graph_ends(owner, graph)
+        graph.step = (step, [])
+        lifecycle.mark(graph, "Superstep Start", {"step": step}, _METADATA)
+    graph.step[1].append(str(name))
+
+
+def graph_ends(owner: object, graph: Run | None) -> None:
+    """The step that was running is over: how many tasks it had, and which."""
+    if graph is None or graph.step is None or graph.owner is not owner:
+        return
+    step, tasks = graph.step
+    graph.step = None
+    lifecycle.mark(graph, "Superstep End", {"step": step, "task_count": len(tasks), "tasks": tasks}, _METADATA)

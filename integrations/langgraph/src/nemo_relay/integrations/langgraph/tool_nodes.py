@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Tool nodes whose tool calls are managed calls."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
+
+from langchain_core.messages import ToolMessage
+
+from langgraph.prebuilt import ToolNode
+from langgraph.prebuilt.tool_node import ToolCallRequest
+from langgraph.types import Command
+from nemo_relay.integrations.langchain import AdapterOptions
+from nemo_relay.integrations.langchain.tool_node import atool_call, tool_call
+
+_DEFAULTS = AdapterOptions()
+_OURS = ("wrap_tool_call", "awrap_tool_call")
+
+
+def wrap_tool_call(
+    request: ToolCallRequest, execute: Callable[[ToolCallRequest], ToolMessage | Command[Any]]
+) -> ToolMessage | Command[Any]:
+    """Run one tool call as a managed call; pass it to ``ToolNode(wrap_tool_call=...)``.
+
+    Args:
+        request: LangGraph's request.
+        execute: runs it.
+
+    Returns:
+        What ``execute`` returned, the very same object unless an intercept changed it; for a call that a guardrail
+        refused a tool message with status ``error``.
+    """
+    found: ToolMessage | Command[Any] = tool_call(request, execute, _DEFAULTS)
+    return found
+
+
+async def awrap_tool_call(
+    request: ToolCallRequest, execute: Callable[[ToolCallRequest], Awaitable[ToolMessage | Command[Any]]]
+) -> ToolMessage | Command[Any]:
+    """The asynchronous twin; pass it to ``ToolNode(awrap_tool_call=...)``."""
+    found: ToolMessage | Command[Any] = await atool_call(request, execute, _DEFAULTS)
+    return found
+
+
+def create_tool_node(
+    tools: Sequence[Any], *, options: AdapterOptions | None = None, **tool_node_kwargs: Any
+) -> ToolNode:
+    """A ``ToolNode`` whose tool calls are managed calls. Its error handling is LangGraph's own.
+
+    Args:
+        tools: tools, or functions to make tools of.
+        options: see ``AdapterOptions``.
+        **tool_node_kwargs: the other arguments of ``ToolNode``.
+
+    Raises:
+        ValueError: ``wrap_tool_call`` or ``awrap_tool_call`` was given: those are ours here.
+
+    >>> from nemo_relay.integrations.langgraph import create_tool_node
+    >>> def add(a: int, b: int) -> int:
+    ...     "Add."
+    ...     return a + b
+    >>> sorted(create_tool_node([add]).tools_by_name)
+    ['add']
+    """
+    given = [name for name in _OURS if name in tool_node_kwargs]
+    if given:
+        raise ValueError(
+            f"create_tool_node sets {' and '.join(given)} itself; make a ToolNode with a wrapper of your own that calls"
+            " nemo_relay.integrations.langgraph.wrap_tool_call"
+        )
+    chosen = options or _DEFAULTS
+
+    def wrap(request: Any, execute: Any) -> Any:
+        return tool_call(request, execute, chosen)
+
+    async def awrap(request: Any, execute: Any) -> Any:
+        return await atool_call(request, execute, chosen)
+
+    return ToolNode(tools, wrap_tool_call=wrap, awrap_tool_call=awrap, **tool_node_kwargs)
