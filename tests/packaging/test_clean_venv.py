@@ -7,6 +7,7 @@ A dependency that the metadata forgets, or a file left out of a wheel, fails her
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -21,8 +22,13 @@ PROGRAMS = Path(__file__).parent / "programs"
 
 IMPORT_ALL = """
 import importlib, json, sys
+optional = set(json.loads(sys.argv[2]))
 for name in json.loads(sys.argv[1]):
-    importlib.import_module(name)
+    try:
+        importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        if error.name.partition(".")[0] not in optional:
+            raise
 """
 INSTALLED = """
 import importlib.metadata as m, json
@@ -49,10 +55,17 @@ def module_names(dist: Distribution) -> list[str]:
     return [name for name in names if name not in excepted and not name.endswith(".__main__")]
 
 
+def optional_packages(dist: Distribution) -> list[str]:
+    """What the extras of a distribution bring, by the name it is imported under."""
+    extras = read_toml(dist.path / "pyproject.toml")["project"].get("optional-dependencies", {})
+    wanted = [requirement for requirements in extras.values() for requirement in requirements]
+    return [re.split(r"[^A-Za-z0-9_-]", requirement)[0].replace("-", "_") for requirement in wanted]
+
+
 def test_every_module_imports_in_a_venv_of_its_own(dist: Distribution, clean_venv: Callable[[], Any]) -> None:
     venv = clean_venv()
     venv.install(f"{dist.name}=={dist.version}")
-    venv.execute(IMPORT_ALL, json.dumps(module_names(dist)))
+    venv.execute(IMPORT_ALL, json.dumps(module_names(dist)), json.dumps(optional_packages(dist)))
 
 
 def test_the_core_alone_records_a_run(clean_venv: Callable[[], Any]) -> None:

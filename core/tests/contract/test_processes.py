@@ -151,6 +151,7 @@ def test_a_fork_in_the_middle_of_a_burst(tmp_path: Path) -> None:
     code = HEAD + FORK
     done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, timeout=50)
     assert done.returncode == 0, done.stderr
+    assert len(done.stdout.splitlines()) == 2, done.stdout + done.stderr
     child, parent = done.stdout.splitlines()
     told = ["child", "tool", "inside", "tool", "model", "model", "child"]
     assert child == str(told).replace("'", '"'), "the child tells its own story, and nothing of its parent's queue"

@@ -3,14 +3,17 @@
 
 from __future__ import annotations
 
+import threading
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
 
-from nemo_relay.errors import AlreadyRegistered, GuardrailRejected
+from nemo_relay.errors import GuardrailRejected
 from nemo_relay.runtime_registrations import (
     RuntimeRegistrationKind,
+    deregister_conditional_middleware_guardrail,
     register_conditional_middleware_guardrail,
 )
 
@@ -61,18 +64,39 @@ def ask(refusal: GuardrailRejected, name: str, args: Any) -> dict[str, Any]:
 @contextmanager
 def overruling(guardrails: frozenset[str]) -> Iterator[None]:
     """Let the call inside the block pass these guardrails: a human approved it."""
-    for name in guardrails:
-        try:
-            register_conditional_middleware_guardrail(
-                f"nemo_relay.integrations.langchain.approved:{name}", {_TOOL_GUARDRAIL}, name, _is_overruled
-            )
-        except AlreadyRegistered:
-            continue
+    _open_gates(guardrails)
     token = _overruled.set(guardrails)
     try:
         yield
     finally:
         _overruled.reset(token)
+        _close_gates(guardrails)
+
+
+# How many approved calls need the gate of a guardrail; a gate that stayed would slow every later call of the process.
+_in_use: Counter[str] = Counter()
+_lock = threading.Lock()
+
+
+def _open_gates(guardrails: frozenset[str]) -> None:
+    with _lock:
+        for name in guardrails:
+            if not _in_use[name]:
+                register_conditional_middleware_guardrail(_gate(name), {_TOOL_GUARDRAIL}, name, _is_overruled)
+            _in_use[name] += 1
+
+
+def _close_gates(guardrails: frozenset[str]) -> None:
+    with _lock:
+        for name in guardrails:
+            _in_use[name] -= 1
+            if not _in_use[name]:
+                deregister_conditional_middleware_guardrail(_gate(name))
+                del _in_use[name]
+
+
+def _gate(guardrail: str) -> str:
+    return f"nemo_relay.integrations.langchain.approved:{guardrail}"
 
 
 @contextmanager
