@@ -7,7 +7,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
 ARGS ?=
-MARKED := backends or fuzz or hosts or slow_install
+MARKED := backends or hosts or slow_install
 
 find-python = for p in python3.11 python3.12 python3.13 python3.14 python3 python; do \
   $$p -c 'import sys; sys.version_info < (3, 11) and sys.exit(1); print(sys.executable)' 2>/dev/null && break; done
@@ -71,6 +71,10 @@ fix: $(READY) ## Format, and mend what ruff can mend
 .PHONY: test-marked
 test-marked: $(READY) ## Run the tests that `make test` leaves out: they install hosts and back ends, or take long
 	$(VENV)/python -m pytest -m "$(MARKED)" $(ARGS) || { code=$$?; [ $$code = 5 ] || exit $$code; }
+
+.PHONY: test-fuzz
+test-fuzz: $(READY) ## Run the long random searches; they are no gate, what they find becomes a test
+	$(VENV)/python -m pytest -m fuzz $(ARGS)
 
 test-3.%: .build/python3.%/.ready ## Run the test suite on another Python, in a venv of its own
 	.build/python3.$*/bin/python -m pytest $(ARGS)
