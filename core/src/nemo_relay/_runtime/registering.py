@@ -28,6 +28,9 @@ def entry(name: Any, priority: Any, fn: Any, *, break_chain: Any = False, family
         raise OverflowError("out of range integral type conversion attempted")
     expect(break_chain, bool)
     encoding.load()  # not with the first event, in the middle of somebody's work
+    # Nor by the dispatcher's thread: a fork in the middle of its import would leave the child a lock that nobody holds.
+    from nemo_relay._runtime import wire as _wire  # noqa: F401
+
     made = Entry(name, priority, fn, break_chain=break_chain)
     made.is_async = is_async_callable(fn)
     made.loop = running_loop()
