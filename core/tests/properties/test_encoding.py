@@ -34,6 +34,7 @@ from nemo_relay import (
     scope,
     tools,
 )
+from nemo_relay._runtime import encoding
 from nemo_relay._runtime.encoding import encode
 from nemo_relay.testing import capture_events
 
@@ -388,6 +389,61 @@ def test_a_long_foreign_sequence_is_not_read_to_its_end() -> None:
 
     assert b"Table" in encode(Table())
     assert Table.read == 0
+
+
+class Hydra:
+    """Every look at it shows two more."""
+
+    looks = 0
+
+    def __len__(self) -> int:
+        return 2
+
+    def __iter__(self) -> Iterator[Any]:
+        Hydra.looks += 1
+        yield Hydra()
+        yield Hydra()
+
+
+def test_a_container_without_end_is_left_after_a_while() -> None:
+    shown = encode({"hydra": Hydra(), 3: [Hydra()], "sane": "kept"})
+    assert b"$truncated" in shown
+    assert 0 < Hydra.looks <= 2 * encoding.MAX_NODES
+    assert encode({"sane": Hydra()}).startswith(b'{"sane":[')
+
+
+def shared(depth: int, leaf: Any) -> Any:
+    """2 ** depth leaves in depth lists."""
+    made = [leaf]
+    for _ in range(depth):
+        made = [made, made]
+    return made
+
+
+@pytest.mark.parametrize("leaf", [{(1, 2): "an odd key"}, "\ud800"])
+def test_what_is_shared_many_times_is_not_written_out_without_end(leaf: Any) -> None:
+    assert b"$truncated" in encode({"first": leaf, "rest": shared(50, leaf)})
+
+
+def test_records_keep_their_fields_around_one_that_has_no_form() -> None:
+    value = Record("outer", {1: Record("inner", object())})
+    shown = read(encode(value))
+    assert shown["value"]["1"]["name"] == "inner"
+    assert shown["value"]["1"]["value"]["$type"] == "object"
+
+
+def test_a_long_repr_is_not_made() -> None:
+    class Broken(dict[str, Any]):
+        def items(self) -> Any:
+            raise RuntimeError("not now")
+
+        def __repr__(self) -> str:
+            raise AssertionError("asked for a repr of all items")
+
+    assert read(encode({"a": "\ud800", "b": Broken(a=1)}))["b"] == {
+        "$type": "test_a_long_repr_is_not_made.<locals>.Broken",
+        "repr": "<test_a_long_repr_is_not_made.<locals>.Broken>",
+    }
 
 
 def test_secrets_keep_their_mask() -> None:

@@ -142,3 +142,16 @@ def _until(condition: Any) -> None:
     while not condition():
         assert time.monotonic() < deadline, "waited ten seconds"
         time.sleep(0.005)
+
+
+def test_ids_can_follow_from_what_was_asked(send: Any) -> None:
+    def ids(seeds: list[int], **options: Any) -> dict[int, str]:
+        with ScriptedProvider(lambda body: "x", **options) as provider:
+            return {seed: json.loads(send(provider, CHAT, {**ASK, "seed": seed})[2])["id"] for seed in seeds}
+
+    assert ids([1, 2]) != ids([2, 1])
+    by_content = ids([1, 2], numbering="content")
+    assert by_content == ids([2, 1], numbering="content")
+    assert by_content[1] != by_content[2]
+    with pytest.raises(ValueError, match="numbering is 'arrival' or 'content', got 'time'"):
+        ScriptedProvider([], numbering="time")

@@ -4,6 +4,9 @@
 msgspec encodes nearly everything in one pass (dicts, dataclasses, datetimes, enums, UUIDs, sets; NaN becomes null,
 bytes base64). Only a value that it refuses (a cycle, a key that is no string, an integer beyond 64 bits, a lone
 surrogate) is walked in Python first. Secrets keep their mask: pydantic's and similar types print themselves masked.
+
+A walk has a budget. Containers of unknown types are somebody's code: they may have no end, or hand out new objects on
+every question, and the application waits while we look.
 """
 
 from __future__ import annotations
@@ -17,6 +20,8 @@ NULL = b"null"
 MAX_DEPTH = 64
 MAX_REPR = 200
 MAX_ITEMS = 10_000  # of a foreign sequence, which may well be a table of a database
+MAX_NODES = 250_000  # of one walk: some tenths of a second
+FOREIGN = 20  # nodes that a value of an unknown type counts for: it is asked many questions
 
 
 def load() -> None:
@@ -58,11 +63,16 @@ def decode(text: Any) -> Any:
 
 def _repr(value: object) -> dict[str, Any]:
     try:
-        text = repr(value)
+        text = f"<{type(value).__qualname__}>" if _prints_its_items(value) else repr(value)
     except Exception as error:  # a broken __repr__ is the application's, not ours
         text = f"<unprintable: {type(error).__name__}>"
     # An address differs from run to run and tells nobody anything.
     return {"$type": _text(type(value).__qualname__), "repr": _text(re.sub(r" at 0x[0-9a-fA-F]+", "", text)[:MAX_REPR])}
+
+
+def _prints_its_items(value: object) -> bool:
+    """Such a repr grows with all that hangs on the value, and is cut to a line afterwards."""
+    return isinstance(value, (dict, list, tuple, set, frozenset)) or hasattr(type(value), "__dataclass_fields__")
 
 
 def _text(value: str) -> str:
@@ -70,17 +80,8 @@ def _text(value: str) -> str:
     return str.encode(value, "utf-8", "replace").decode()
 
 
-def _model(value: Any) -> Any:
-    for mode in ({"mode": "json"}, {}):
-        try:
-            return value.model_dump(**mode)
-        except Exception:
-            continue
-    return _repr(value)
-
-
 def _foreign(value: Any) -> Any:
-    """One step towards JSON for a type that msgspec does not know; msgspec encodes what comes back."""
+    """One step towards JSON for a type that msgspec does not know."""
     if type(value).__module__ == "unittest.mock":  # it records every question asked of it; its repr is free
         return _repr(value)
     for builtin in (str, int, float):
@@ -95,7 +96,7 @@ def _foreign(value: Any) -> Any:
     # Asked of the type: an object that has every attribute (a mock, a remote proxy) is none of these.
     kind = type(value)
     if callable(getattr(kind, "model_dump", None)):
-        return _model(value)
+        return value.model_dump()
     if callable(getattr(kind, "get_secret_value", None)):
         return "**********"
     if isinstance(value, complex):
@@ -109,11 +110,23 @@ def _foreign(value: Any) -> Any:
     return _repr(value)
 
 
-def _hook(value: Any) -> Any:
+def _step(value: Any) -> Any:
     try:
         return _foreign(value)
     except Exception:
         return _repr(value)
+
+
+def _hook(value: Any) -> Any:
+    """What msgspec encodes in place of ``value``, a type it does not know."""
+    if callable(getattr(type(value), "model_dump", None)):
+        try:
+            return value.model_dump(mode="json")
+        except Exception:  # something in it that pydantic cannot say
+            return plain(value)
+    step = _step(value)
+    # What a foreign container holds is not left to msgspec: it would follow an endless one until the stack is used up.
+    return plain(step) if type(step) in (dict, list) else step
 
 
 def encode(value: Any) -> bytes:
@@ -146,38 +159,74 @@ def _key(key: Any) -> str:
     if isinstance(key, str):
         return _text(key)
     if isinstance(key, (int, float, bool)) or key is None:
-        return str(plain(key))
+        return str(_scalar(key))
     text: str = _repr(key)["repr"]
     return text
 
 
-def plain(value: Any, _path: tuple[int, ...] = ()) -> Any:
+def plain(value: Any) -> Any:
     """``value`` rebuilt from JSON types alone: cycles, depth and odd scalars replaced by a note of what they were."""
-    try:
-        return _plain(value, _path)
-    except Exception:  # a container whose own methods raise: what is beside it still counts
-        return _repr(value)
+    return _Walk().plain(value, ())
 
 
-def _plain(value: Any, _path: tuple[int, ...]) -> Any:
-    if value is None or isinstance(value, bool):
-        return value
+class _Walk:
+    """One walk over a value, with what is left of its budget."""
+
+    __slots__ = ("left",)
+
+    def __init__(self) -> None:
+        self.left = MAX_NODES
+
+    def plain(self, value: Any, path: tuple[int, ...]) -> Any:
+        """``value`` from JSON types alone; ``path`` holds the identities of the containers around it."""
+        try:
+            return self._plain(value, path)
+        except Exception:  # a container whose own methods raise: what is beside it still counts
+            return _repr(value)
+
+    def _plain(self, value: Any, path: tuple[int, ...]) -> Any:
+        self.left -= 1
+        if value is None or isinstance(value, (bool, str, int, float)):
+            return _scalar(value)
+        if id(value) in path:
+            return {"$cycle": type(value).__qualname__}
+        if self.left <= 0 or len(path) >= MAX_DEPTH:
+            return {"$truncated": type(value).__qualname__}
+        inside = (*path, id(value))
+        if isinstance(value, Mapping):
+            return self._mapping(value, inside)
+        if isinstance(value, (list, tuple, set, frozenset)):
+            return self._sequence(value, inside)
+        self.left -= FOREIGN
+        return self.plain(_apart(value), inside)
+
+    def _mapping(self, value: Mapping[Any, Any], path: tuple[int, ...]) -> dict[str, Any]:
+        made = {}
+        for key, item in value.items():
+            if self.left <= 0:
+                made["$truncated"] = type(value).__qualname__
+                break
+            made[_key(key)] = self.plain(item, path)
+        return made
+
+    def _sequence(self, value: Iterable[Any], path: tuple[int, ...]) -> list[Any]:
+        made = []
+        for item in value:
+            if self.left <= 0:
+                made.append({"$truncated": type(value).__qualname__})
+                break
+            made.append(self.plain(item, path))
+        return made
+
+
+def _scalar(value: Any) -> Any:
     if isinstance(value, str):
         return _text(value)
+    if isinstance(value, bool) or value is None:
+        return value
     if isinstance(value, int):
         return int(value) if -(2**63) <= value < 2**64 else _digits(value)
-    if isinstance(value, float):
-        return float(value)
-    if id(value) in _path:
-        return {"$cycle": type(value).__qualname__}
-    if len(_path) >= MAX_DEPTH:
-        return {"$truncated": type(value).__qualname__}
-    path = (*_path, id(value))
-    if isinstance(value, Mapping):
-        return {_key(key): plain(item, path) for key, item in value.items()}
-    if isinstance(value, (list, tuple, set, frozenset)):
-        return [plain(item, path) for item in value]
-    return plain(_one_step(value), path)
+    return float(value)
 
 
 def _digits(value: int) -> str:
@@ -185,15 +234,13 @@ def _digits(value: int) -> str:
     return str(value) if value.bit_length() < 4_096 else f"{value:#x}"[:MAX_REPR]
 
 
-def _one_step(value: Any) -> Any:
-    """A foreign value as msgspec would have written it, or its parts where msgspec refuses one of them."""
+def _apart(value: Any) -> Any:
+    """A foreign value as msgspec writes it when all in it is known, else its parts."""
     try:
-        return decode(_encode(value))
+        return decode(_strict(value))
     except Exception:
-        fields = getattr(value, "__dataclass_fields__", None)
-        if fields is not None and not isinstance(value, type):
-            return {name: getattr(value, name, None) for name in fields}
-        return _hook(value)
+        fields = getattr(type(value), "__dataclass_fields__", None) or getattr(type(value), "__struct_fields__", None)
+        return {name: getattr(value, name, None) for name in fields} if fields else _step(value)
 
 
 _QUOTED: dict[str, str] = {}

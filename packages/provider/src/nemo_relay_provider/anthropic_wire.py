@@ -62,7 +62,9 @@ def frames(reply: Reply, body: Mapping[str, Any], serial: int) -> Iterator[bytes
             yield _frame("content_block_delta", index=index, delta=delta)
         yield _frame("content_block_stop", index=index)
     delta = {"stop_reason": _stop_reason(reply), "stop_sequence": None}
-    yield _frame("message_delta", delta=delta, usage={"output_tokens": usage["output_tokens"]})
+    # The real endpoint repeats the input counts here, and clients have come to read them from here alone.
+    counts = {name: count for name, count in usage.items() if name != "service_tier"}
+    yield _frame("message_delta", delta=delta, usage=counts)
     yield _frame("message_stop")
 
 

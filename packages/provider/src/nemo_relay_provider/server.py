@@ -5,10 +5,11 @@ import asyncio
 import contextlib
 import json
 import threading
+import zlib
 from collections import deque
 from collections.abc import Mapping
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 from aiohttp import web
 
@@ -20,6 +21,8 @@ from .script import Script, ScriptReader
 _MIB = 1024 * 1024
 _JOIN_SECONDS = 10.0
 _HOST = "127.0.0.1"
+
+Numbering = Literal["arrival", "content"]
 
 
 class ScriptedProvider:
@@ -36,9 +39,12 @@ class ScriptedProvider:
         models: the names that `GET /v1/models` lists.
         max_body_bytes: larger requests are refused with 413.
         keep_requests: how many of the newest requests `requests` holds.
+        numbering: the ids of answers and tool calls count the requests as they arrive, or follow from what was asked
+            (`"content"`): then concurrent requests get the same ids in every run, equal requests equal ones.
 
     Raises:
         TypeError: the script is neither a list nor callable.
+        ValueError: `numbering` is neither of its two words.
         RuntimeError: on `start`, when the server does not come up.
 
     Example:
@@ -57,7 +63,11 @@ class ScriptedProvider:
         models: tuple[str, ...] = ("scripted-1",),
         max_body_bytes: int = 16 * _MIB,
         keep_requests: int = 10_000,
+        numbering: Numbering = "arrival",
     ) -> None:
+        if numbering not in ("arrival", "content"):
+            raise ValueError(f"numbering is 'arrival' or 'content', got {numbering!r}")
+        self._numbering = numbering
         self._script = ScriptReader(script)
         self._api_key = api_key
         self._models = list(models)
@@ -199,11 +209,16 @@ class ScriptedProvider:
         record = RecordedRequest(request.method, request.path, request.headers, raw, _parsed(raw))
         self._count += 1
         self._kept.append(record)
-        return Exchange(request, record, wire, self._count)
+        serial = self._count if self._numbering == "arrival" else _serial_of(record.json)
+        return Exchange(request, record, wire, serial)
 
 
 def _given_key(headers: Mapping[str, str]) -> str | None:
     return headers.get("x-api-key") or headers.get("authorization", "").removeprefix("Bearer ") or None
+
+
+def _serial_of(body: Any) -> int:
+    return zlib.crc32(json.dumps(body, sort_keys=True).encode()) % 1_000_000
 
 
 def _parsed(raw: bytes) -> Any:
