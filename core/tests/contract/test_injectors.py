@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -50,7 +51,7 @@ BAD = [
 ]
 
 
-@pytest.mark.parametrize("bad", BAD, ids=repr)
+@pytest.mark.parametrize("bad", BAD, ids=lambda bad: re.sub(" at 0x.*>", ">", repr(bad)))
 def test_one_bad_value_discards_the_whole_answer(bad: Any, ear: Ear) -> None:
     answer = {"fine": 1, **bad} if isinstance(bad, dict) else bad
     event_metadata.register_injector("bad", 0, lambda event: answer)

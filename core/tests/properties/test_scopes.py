@@ -75,7 +75,7 @@ class Place:
 class Producer:
     """A generator, and what it holds open."""
 
-    def __init__(self, consumer: int) -> None:
+    def __init__(self, consumer: Place) -> None:
         self.consumer = consumer
         self.generator = body()
         next(self.generator)
@@ -230,6 +230,7 @@ class Scopes(RuleBasedStateMachine):
         self.parents[mark] = handle.uuid
         self.emitted(f"mark {mark}", node, node)
         self.closed(node, node)
+        place.at = place.current()  # whoever entered something comes back to an open scope
 
     @rule(number=anyone)
     def start(self, number: int) -> None:
@@ -339,14 +340,14 @@ class Scopes(RuleBasedStateMachine):
     @rule(number=anyone)
     @precondition(lambda self: self.generators and len(self.producers) < 3)
     def generator(self, number: int) -> None:
-        self.producers.append(Producer(number))
+        self.producers.append(Producer(self.place(number)))
 
     @rule(number=anyone, which=anyone, what=st.sampled_from(["push", "push", "pop", "mark", "where"]))
     @precondition(lambda self: self.producers)
     def step(self, number: int, which: int, what: str) -> None:
         """Some place pulls from a generator, which does something before it yields."""
         producer = self.producers[which % len(self.producers)]
-        place = self.place(number if self.shared_generators else producer.consumer)
+        place = self.place(number) if self.shared_generators else producer.consumer
         inside = producer.holds[-1] if producer.holds else place.current()
         if what == "push":
             node = Node(self.name("g"), inside, inside)
@@ -355,7 +356,7 @@ class Scopes(RuleBasedStateMachine):
         elif what == "pop" and producer.holds:
             node = producer.holds.pop(which % len(producer.holds))
             place.runner.run(lambda: producer.generator.send(("pop", node.handle)))
-            self.closed(node, place.at)
+            self.closed(node, inside)
         elif what == "mark":
             mark = self.name("m")
             place.runner.run(lambda: producer.generator.send(("mark", mark)))
@@ -418,7 +419,7 @@ class Scopes(RuleBasedStateMachine):
 
     def finish(self) -> None:
         for producer in self.producers:
-            place = self.place(producer.consumer)
+            place = producer.consumer
             for node in reversed(producer.holds):
                 pop = ("pop", node.handle)
                 place.runner.run(lambda producer=producer, pop=pop: producer.generator.send(pop))

@@ -49,6 +49,7 @@ def current() -> Span:
         here = generators.seen_from(own, 2)
         if here is not own and is_within(here, own):
             _set(here)  # so that a task started from here inherits it
+            generators.adopt(here, own)
     return _resolve(here) if _resolvers else here
 
 
@@ -112,15 +113,15 @@ def close(span: Span) -> None:
 
 def _open_before(span: Span) -> Span | None:
     """Where this context stood before ``span`` was entered; further back where that has been closed meanwhile."""
-    before = span._before
+    before = generators.before(span)
     while before is not None and not before._open:
-        before = before._before or before._parent
+        before = generators.before(before) or before._parent
     return before
 
 
 def _nearest_open(span: Span) -> Span:
     while not span._open and span._parent is not None:
-        span = span._before or span._parent
+        span = generators.before(span) or span._parent
     return span
 
 

@@ -11,6 +11,7 @@ generator is running or awaiting, not while it is suspended at a ``yield``. A ge
 from __future__ import annotations
 
 import sys
+from contextvars import ContextVar
 from opcode import opmap
 from types import FrameType
 
@@ -25,6 +26,12 @@ _ENTERING = frozenset({"__enter__", "__aenter__"})
 
 frames: dict[Span, FrameType] = {}
 _innermost: dict[FrameType, Span] = {}
+
+# Scopes of generators that this context entered without opening them, each with where the context came from: a
+# generator may be pulled by one consumer after another, and the span itself knows the way back of its opener alone.
+_adopted: ContextVar[tuple[tuple[Span, Span], ...]] = ContextVar("nemo_relay_adopted", default=())
+_MOST_ADOPTED = 8
+adoptions = False  # whether there ever was one
 
 
 def note(span: Span, opener: FrameType) -> None:
@@ -50,11 +57,27 @@ def forget(span: Span) -> bool:
     return True
 
 
+def adopt(span: Span, own: Span) -> None:
+    """This context is inside ``span``, which another one opened, and came from ``own``."""
+    global adoptions
+    adoptions = True
+    _adopted.set((*_adopted.get()[1 - _MOST_ADOPTED :], (span, own)))
+
+
+def before(span: Span) -> Span | None:
+    """Where this context stood before it was inside ``span``."""
+    if adoptions:
+        for adopted, own in reversed(_adopted.get()):
+            if adopted is span:
+                return own
+    return span._before
+
+
 def without_suspended(here: Span) -> Span:
     """Where the consumer stands whose context says ``here``: in something open that no suspended generator holds."""
     while here._parent is not None and (not here._open or (here in frames and _is_suspended(frames[here]))):
         # Not the parent: another consumer may have opened that.
-        here = here._before or here._parent
+        here = before(here) or here._parent
     return here
 
 
