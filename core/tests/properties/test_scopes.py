@@ -66,7 +66,6 @@ class Place:
     def __init__(self, runner: Task | Thread, at: Node) -> None:
         self.runner = runner
         self.at = at
-        self.entered: set[Node] = set()
 
     def current(self) -> Node:
         return self.at.nearest_open()
@@ -135,11 +134,9 @@ class Scopes(RuleBasedStateMachine):
         node.open = False
         node.ears = []
 
-    def is_off_limits(self, place: Place, node: Node) -> bool:
-        """Only a generator closes what it opened; and no place closes what another one, elsewhere, had entered."""
-        if any(node in producer.holds for producer in self.producers):
-            return True
-        return self.explicit_parents and place.at is node and node not in place.entered
+    def is_held(self, node: Node) -> bool:
+        """Only a generator closes what it opened."""
+        return any(node in producer.holds for producer in self.producers)
 
     def expected_locals(self) -> int:
         return sum(bool(node.heard) for node in self.nodes if node.open)
@@ -183,7 +180,6 @@ class Scopes(RuleBasedStateMachine):
             handle = place.runner.run(lambda: scope.push(node.name, ScopeType.Function))
         self.opened(handle, node, place.at)
         place.at = node
-        place.entered.add(node)
 
     @rule(number=anyone, which=anyone)
     @precondition(lambda self: self.nodes)
@@ -193,7 +189,7 @@ class Scopes(RuleBasedStateMachine):
             with pytest.raises(errors.NotFound):
                 place.runner.run(lambda: scope.pop(node.handle))
             return
-        if self.is_off_limits(place, node):
+        if self.is_held(node):
             return
         place.runner.run(lambda: scope.pop(node.handle))
         self.closed(node, place.at)
@@ -243,7 +239,7 @@ class Scopes(RuleBasedStateMachine):
     @precondition(lambda self: self.nodes)
     def end(self, number: int, which: int) -> None:
         place, node = self.place(number), self.nodes[which % len(self.nodes)]
-        if self.is_off_limits(place, node):
+        if self.is_held(node):
             return
         assert place.runner.run(lambda: scope.end(node.handle)) is node.open
         if node.open:
@@ -256,7 +252,7 @@ class Scopes(RuleBasedStateMachine):
     @precondition(lambda self: self.nodes)
     def use(self, number: int, which: int) -> None:
         place, node = self.place(number), self.nodes[which % len(self.nodes)]
-        if not node.open or any(node in producer.holds for producer in self.producers):
+        if not node.open or self.is_held(node):
             return
         mark = self.name("m")
 
