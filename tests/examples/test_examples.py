@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from nat.atif.trajectory import Trajectory
 
+import reference_validator
 from nemo_relay.testing import check_lifecycles, expect_tree
 from workspace import ROOT
 
@@ -117,3 +118,15 @@ def test_the_demo_leaves_a_run_on_disk_and_shows_it(tmp_path: Path) -> None:
     run(DEMO, tmp_path)
     assert len(events.read_text(encoding="utf-8").splitlines()) == len(lines)
     assert len(list(trajectory.parent.glob("*.json"))) == 2
+
+
+@pytest.mark.slow_install
+@pytest.mark.timeout(600)
+def test_the_demo_s_trajectory_is_valid_for_the_reference_validator(tmp_path: Path) -> None:
+    run(DEMO, tmp_path)
+    documents = tmp_path / ".nemo-relay" / "atif"
+    assert list(documents.glob("trajectory-*.json"))
+    try:
+        assert reference_validator.complaints(documents) == ""
+    except reference_validator.Unavailable as error:
+        pytest.skip(str(error))

@@ -273,6 +273,7 @@ def test_every_value_becomes_valid_json(value: Any) -> None:
 
 
 @pytest.mark.fuzz
+@pytest.mark.timeout(1_800)
 @settings(max_examples=20_000, deadline=None)
 @given(anything)
 def test_every_value_becomes_valid_json_for_long(value: Any) -> None:
