@@ -1,12 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 # Every target sets up what it needs. A machine needs Python 3.11 or newer with pip and venv, and make.
-#   ARGS   handed to the program:  make test ARGS="-k scope"   make demo ARGS="--help"
-#   PYTHON the interpreter to build on; by default the first of python3.11, 3.12, ... that works
+#   ARGS      handed to the program:  make test ARGS="-k scope"   make demo ARGS="--help"
+#   PARALLEL  how pytest spreads the suite over the processors; empty: not at all
+#   PYTHON    the interpreter to build on; by default the first of python3.11, 3.12, ... that works
 
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
 ARGS ?=
+# One worker a processor; tests that share something expensive share a worker. PARALLEL= runs them one by one.
+PARALLEL ?= -n logical --maxprocesses 8 --dist loadgroup
 MARKED := backends or hosts or slow_install
 
 find-python = for p in python3.11 python3.12 python3.13 python3.14 python3 python; do \
@@ -36,7 +39,7 @@ demo: $(READY) ## Run a real LangGraph agent on loopback, show its tree, leave i
 
 .PHONY: test
 test: $(READY) ## Run the test suite
-	$(VENV)/python -m pytest $(ARGS)
+	$(VENV)/python -m pytest $(PARALLEL) $(ARGS)
 
 .PHONY: check
 check: $(READY) ## Lint, format, types, import contracts, house rules
@@ -77,7 +80,20 @@ test-fuzz: $(READY) ## Run the long random searches; they are no gate, what they
 	$(VENV)/python -m pytest -m fuzz $(ARGS)
 
 test-3.%: .build/python3.%/.ready ## Run the test suite on another Python, in a venv of its own
-	.build/python3.$*/bin/python -m pytest $(ARGS)
+	.build/python3.$*/bin/python -m pytest $(PARALLEL) $(ARGS)
+
+.PHONY: test-lowest
+test-lowest: $(READY) ## Run the adapters' tests on the oldest frameworks that their metadata admits
+	$(VENV)/python scripts/version_matrix.py lowest-plain $(ARGS)
+	$(VENV)/python scripts/version_matrix.py lowest $(ARGS)
+
+.PHONY: test-newest
+test-newest: $(READY) ## Run the adapters' tests on the newest frameworks that the registry has
+	$(VENV)/python scripts/version_matrix.py newest $(ARGS)
+
+.PHONY: cassettes
+cassettes: $(READY) ## Record the provider traffic and the golden files in cassettes/ anew
+	$(VENV)/python scripts/record_cassettes.py
 
 .PHONY: wheels
 wheels: $(READY) ## Build every wheel into dist/

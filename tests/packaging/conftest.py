@@ -69,3 +69,10 @@ class CleanVenv:
 def clean_venv(tmp_path: Path, wheels: dict[str, Path]) -> Callable[[], CleanVenv]:
     folder = next(iter(wheels.values())).parent
     return lambda: CleanVenv(tmp_path / "venv", folder)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """One worker builds the wheels, and uses them."""
+    for item in items:
+        if "wheels" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.xdist_group("wheels"))
