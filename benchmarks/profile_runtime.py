@@ -25,10 +25,10 @@ from typing import Any
 
 import program
 from machine import describe
-from nemo_relay._runtime import clock, encoding, events, ids
+from nemo_relay._runtime import clock, encoding, ids, lines
 from nemo_relay._runtime.filesink import FileSink
 from nemo_relay._runtime.llmcall import traced
-from nemo_relay._runtime.llmsanitizing import without_credentials
+from nemo_relay._runtime.llmsanitizing import presentable
 from nemo_relay._runtime.spans import LLMHandle, ScopeStack, ToolHandle
 
 REPEAT = 7
@@ -77,8 +77,8 @@ def stages(case: str) -> dict[str, tuple[int, float]]:
     data, null = encoding.encode(request), encoding.NULL
     span = new_span(case, stack)
     uuid = span._identify(now)
-    place = f',"name":"forecast"{events.lineage(stack.root.uuid, stack.root.uuid)}'
-    line = events.scope_line("start", span._category, "[]", place, uuid, now, "{}", data, null)
+    place = f',"name":"forecast"{lines.lineage(stack.root.uuid, stack.root.uuid)}'
+    line = lines.scope_line(("start", span._category, "[]", place, uuid, now, "{}", data, null))
     folder = tempfile.TemporaryDirectory()
     sink = FileSink(Path(folder.name) / "events.jsonl")
     descriptor = os.open(Path(folder.name) / "raw", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
@@ -90,13 +90,13 @@ def stages(case: str) -> dict[str, tuple[int, float]]:
         "payloads as JSON": (1, lambda: (encoding.encode(request), encoding.encode(answer))),
         "an event's line (with its timestamp)": (
             2,
-            lambda: events.scope_line("end", span._category, "[]", place, uuid, now, "{}", data, null),
+            lambda: lines.scope_line(("end", span._category, "[]", place, uuid, now, "{}", data, null)),
         ),
         "write(2) by the kernel": (2, lambda: os.write(descriptor, line)),
         "the file sink around it": (2, lambda: sink.write(line)),
     }
     if case == "llm":
-        steps["the headers, without credentials"] = (1, lambda: without_credentials(program.SMALL.headers))
+        steps["the headers, without credentials"] = (1, lambda: presentable(program.SMALL.headers))
         steps["the request with its W3C header, not read"] = (1, lambda: traced(program.SMALL, span, True))  # type: ignore[arg-type]
     taken = {name: (times, times * best(step)) for name, (times, step) in steps.items()}
     times, around = taken["the file sink around it"]

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 # Adapters are distributions of their own that add `nemo_relay.integrations.<framework>` to this package.
 __path__ = _extend_path(__path__, __name__)
 
+from nemo_relay._runtime import missing_adapters as _missing_adapters
 from nemo_relay._runtime import oplog as _oplog
 from nemo_relay._runtime.codec_context import (
     LlmCodecIdentity,
@@ -75,6 +76,7 @@ from nemo_relay import (  # isort: skip
     tools,
 )
 
+_missing_adapters.install()
 _oplog.start()  # a setting of the log that is wrong stops the import here
 
 if TYPE_CHECKING:

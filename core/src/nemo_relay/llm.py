@@ -15,14 +15,15 @@ from datetime import datetime
 from typing import Any
 
 from nemo_relay._runtime import clock, context, lifecycle, propagation, registry
-from nemo_relay._runtime.annotating import checked_response
+from nemo_relay._runtime.annotating import checked_response, resolve_codecs
 from nemo_relay._runtime.enums import LLMAttributes
+from nemo_relay._runtime.layers import complete
 from nemo_relay._runtime.llmcall import LlmCall, finish_llm, open_llm
-from nemo_relay._runtime.managed import drive, drive_sync, steps
+from nemo_relay._runtime.managed import steps
 from nemo_relay._runtime.requests import LLMRequest
 from nemo_relay._runtime.spans import LLMHandle, Span
 from nemo_relay._runtime.standalone import ask, rewrite_request
-from nemo_relay._runtime.straight import heard, heard_sync, straight_llm, straight_llm_sync
+from nemo_relay._runtime.straight import through, through_sync
 from nemo_relay._runtime.streams import LlmStream, StreamCall, SyncLlmStream
 from nemo_relay._runtime.typecheck import expect, expect_text
 
@@ -160,11 +161,12 @@ def execute(
         Exception: whatever ``func`` or a middleware callback raised, the same object.
     """
     parent, bits = _checked(name, request, handle, attributes, model_name)
-    unshaped = registry.quiet.llms
-    if unshaped and registry.quiet.events:
-        return straight_llm(name, request, func, parent, bits, data, metadata, model_name, codec, response_codec)
-    made = LlmCall(name, request, func, parent, bits, data, metadata, model_name, codec, response_codec, sync=False)
-    return heard(made) if unshaped else drive(steps(made))
+    span = LLMHandle(name, parent, bits, data, metadata, model_name, codec, response_codec)
+    if not registry.quiet.llms:
+        return steps(LlmCall(span, request, func, sync=False))
+    if (codec is not None or response_codec is not None) and not registry.quiet.events:
+        resolve_codecs(span)
+    return through(LlmCall, span, request, func)
 
 
 def execute_sync(
@@ -182,11 +184,12 @@ def execute_sync(
 ) -> Any:
     """The synchronous twin of ``execute``: same order, same thread, no event loop."""
     parent, bits = _checked(name, request, handle, attributes, model_name)
-    unshaped = registry.quiet.llms
-    if unshaped and registry.quiet.events:
-        return straight_llm_sync(name, request, func, parent, bits, data, metadata, model_name, codec, response_codec)
-    made = LlmCall(name, request, func, parent, bits, data, metadata, model_name, codec, response_codec, sync=True)
-    return heard_sync(made) if unshaped else drive_sync(steps(made))
+    span = LLMHandle(name, parent, bits, data, metadata, model_name, codec, response_codec)
+    if not registry.quiet.llms:
+        return complete(steps(LlmCall(span, request, func, sync=True)))
+    if (codec is not None or response_codec is not None) and not registry.quiet.events:
+        resolve_codecs(span)
+    return through_sync(LlmCall, span, request, func)
 
 
 def stream_execute(
@@ -225,7 +228,7 @@ def stream_execute(
         finalizer,
         sync=False,
     )
-    return drive(steps(made))
+    return steps(made)
 
 
 def stream_execute_sync(
@@ -258,7 +261,7 @@ def stream_execute_sync(
         finalizer,
         sync=True,
     )
-    stream: SyncLlmStream = drive_sync(steps(made))
+    stream: SyncLlmStream = complete(steps(made))
     return stream
 
 
@@ -267,7 +270,8 @@ def _streamed(
 ) -> StreamCall:
     name, request, func, handle, attributes, data, metadata, model_name, codec, response_codec = arguments
     parent, bits = _checked(name, request, handle, attributes, model_name)
-    made = StreamCall(name, request, func, parent, bits, data, metadata, model_name, codec, response_codec, sync=sync)
+    span = LLMHandle(name, parent, bits, data, metadata, model_name, codec, response_codec)
+    made = StreamCall(span, request, func, sync=sync)
     made.prepare(collector, finalizer)
     return made
 
@@ -275,8 +279,8 @@ def _streamed(
 def _unstarted(name: str, request: LLMRequest) -> LlmCall:
     expect_text(name, "name")
     expect(request, LLMRequest, where="request")
-    parent = context.current()
-    return LlmCall(name, request, lambda value: value, parent, 0, None, None, None, None, None, sync=False)
+    span = LLMHandle(name, context.current(), 0, None, None, None)
+    return LlmCall(span, request, lambda value: value, sync=False)
 
 
 def request_intercepts(name: str, request: LLMRequest) -> Any:

@@ -21,9 +21,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TypeAlias
+from typing import Literal, TypeAlias
 
-from nemo_relay._runtime import gates
+from nemo_relay._runtime import gates, registry
 from nemo_relay._runtime.typecheck import expect_text
 
 __all__ = [
@@ -33,6 +33,7 @@ __all__ = [
     "RuntimeRegistrationOwner",
     "RuntimeRegistrationOwnerKind",
     "deregister_conditional_middleware_guardrail",
+    "is_shaped",
     "list_runtime_registrations",
     "register_conditional_middleware_guardrail",
 ]
@@ -128,6 +129,14 @@ def list_runtime_registrations(
     """The global registrations of ``kinds``, all when None, by kind and then by name. Gates are not among them."""
     wanted = None if kinds is None else {kind.value for kind in kinds}
     return [_identity(record) for record in gates.listed(wanted)]
+
+
+def is_shaped(kind: Literal["tool", "llm"]) -> bool:
+    """Whether a guardrail or an intercept could take part in calls of that kind now, in whatever scope they are made.
+
+    For adapters: where nothing could, nobody needs a view of the call's arguments but the observers.
+    """
+    return not (registry.quiet.tools if kind == "tool" else registry.quiet.llms)
 
 
 def _identity(record: gates.Record) -> RuntimeRegistrationIdentity:

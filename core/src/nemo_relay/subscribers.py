@@ -21,16 +21,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from nemo_relay._runtime import flushing, registry
+from nemo_relay._runtime import context, flushing, registry
 from nemo_relay._runtime.dispatch import Statistics, dispatcher
 from nemo_relay._runtime.flushing import FlushBridge as _FlushBridge
 from nemo_relay._runtime.registering import deregister as _deregister
 from nemo_relay._runtime.registering import entry as _entry
 
 if TYPE_CHECKING:
+    from nemo_relay._runtime.spans import Span
     from nemo_relay.types import Event
 
-__all__ = ["configure", "deregister", "flush", "flush_async", "register", "statistics"]
+__all__ = ["configure", "deregister", "flush", "flush_async", "is_heard", "register", "statistics"]
 
 
 def register(name: str, callback: Callable[[Event], Any]) -> None:
@@ -47,6 +48,17 @@ def register(name: str, callback: Callable[[Event], Any]) -> None:
 def deregister(name: str) -> bool:
     """Stop; False when the name is unknown. Events emitted before are still delivered."""
     return _deregister(registry.subscribers, name)
+
+
+def is_heard(handle: Span | None = None) -> bool:
+    """Whether anybody would hear an event now: for code that makes a payload only if somebody wants it.
+
+    Args:
+        handle: the span that the event would belong to; the current one when None.
+    """
+    if registry.quiet.alone:
+        return registry.quiet.audience is not None
+    return registry.audience(context.current() if handle is None else handle) is not None
 
 
 def flush(timeout: float | None = None) -> bool:

@@ -17,10 +17,11 @@ from typing import Any
 
 from nemo_relay._runtime import clock, context, registry
 from nemo_relay._runtime.enums import ToolAttributes
-from nemo_relay._runtime.managed import drive, drive_sync, steps
+from nemo_relay._runtime.layers import complete
+from nemo_relay._runtime.managed import steps
 from nemo_relay._runtime.spans import Span, ToolHandle
 from nemo_relay._runtime.standalone import ask, rewrite
-from nemo_relay._runtime.straight import heard, heard_sync, straight_tool, straight_tool_sync
+from nemo_relay._runtime.straight import through, through_sync
 from nemo_relay._runtime.toolcall import ToolCall, end_tool, open_tool
 from nemo_relay._runtime.typecheck import expect, expect_text
 
@@ -126,11 +127,10 @@ def execute(
         Exception: whatever ``func`` or a middleware callback raised, the same object.
     """
     parent, bits = _checked(name, handle, attributes, tool_call_id)
-    unshaped = registry.quiet.tools
-    if unshaped and registry.quiet.events:
-        return straight_tool(name, args, func, parent, bits, data, metadata, tool_call_id)
-    made = ToolCall(name, args, func, parent, bits, data, metadata, tool_call_id, sync=False)
-    return heard(made) if unshaped else drive(steps(made))
+    span = ToolHandle(name, parent, bits, data, metadata, tool_call_id)
+    if registry.quiet.tools:
+        return through(ToolCall, span, args, func)
+    return steps(ToolCall(span, args, func, sync=False))
 
 
 def execute_sync(
@@ -151,16 +151,16 @@ def execute_sync(
     42
     """
     parent, bits = _checked(name, handle, attributes, tool_call_id)
-    unshaped = registry.quiet.tools
-    if unshaped and registry.quiet.events:
-        return straight_tool_sync(name, args, func, parent, bits, data, metadata, tool_call_id)
-    made = ToolCall(name, args, func, parent, bits, data, metadata, tool_call_id, sync=True)
-    return heard_sync(made) if unshaped else drive_sync(steps(made))
+    span = ToolHandle(name, parent, bits, data, metadata, tool_call_id)
+    if registry.quiet.tools:
+        return through_sync(ToolCall, span, args, func)
+    return complete(steps(ToolCall(span, args, func, sync=True)))
 
 
 def _unstarted(name: str, args: Any) -> ToolCall:
     expect_text(name, "name")
-    return ToolCall(name, args, lambda value: value, context.current(), 0, None, None, None, sync=False)
+    span = ToolHandle(name, context.current(), 0, None, None, None)
+    return ToolCall(span, args, lambda value: value, sync=False)
 
 
 def request_intercepts(name: str, args: Any) -> Any:

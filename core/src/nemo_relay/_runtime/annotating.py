@@ -20,7 +20,7 @@ full_payloads = False
 
 def observed(codec: Any, request: LLMRequest, parent: Span) -> Any:
     """The normalised request, where somebody hears of it."""
-    if codec is None or registry.audience(parent) is None:
+    if codec is None or hasattr(codec, "recorded_request") or registry.audience(parent) is None:
         return None
     return decoded(codec, request)
 
@@ -82,6 +82,16 @@ def resolve(codec: Any) -> Any:
     return by_name(codec)
 
 
+def resolve_codecs(span: LLMHandle) -> None:
+    """Look up the codecs of ``span`` that were given by name.
+
+    Raises:
+        ValueError: no codec has that name.
+    """
+    span._codec = resolve(span._codec)
+    span._response_codec = resolve(span._response_codec)
+
+
 def checked_response(annotated: Any) -> Any:
     """The normalised response that a caller gave: an ``AnnotatedLLMResponse``, or a mapping of its attributes.
 
@@ -126,9 +136,36 @@ def contribute(span: LLMHandle, contributions: list[dict[str, Any]], ns: int) ->
 
 def consume_freshness(parent: Span) -> bool:
     """Whether the owning agent's history has not been recorded since it started or was compacted; now it has."""
-    agent = owning_agent(parent)
-    fresh, agent._fresh = agent._fresh, False
+    agent: Any = parent if parent._category == "agent" else owning_agent(parent)
+    fresh: bool = agent._fresh
+    agent._fresh = False
     return fresh or full_payloads
+
+
+def recorded(codec: Any, request: LLMRequest) -> Any:
+    """The body and its normalised form as the event is to carry them, where the codec itself knows what history to
+    repeat; None where it does not.
+    """
+    make = getattr(codec, "recorded_request", None)
+    if make is None:
+        return None
+    try:
+        return make(request)
+    except Exception as error:
+        faults.report("projection_failed", error, codec=type(codec).__name__)
+        return None
+
+
+def recorded_response(codec: Any, response: Any) -> Any:
+    """The response as its event is to carry it; the response itself unless the codec has such a form."""
+    make = getattr(codec, "recorded_response", None)
+    if make is None or response is None:
+        return response
+    try:
+        return make(response)
+    except Exception as error:
+        faults.report("projection_failed", error, codec=type(codec).__name__)
+        return None  # why it was to look different we cannot know: better nothing than too much
 
 
 def recent(annotated: Any, content: Any, codec: Any, request: LLMRequest) -> tuple[Any, Any]:

@@ -120,3 +120,12 @@ def run_blocking(make: Callable[[], Coroutine[Any, Any, Any]], context: contextv
     if error:
         raise error[0]
     return result[0]
+
+
+def finish(awaitable: Awaitable[Any]) -> Any:
+    """The result of ``awaitable``, waited for without an event loop running here, in a copy of this context."""
+
+    async def wait() -> Any:
+        return await awaitable
+
+    return run_blocking(wait, contextvars.copy_context())

@@ -17,10 +17,12 @@ from typing import Any, NamedTuple
 
 from nemo_relay._runtime import context, faults
 from nemo_relay._runtime.awaiting import run_on_some_loop
+from nemo_relay._runtime.events import MarkEvent, ScopeEvent
+from nemo_relay._runtime.lines import Parts
 from nemo_relay._runtime.registry import Entry
 from nemo_relay._runtime.spans import Span
 
-EventType = Callable[[bytes], Any]
+EventType = type[ScopeEvent] | type[MarkEvent]
 _Item = tuple[EventType | None, Any, Any, Any]
 
 
@@ -58,14 +60,14 @@ class Dispatcher:
         self._busy = 0  # the event that has left the queue and is not delivered yet
         self.delivered = self.dropped = self.failed = 0
 
-    def put(self, make: EventType, line: bytes, callbacks: tuple[Entry, ...], span: Span) -> None:
+    def put(self, make: EventType, source: bytes | Parts, callbacks: tuple[Entry, ...], span: Span) -> None:
         """Queue one event for ``callbacks``; they run with ``span`` as their current scope."""
         if self._queue.qsize() >= self.capacity and not self._room():
             with self._starting:
                 self.dropped += 1
             faults.report("event_queue_full", OverflowError(f"{self.capacity} events queued; events are dropped"))
             return
-        self._queue.put((make, line, callbacks, span))
+        self._queue.put((make, source, callbacks, span))
         if self._thread is None:
             self._start()
 
@@ -135,23 +137,23 @@ class Dispatcher:
         enter = context.position.set
         context.as_emitted.set(True)
         while True:
-            make, line, callbacks, span = queue.get()
+            make, source, callbacks, span = queue.get()
             if make is None:
                 with self._starting:
                     self._calls -= 1
-                _guarded(line)
+                _guarded(source)
                 continue
             self._busy = 1
             enter(span)
-            self.deliver(make, line, callbacks)
+            self.deliver(make, source, callbacks)
             self._busy = 0
 
-    def deliver(self, make: EventType, line: bytes, callbacks: tuple[Entry, ...]) -> None:
+    def deliver(self, make: EventType, source: bytes | Parts, callbacks: tuple[Entry, ...]) -> None:
         """Call ``callbacks``, each with an event of its own; on the dispatcher's thread only."""
         for entry in callbacks:
             try:
-                answer = entry.fn(make(line))
-                if hasattr(type(answer), "__await__"):
+                answer = entry.fn(make(source))
+                if answer is not None and hasattr(type(answer), "__await__"):
                     self._drive(answer, entry)
             except BaseException as error:
                 # Even SystemExit: a subscriber must not end the thread that serves the others.

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Events. An event *is* its line: the JSON text that goes to disk, made once, when it is emitted.
+"""Events. An event *is* its line: the JSON text that goes to disk, of parts that were fixed when it was emitted.
 
-So later changes to a payload cannot show, sinks write the bytes as they are, and a Python subscriber pays for
-decoding only what it reads. Keys stand in alphabetical order at the top level; payloads keep the order they had.
+So later changes to a payload cannot show, sinks write the bytes as they are, and a Python subscriber pays only for
+what it reads. Keys stand in alphabetical order at the top level; payloads keep the order they had.
 """
 
 from __future__ import annotations
@@ -10,10 +10,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from nemo_relay._runtime import encoding
-from nemo_relay._runtime.clock import rfc3339
 from nemo_relay._runtime.encoding import decode
 from nemo_relay._runtime.enums import LogSeverity
+from nemo_relay._runtime.lines import Parts, mark_line, scope_line
 
 if TYPE_CHECKING:
     from nemo_relay._runtime.wire import Wire
@@ -35,12 +34,21 @@ _PAYLOADS = ("data", "metadata", "category_profile", "data_schema")
 
 
 class _Event:
-    __slots__ = ("_line", "_payloads", "_wire")
+    __slots__ = ("_payloads", "_source", "_wire")
 
-    def __init__(self, line: bytes) -> None:
-        self._line = line
+    made_of: Callable[[Parts], bytes]
+
+    def __init__(self, source: bytes | Parts) -> None:
+        self._source = source
         self._wire: Wire | None = None
         self._payloads: dict[str, Any] | None = None
+
+    @property
+    def _line(self) -> bytes:
+        source = self._source
+        if isinstance(source, tuple):
+            source = self._source = self.made_of(source)
+        return source
 
     def _read(self) -> Wire:
         wire = self._wire
@@ -137,6 +145,7 @@ class ScopeEvent(_Event):
     """The start or the end of a span."""
 
     __slots__ = ()
+    made_of = staticmethod(scope_line)
 
     @property
     def scope_category(self) -> str:
@@ -163,6 +172,7 @@ class MarkEvent(_Event):
     """A moment: something that happened inside a span."""
 
     __slots__ = ()
+    made_of = staticmethod(mark_line)
 
     @property
     def severity(self) -> LogSeverity | None:
@@ -182,69 +192,3 @@ def _annotation(profile: dict[str, Any] | None, key: str) -> Any:
     from nemo_relay._runtime.annotating import restore
 
     return restore(key, value)
-
-
-# Below this many bytes it is quicker to build one text than to join pieces of bytes.
-_SHORT = 1_024
-
-
-def lineage(parent_uuid: str | None, session: str | None) -> str:
-    """The part of a line that says where its event belongs."""
-    parent = "null" if parent_uuid is None else f'"{parent_uuid}"'
-    # A session that is not known is left out rather than written as null.
-    root = "" if session is None else f',"propagation_root_uuid":"{session}"'
-    return f',"parent_uuid":{parent}{root}'
-
-
-def scope_line(
-    phase: str,
-    category: str,
-    attributes: str,
-    place: str,
-    uuid: str,
-    ns: int,
-    profile: str,
-    data: bytes,
-    metadata: bytes,
-) -> bytes:
-    """The line of a scope event. ``attributes`` and ``profile`` are JSON text, ``data`` and ``metadata`` JSON bytes;
-    ``place`` is the part with its name and lineage.
-    """
-    if len(data) < _SHORT and len(metadata) < _SHORT:
-        return (
-            f'{{"atof_version":"0.1","attributes":{attributes},"category":"{category}","category_profile":{profile},'
-            f'"data":{data.decode()},"data_schema":null,"kind":"scope","metadata":{metadata.decode()}{place},'
-            f'"scope_category":"{phase}","timestamp":"{rfc3339(ns)}","uuid":"{uuid}"}}\n'
-        ).encode()
-    head = f'{{"atof_version":"0.1","attributes":{attributes},"category":"{category}","category_profile":{profile}'
-    tail = f'{place},"scope_category":"{phase}","timestamp":"{rfc3339(ns)}","uuid":"{uuid}"}}\n'
-    schema = b',"data_schema":null,"kind":"scope","metadata":'
-    return b"".join((head.encode(), b',"data":', data, schema, metadata, tail.encode()))
-
-
-def mark_line(
-    place: str,
-    uuid: str,
-    ns: int,
-    category: str,
-    profile: bytes,
-    data: bytes,
-    data_schema: bytes,
-    metadata: bytes,
-) -> bytes:
-    """The line of a mark. ``category`` is JSON text (``null`` for a plain mark); ``place`` as for a scope event."""
-    if len(data) < _SHORT and len(metadata) < _SHORT:
-        return (
-            f'{{"atof_version":"0.1","category":{category},"category_profile":{profile.decode()},'
-            f'"data":{data.decode()},"data_schema":{data_schema.decode()},"kind":"mark",'
-            f'"metadata":{metadata.decode()}{place},"timestamp":"{rfc3339(ns)}","uuid":"{uuid}"}}\n'
-        ).encode()
-    head = f'{{"atof_version":"0.1","category":{category},"category_profile":'
-    tail = f'{place},"timestamp":"{rfc3339(ns)}","uuid":"{uuid}"}}\n'
-    schema = b',"data_schema":%b,"kind":"mark","metadata":' % data_schema
-    return b"".join((head.encode(), profile, b',"data":', data, schema, metadata, tail.encode()))
-
-
-def line_of(record: dict[str, Any]) -> bytes:
-    """The line of an event given as a dict, after something in it was replaced."""
-    return encoding.encode(record) + b"\n"

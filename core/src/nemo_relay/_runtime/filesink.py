@@ -64,7 +64,8 @@ class FileSink:
                 line = b"\n" + line
             if write(self._fd, line) == len(line):
                 self.written += 1
-                self._torn = False
+                if self._torn:
+                    self._torn = False
                 return
             self._torn = True  # the disk took a part; the next line starts on a line of its own
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))

@@ -3,10 +3,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
 from typing import TYPE_CHECKING, Any
 
 from nemo_relay._runtime import clock, faults, lifecycle, registry
+from nemo_relay._runtime.awaiting import finish
 from nemo_relay._runtime.encoding import encode
 from nemo_relay._runtime.enums import ScopeType
 from nemo_relay._runtime.registry import Entry
@@ -15,10 +15,10 @@ from nemo_relay._runtime.spans import ScopeHandle
 from nemo_relay.errors import CallbackError, GuardrailRejected
 
 if TYPE_CHECKING:
-    from nemo_relay._runtime.managed import ManagedCall, Step
+    from nemo_relay._runtime.managed import ManagedCall
 
 
-def check(call: ManagedCall, guardrails: tuple[Entry, ...], *, mark: bool = True) -> Generator[Step, Any, None]:
+async def check(call: ManagedCall, guardrails: tuple[Entry, ...], *, mark: bool = True) -> None:
     """Ask ``guardrails`` in order; the first that answers with a reason ends the call.
 
     Raises:
@@ -29,7 +29,9 @@ def check(call: ManagedCall, guardrails: tuple[Entry, ...], *, mark: bool = True
     for entry in guardrails:
         span = _open(call, entry)
         try:
-            reason = yield entry.fn, arguments
+            reason = entry.fn(*arguments)
+            if hasattr(type(reason), "__await__"):
+                reason = finish(reason) if call.sync else await reason
             if reason is not None and not isinstance(reason, str):
                 got = type(reason).__name__
                 kind = "LLM" if call.kind == "llm" else call.kind

@@ -7,8 +7,9 @@ from typing import Any
 
 from nemo_relay._runtime import clock, faults, ids, registry
 from nemo_relay._runtime.encoding import NULL, decode, encode, quote
-from nemo_relay._runtime.events import MarkEvent, ScopeEvent, lineage, mark_line, scope_line
-from nemo_relay._runtime.publish import Sanitize, deliver, publish
+from nemo_relay._runtime.events import MarkEvent, ScopeEvent
+from nemo_relay._runtime.lines import lineage
+from nemo_relay._runtime.publish import Sanitize, publish
 from nemo_relay._runtime.registry import Audience
 from nemo_relay._runtime.spans import Span
 
@@ -37,7 +38,12 @@ def start(
     span._started = ns
     given = span._metadata
     metadata = span._metadata_json = NULL if given is None else encode(given)
-    _publish("start", span, audience, ns, data, metadata, profile, sanitize)
+    uuid = span._uuid
+    if uuid is None:
+        uuid = span._uuid = ids.source(ns)
+    place = span._place or _place(span, ns)
+    parts = ("start", span._category, span._flags[span._bits], place, uuid, ns, profile, data, metadata)
+    publish(ScopeEvent, parts, audience, span, registry.start_sanitizers, sanitize)
 
 
 def end(
@@ -53,27 +59,10 @@ def end(
     if span._added is not None:
         metadata = over(metadata, span._added)
     laid = _OK_JSON if metadata is OK and span._metadata_json is NULL else merged(span, metadata)
-    _publish("end", span, audience, ns, data, laid, profile, sanitize)
-
-
-def _publish(
-    phase: str,
-    span: Span,
-    audience: Audience,
-    ns: int,
-    data: bytes,
-    metadata: bytes,
-    profile: str,
-    sanitize: Sanitize | None,
-) -> None:
     uuid = span._uuid or span._identify(ns)
     place = span._place or _place(span, ns)
-    line = scope_line(phase, span._category, span._flags[span._bits], place, uuid, ns, profile, data, metadata)
-    if registry.quiet.plain:
-        deliver(ScopeEvent, line, audience, span)
-    else:
-        family = registry.start_sanitizers if phase == "start" else registry.end_sanitizers
-        publish(ScopeEvent, line, audience, span, family, sanitize)
+    parts = ("end", span._category, span._flags[span._bits], place, uuid, ns, profile, data, laid)
+    publish(ScopeEvent, parts, audience, span, registry.end_sanitizers, sanitize)
 
 
 def _place(span: Span, ns: int) -> str:
@@ -134,7 +123,7 @@ def mark(
         return
     ns = clock.source() if ns is None else ns
     uuid = ids.source(ns)
-    line = mark_line(
+    parts = (
         f',"name":{quote(name)}{parent._lineage or _lineage(parent, ns)}',
         uuid,
         ns,
@@ -144,7 +133,7 @@ def mark(
         encode(data_schema),
         encode(metadata),
     )
-    publish(MarkEvent, line, audience, parent, registry.mark_sanitizers)
+    publish(MarkEvent, parts, audience, parent, registry.mark_sanitizers)
 
 
 def ended_twice(span: Span) -> None:

@@ -3,14 +3,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import lru_cache
 from typing import Any
 
 from nemo_relay._runtime import annotating, clock, lifecycle, propagation, registry
+from nemo_relay._runtime.awaiting import finish
 from nemo_relay._runtime.codec_context import LlmExecutionContext, LlmRequestContext, LlmResponseContext
 from nemo_relay._runtime.encoding import NULL, encode, quote
-from nemo_relay._runtime.llmsanitizing import lowered, request_sanitizer, response_sanitizer, without_credentials
-from nemo_relay._runtime.managed import Continuation, ManagedCall, Produced, Steps, failure
+from nemo_relay._runtime.layers import Continuation, Produced
+from nemo_relay._runtime.llmsanitizing import lowered, presentable, request_sanitizer, response_sanitizer
+from nemo_relay._runtime.managed import ManagedCall, failure
 from nemo_relay._runtime.marks import emit_pending
 from nemo_relay._runtime.registry import Entry
 from nemo_relay._runtime.requests import LLMRequest
@@ -20,6 +23,7 @@ from nemo_relay._runtime.typecheck import expect
 from nemo_relay._runtime.views import RequestView, settle
 from nemo_relay.errors import CallbackError, InvalidArgument
 
+_quiet = registry.quiet
 _MICROSECOND = 1_000
 NEW_FORM, OLD_FORM = 0, 1  # intercept(name, request, context, next), and without the context in 0.5 to 0.9
 
@@ -27,7 +31,7 @@ NEW_FORM, OLD_FORM = 0, 1  # intercept(name, request, context, next), and withou
 class LlmCall(ManagedCall):
     """A managed LLM call."""
 
-    __slots__ = ("annotated", "codec", "contributions", "marks", "model_name", "response_codec")
+    __slots__ = ("annotated", "contributions", "marks")
     kind = "llm"
     guardrails = registry.llm_guardrails
     layers = registry.llm_execution_intercepts
@@ -35,38 +39,52 @@ class LlmCall(ManagedCall):
     span: LLMHandle
     argument: LLMRequest
 
-    def __init__(
-        self,
-        name: str,
-        request: LLMRequest,
-        func: Callable[..., Any],
-        parent: Span,
-        bits: int,
-        data: Any,
-        metadata: Any,
-        model_name: str | None,
-        codec: Any,
-        response_codec: Any,
-        *,
-        sync: bool,
-    ) -> None:
-        self.name = name
-        self.argument = request
-        self.func = func
-        self.parent = parent
-        self.bits = bits
-        self.data = data
-        self.metadata = metadata
-        self.model_name = model_name
-        self.codec = codec if codec is None else annotating.resolve(codec)
-        self.response_codec = response_codec if response_codec is None else annotating.resolve(response_codec)
-        self.sync = sync
+    def __init__(self, span: LLMHandle, argument: LLMRequest, func: Callable[..., Any], *, sync: bool) -> None:
+        super().__init__(span, argument, func, sync=sync)
+        annotating.resolve_codecs(span)
         self.annotated: Any = None
         self.marks: list[Any] = []
         self.contributions: list[dict[str, Any]] = []
 
-    def is_unshaped(self) -> bool:
-        return registry.quiet.llms
+    @property
+    def codec(self) -> Any:
+        """What normalises the request for intercepts and observers, if anything."""
+        return self.span._codec
+
+    @property
+    def response_codec(self) -> Any:
+        """What normalises the response for observers, if anything."""
+        return self.span._response_codec
+
+    @staticmethod
+    def is_unshaped() -> bool:
+        return _quiet.llms
+
+    @staticmethod
+    def begin(span: LLMHandle, argument: LLMRequest, annotated: Any = None) -> LLMRequest:
+        codec = span._codec
+        if codec is not None:
+            annotating.resolve_codecs(span)
+            codec = span._codec
+            if annotated is None:
+                assert span._parent is not None
+                annotated = annotating.observed(codec, argument, span._parent)
+        shown = start_llm(span, argument, None, annotated, codec)
+        return traced(argument, span, shown)
+
+    @staticmethod
+    def unheard(span: LLMHandle, argument: LLMRequest) -> LLMRequest:
+        return traced(argument, span, False)
+
+    @staticmethod
+    def conclude(span: LLMHandle, raw: Any) -> None:
+        if span._response_codec is not None:
+            annotating.resolve_codecs(span)
+        finish_llm(span, raw, lifecycle.OK, span._response_codec, data=span._data)
+
+    @staticmethod
+    def fail(span: LLMHandle, error: BaseException) -> None:
+        finish_llm(span, None, failure(span, error), None, data=span._data)
 
     def guard_arguments(self) -> tuple[Any, ...]:
         return (RequestView(self.argument),)
@@ -74,14 +92,16 @@ class LlmCall(ManagedCall):
     def guard_payload(self) -> dict[str, Any]:
         return {"kind": "llm_conditional_execution"}
 
-    def rewrite(self) -> Steps:
+    async def rewrite(self) -> None:
         entries = registry.visible(registry.llm_request_intercepts, self.parent)
         if not entries:
             return
         request = self.argument
         annotated = None if self.codec is None else self.codec.decode(request)
         for entry in entries:
-            outcome = yield entry.fn, (self.name, RequestView(request), annotated)
+            outcome = entry.fn(self.name, RequestView(request), annotated)
+            if hasattr(type(outcome), "__await__"):
+                outcome = finish(outcome) if self.sync else await outcome
             self._check(entry, outcome, request)
             request = settle(outcome.request, request)
             annotated = outcome.annotated_request
@@ -117,16 +137,13 @@ class LlmCall(ManagedCall):
         return settle(LLMRequest({**encoded.headers, **request.headers}, encoded.content), request)
 
     def open(self) -> None:
-        if self.annotated is None and self.codec is not None:
-            self.annotated = annotating.observed(self.codec, self.argument, self.parent)
-        span = LLMHandle(self.name, self.parent, self.bits, self.data, self.metadata, self.model_name)
-        self.span = span
-        shown = start_llm(span, self.argument, None, self.annotated, self.codec)
+        span = self.span
+        argument = self.begin(span, self.argument, self.annotated)
         if self.marks:
             emit_pending(self.marks, span, span._started + _MICROSECOND, step_ns=0, family="llm")
         if self.contributions:
             annotating.contribute(span, self.contributions, span._started + 2 * _MICROSECOND)
-        self.argument = traced(self.argument, span, shown)
+        self.argument = argument
 
     def context(self) -> LlmExecutionContext:
         """What execution intercepts learn about the codecs."""
@@ -144,7 +161,7 @@ class LlmCall(ManagedCall):
     def accept(self, raw: Any) -> Produced:
         return Produced(raw, raw)
 
-    def accept_layer(self, entry: Entry, raw: Any, branches: list[Produced]) -> Produced:
+    def accept_layer(self, entry: Entry, raw: Any, branches: Sequence[Produced]) -> Produced:
         return Produced(raw, raw)
 
     def present(self, produced: Produced, entry: Entry) -> Any:
@@ -157,12 +174,6 @@ class LlmCall(ManagedCall):
     def finish(self, response: Any, status: dict[str, Any], first_chunk: float | None) -> None:
         """Publish the end event with ``response`` as its payload."""
         finish_llm(self.span, response, status, self.response_codec, data=self.span._data, first_chunk=first_chunk)
-
-    def conclude(self, raw: Any) -> None:
-        finish_llm(self.span, raw, lifecycle.OK, self.response_codec, data=self.span._data)
-
-    def fail(self, error: BaseException) -> None:
-        finish_llm(self.span, None, failure(self, error), None, data=self.span._data)
 
 
 class TracedRequest(LLMRequest):
@@ -225,24 +236,36 @@ def start_llm(span: LLMHandle, request: LLMRequest, ns: int | None, annotated: A
     parent = span._parent
     assert parent is not None
     fresh = annotating.consume_freshness(parent)
-    audience = registry.audience(parent)
+    audience = _quiet.audience if _quiet.alone else registry.audience(parent)
     if audience is None:
         return False
-    content, headers = request.content, request.headers
-    if annotated is not None and not fresh:
-        annotated, content = annotating.recent(annotated, content, codec, request)
-    shown = encode(without_credentials(headers)) if headers else b"{}"
-    payload = b'{"content":%b,"headers":%b}' % (encode(content), shown)
+    own = None if codec is None else annotating.recorded(codec, request)
+    if own is not None:  # asked first: the body may be one that is made when it is read
+        (content, annotated), headers = own, request.headers
+    else:
+        if request.__class__ is LLMRequest:
+            content, headers = request._content, request._headers
+        else:
+            content, headers = request.content, request.headers
+        if annotated is not None and not fresh:
+            annotated, content = annotating.recent(annotated, content, codec, request)
+    payload = encode({"content": content, "headers": presentable(headers)})
     ns = clock.source() if ns is None else ns
-    profile = _profile(span._model_name, "annotated_request", annotated)
-    sanitize = None if registry.quiet.plain else request_sanitizer(span, codec)
+    if annotated is None:
+        profile = _plain_profile(span._model_name)
+    else:
+        profile = _profile(span._model_name, "annotated_request", annotated, None)
+    sanitize = None if _quiet.plain else request_sanitizer(span, codec)
     lifecycle.start(span, audience, ns, payload, profile, sanitize)
     return True
 
 
-def _profile(model_name: str | None, key: str, annotated: Any, first_chunk: float | None = None) -> str:
-    if annotated is None and first_chunk is None:
-        return "{}" if model_name is None else f'{{"model_name":{quote(model_name)}}}'
+@lru_cache(maxsize=256)  # models repeat
+def _plain_profile(model_name: str | None) -> str:
+    return "{}" if model_name is None else f'{{"model_name":{quote(model_name)}}}'
+
+
+def _profile(model_name: str | None, key: str, annotated: Any, first_chunk: float | None) -> str:
     profile: dict[str, Any] = {} if model_name is None else {"model_name": model_name}
     if annotated is not None:
         profile[key] = annotating.plain(annotated)
@@ -267,21 +290,26 @@ def finish_llm(
         lifecycle.ended_twice(span)
         return
     span._open = False
-    audience = registry.audience(span)
+    audience = _quiet.audience if _quiet.alone else registry.audience(span)
     if audience is not None:
+        if response_codec is not None:
+            response = annotating.recorded_response(response_codec, response)
         payload = encode(response)
         if payload == NULL:
             payload = encode(data)
         interrupted = status is not lifecycle.OK and not _says_ok(status)
         sanitize = None
-        if not registry.quiet.plain:
+        if not _quiet.plain:
             sanitize = response_sanitizer(span, response_codec, data, interrupted=interrupted)
         if annotated is not None:
             annotated = annotating.summed_up(annotated, span, interrupted=interrupted)
         elif sanitize is None and (response_codec is not None or span._contributions is not None):
             annotated = annotating.response(response_codec, response, span, interrupted=interrupted)
         ns = lifecycle.end_time(span) if ns is None else ns
-        profile = _profile(span._model_name, "annotated_response", annotated, first_chunk)
+        if annotated is None and first_chunk is None:
+            profile = _plain_profile(span._model_name)
+        else:
+            profile = _profile(span._model_name, "annotated_response", annotated, first_chunk)
         lifecycle.end(span, audience, ns, payload, status, profile, sanitize)
     if span._local is not None:
         registry.release(span)

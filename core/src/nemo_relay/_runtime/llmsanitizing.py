@@ -35,7 +35,22 @@ CREDENTIALS = frozenset(
 
 def without_credentials(headers: dict[str, Any]) -> dict[str, Any]:
     """``headers`` without those that carry credentials, whatever their case."""
-    return {key: value for key, value in headers.items() if lowered(key) not in CREDENTIALS} if headers else headers
+    return {key: value for key, value in headers.items() if lowered(key) not in CREDENTIALS}
+
+
+# Names of headers that were seen to be harmless: they repeat, and a look at a set is all that most requests then cost.
+_harmless: set[object] = set()
+
+
+def presentable(headers: dict[str, Any]) -> dict[str, Any]:
+    """The same for an encoder, which needs no copy of headers that may all be shown."""
+    if headers.keys() <= _harmless:
+        return headers
+    shown = without_credentials(headers)
+    if len(_harmless) > 1_024:
+        _harmless.clear()
+    _harmless.update(shown)
+    return shown
 
 
 @lru_cache(maxsize=1_024)  # the names of headers repeat

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from nemo_relay._runtime import faults, lifecycle
@@ -94,7 +95,7 @@ def _checked_profile(profile: Any) -> Any:
     return profile
 
 
-def emit_pending(specs: list[PendingMarkSpec], span: Span, after_ns: int, *, step_ns: int, family: str) -> None:
+def emit_pending(specs: Iterable[PendingMarkSpec], span: Span, after_ns: int, *, step_ns: int, family: str) -> None:
     """Emit the marks that intercepts asked for, from ``after_ns`` on, ``step_ns`` apart."""
     for position, spec in enumerate(specs):
         metadata = spec.metadata

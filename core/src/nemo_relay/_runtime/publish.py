@@ -17,9 +17,11 @@ from nemo_relay._runtime import encoding, faults, injection, registry
 from nemo_relay._runtime.awaiting import is_awaitable, run_on_some_loop, running_loop
 from nemo_relay._runtime.context import as_emitted
 from nemo_relay._runtime.dispatch import EventType, dispatcher
-from nemo_relay._runtime.events import line_of
+from nemo_relay._runtime.lines import Parts, line_of
 from nemo_relay._runtime.registry import Audience, Entry, Family
 from nemo_relay._runtime.spans import Span
+
+_quiet = registry.quiet
 
 Step = tuple[Callable[..., Any], tuple[Any, ...]]
 Chain = Generator[Step, Any, bytes]
@@ -31,35 +33,35 @@ publishing: ContextVar[list[Callable[[], None]] | None] = ContextVar("nemo_relay
 
 def publish(
     make: EventType,
-    line: bytes,
+    parts: Parts,
     audience: Audience,
     span: Span,
     family: Family,
     sanitize: Sanitize | None = None,
 ) -> None:
-    """Send ``line`` on its way to ``audience``; ``sanitize`` is the chain for a tool's or LLM's own payload."""
-    if registry.quiet.plain:
-        deliver(make, line, audience, span)
+    """Send an event on its way to ``audience``; ``sanitize`` is the chain for a tool's or LLM's own payload."""
+    if _quiet.plain and not dispatcher.jobs:  # nothing to run, and nothing to queue up behind
+        source: bytes | Parts = parts  # callbacks can do with the parts of a line
+        if audience.sinks:
+            source = make.made_of(parts)
+            for sink in audience.sinks:
+                try:
+                    sink(source)
+                except Exception as error:
+                    _sink_failed(sink, error)
+        if audience.callbacks:
+            dispatcher.put(make, source, audience.callbacks, span)
         return
     injectors = registry.visible(registry.injectors, span)
     sanitizers = registry.visible(family, span)
     if sanitize is None and not injectors and not sanitizers:
-        deliver(make, line, audience, span)
+        _deliver(make, make.made_of(parts), audience, span)
         return
-    _drive(_chain(make, line, sanitize, injectors, sanitizers), make, audience, span)
+    _drive(_chain(make, make.made_of(parts), sanitize, injectors, sanitizers), make, audience, span)
 
 
-def deliver(make: EventType, line: bytes, audience: Audience, span: Span) -> None:
-    """Hand over a finished event: to sinks now, to callbacks through the queue."""
-    if registry.quiet.plain and not dispatcher.jobs:
-        for sink in audience.sinks:
-            try:
-                sink(line)
-            except Exception as error:
-                _sink_failed(sink, error)
-        if audience.callbacks:
-            dispatcher.put(make, line, audience.callbacks, span)
-        return
+def _deliver(make: EventType, line: bytes, audience: Audience, span: Span) -> None:
+    """Hand over a finished event, in its turn."""
     nested = publishing.get()
     if nested is not None:
         nested.append(lambda: _hand_over(make, line, audience, span))
@@ -105,7 +107,7 @@ def _drive(chain: Chain, make: EventType, audience: Audience, span: Span) -> Non
         line = done.value
     finally:
         publishing.reset(token)
-    deliver(make, line, audience, span)
+    _deliver(make, line, audience, span)
     for follow in nested:
         follow()
 

@@ -142,7 +142,7 @@ class ToolHandle(Span):
     _flags = ("[]", '["remote"]')
 
     def __init__(self, name: str, parent: Span, bits: int, data: Any, metadata: Any, tool_call_id: str | None) -> None:
-        super().__init__(name, parent, parent._stack, bits, data, metadata)
+        Span.__init__(self, name, parent, parent._stack, bits, data, metadata)  # ``super()`` makes an object each time
         self._tool_call_id = tool_call_id
 
     @property
@@ -154,13 +154,25 @@ class ToolHandle(Span):
 class LLMHandle(Span):
     """An LLM call between its start and its end."""
 
-    __slots__ = ("_contributions", "_model_name")
+    __slots__ = ("_codec", "_contributions", "_model_name", "_response_codec")
     _category = "llm"
     _flags = ("[]", '["stateful"]', '["streaming"]', '["stateful","streaming"]')
 
-    def __init__(self, name: str, parent: Span, bits: int, data: Any, metadata: Any, model_name: str | None) -> None:
-        super().__init__(name, parent, parent._stack, bits, data, metadata)
+    def __init__(
+        self,
+        name: str,
+        parent: Span,
+        bits: int,
+        data: Any,
+        metadata: Any,
+        model_name: str | None,
+        codec: Any = None,
+        response_codec: Any = None,
+    ) -> None:
+        Span.__init__(self, name, parent, parent._stack, bits, data, metadata)
         self._model_name = model_name
+        self._codec = codec
+        self._response_codec = response_codec
         self._contributions: Any = None
 
     @property

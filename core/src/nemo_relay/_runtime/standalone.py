@@ -8,44 +8,46 @@ from typing import Any
 from nemo_relay._runtime import propagation, registry
 from nemo_relay._runtime.awaiting import running_loop
 from nemo_relay._runtime.guarding import check
+from nemo_relay._runtime.layers import Steps, complete
 from nemo_relay._runtime.llmcall import LlmCall
-from nemo_relay._runtime.managed import ManagedCall, Steps, drive, drive_sync
+from nemo_relay._runtime.managed import ManagedCall
 from nemo_relay._runtime.requests import LLMRequest
 from nemo_relay._runtime.results import LLMRequestInterceptOutcome
 
 
-def _run(steps: Steps) -> Any:
-    return drive_sync(steps) if running_loop() is None else drive(steps)
+def _run(call: ManagedCall, steps: Steps) -> Any:
+    call.sync = running_loop() is None
+    return complete(steps) if call.sync else steps
 
 
 def rewrite(call: ManagedCall) -> Any:
     """What the request intercepts make of the call's argument."""
 
-    def steps() -> Steps:
-        yield from call.rewrite()
+    async def steps() -> Any:
+        await call.rewrite()
         return call.argument
 
-    return _run(steps())
+    return _run(call, steps())
 
 
 def rewrite_request(call: LlmCall) -> Any:
     """What the request intercepts make of an LLM request, as a complete outcome."""
 
-    def steps() -> Steps:
-        yield from call.rewrite()
+    async def steps() -> Any:
+        await call.rewrite()
         request = call.argument
         header = propagation.traceparent(call.parent)
         if header is not None and propagation.send_header:
             request = LLMRequest({**request.headers, "traceparent": header}, request.content)
         return LLMRequestInterceptOutcome(request, call.annotated, call.marks, call.contributions)
 
-    return _run(steps())
+    return _run(call, steps())
 
 
 def ask(call: ManagedCall) -> Any:
     """Whether the guardrails let the call through; raises GuardrailRejected when one does not."""
 
-    def steps() -> Steps:
-        yield from check(call, registry.visible(call.guardrails, call.parent), mark=False)
+    async def steps() -> Any:
+        await check(call, registry.visible(call.guardrails, call.parent), mark=False)
 
-    return _run(steps())
+    return _run(call, steps())

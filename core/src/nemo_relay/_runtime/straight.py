@@ -7,26 +7,25 @@ end. Calls with middleware go through the engine in ``managed``.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from typing import Any
 
 from nemo_relay._runtime import context, registry
-from nemo_relay._runtime.llmcall import LlmCall, traced
-from nemo_relay._runtime.managed import ManagedCall, drive, finish, steps
-from nemo_relay._runtime.requests import LLMRequest
-from nemo_relay._runtime.spans import LLMHandle, Span, ToolHandle
-from nemo_relay._runtime.toolcall import ToolCall
+from nemo_relay._runtime.awaiting import finish
+from nemo_relay._runtime.managed import ManagedCall, steps
+from nemo_relay._runtime.spans import Span
 
 _get = context.position.get
 _set = context.position.set
 _quiet = registry.quiet
 
 
-async def _through(
-    span: Span, func: Callable[[Any], Any], argument: Any, quiet: Callable[[], bool], make: Callable[[], ManagedCall]
-) -> Any:
-    if not quiet():  # somebody came between the making of this call and its awaiting
-        return await heard(make())
+async def through(kind: type[ManagedCall], span: Span, argument: Any, func: Callable[[Any], Any]) -> Any:
+    """Run a call of that kind, which nothing shapes unless a policy has come since it was made."""
+    if not kind.is_unshaped():
+        return await steps(kind(span, argument, func, sync=False))
+    heard = not _quiet.events
+    argument = kind.begin(span, argument) if heard else kind.unheard(span, argument)
     before = _get()
     _set(span)
     try:
@@ -35,17 +34,20 @@ async def _through(
             answer = await answer
     except BaseException as error:
         _set(before)
-        if not _quiet.events:
-            _late(make(), span).fail(error)
+        if heard or not _quiet.events:
+            kind.fail(span, error)
         raise
     _set(before)
-    if not _quiet.events:
-        _late(make(), span).conclude(answer)
+    if heard or not _quiet.events:
+        kind.conclude(span, answer)
     return answer
 
 
-def _through_sync(span: Span, func: Callable[[Any], Any], argument: Any, make: Callable[[], ManagedCall]) -> Any:
+def through_sync(kind: type[ManagedCall], span: Span, argument: Any, func: Callable[[Any], Any]) -> Any:
+    """The same without an event loop."""
     # Written out a second time: what passes through a coroutine, StopIteration does not survive.
+    heard = not _quiet.events
+    argument = kind.begin(span, argument) if heard else kind.unheard(span, argument)
     before = _get()
     _set(span)
     try:
@@ -54,144 +56,10 @@ def _through_sync(span: Span, func: Callable[[Any], Any], argument: Any, make: C
             answer = finish(answer)
     except BaseException as error:
         _set(before)
-        if not _quiet.events:
-            _late(make(), span).fail(error)
+        if heard or not _quiet.events:
+            kind.fail(span, error)
         raise
     _set(before)
-    if not _quiet.events:
-        _late(make(), span).conclude(answer)
+    if heard or not _quiet.events:
+        kind.conclude(span, answer)
     return answer
-
-
-def _late(call: ManagedCall, span: Span) -> ManagedCall:
-    """``call``, standing in the ``span`` that was made before anybody listened; it hears of the end alone."""
-    call.span = span
-    return call
-
-
-def quiet_tools() -> bool:
-    """Whether a tool call would meet nobody now."""
-    return _quiet.tools and _quiet.events
-
-
-def quiet_llms() -> bool:
-    """Whether an LLM call would meet nobody now."""
-    return _quiet.llms and _quiet.events
-
-
-async def heard(call: ManagedCall) -> Any:
-    """Run a call that is observed, and that nothing shapes unless a policy has come since it was made."""
-    if not call.is_unshaped():
-        return await drive(steps(call))
-    call.open()
-    before = _get()
-    _set(call.span)
-    try:
-        answer = call.func(call.argument)
-        if hasattr(type(answer), "__await__"):
-            answer = await answer
-    except BaseException as error:
-        _set(before)
-        call.fail(error)
-        raise
-    _set(before)
-    call.conclude(answer)
-    return answer
-
-
-def heard_sync(call: ManagedCall) -> Any:
-    """The same without an event loop."""
-    call.open()
-    before = _get()
-    _set(call.span)
-    try:
-        answer = call.func(call.argument)
-        if hasattr(type(answer), "__await__"):
-            answer = finish(answer)
-    except BaseException as error:
-        _set(before)
-        call.fail(error)
-        raise
-    _set(before)
-    call.conclude(answer)
-    return answer
-
-
-def straight_tool(
-    name: str,
-    args: Any,
-    func: Callable[[Any], Any],
-    parent: Span,
-    bits: int,
-    data: Any,
-    metadata: Any,
-    tool_call_id: str | None,
-) -> Awaitable[Any]:
-    """A tool call without events."""
-
-    def make() -> ToolCall:
-        return ToolCall(name, args, func, parent, bits, data, metadata, tool_call_id, sync=False)
-
-    span = ToolHandle(name, parent, bits, data, metadata, tool_call_id)
-    return _through(span, func, args, quiet_tools, make)
-
-
-def straight_tool_sync(
-    name: str,
-    args: Any,
-    func: Callable[[Any], Any],
-    parent: Span,
-    bits: int,
-    data: Any,
-    metadata: Any,
-    tool_call_id: str | None,
-) -> Any:
-    """The same without an event loop."""
-
-    def make() -> ToolCall:
-        return ToolCall(name, args, func, parent, bits, data, metadata, tool_call_id, sync=True)
-
-    span = ToolHandle(name, parent, bits, data, metadata, tool_call_id)
-    return _through_sync(span, func, args, make)
-
-
-def straight_llm(
-    name: str,
-    request: LLMRequest,
-    func: Callable[[LLMRequest], Any],
-    parent: Span,
-    bits: int,
-    data: Any,
-    metadata: Any,
-    model_name: str | None,
-    codec: Any,
-    response_codec: Any,
-) -> Awaitable[Any]:
-    """An LLM call without events."""
-
-    def make() -> LlmCall:
-        return LlmCall(name, request, func, parent, bits, data, metadata, model_name, codec, response_codec, sync=False)
-
-    span = LLMHandle(name, parent, bits, data, metadata, model_name)
-    return _through(span, func, traced(request, span, False), quiet_llms, make)
-
-
-def straight_llm_sync(
-    name: str,
-    request: LLMRequest,
-    func: Callable[[LLMRequest], Any],
-    parent: Span,
-    bits: int,
-    data: Any,
-    metadata: Any,
-    model_name: str | None,
-    codec: Any,
-    response_codec: Any,
-) -> Any:
-    """The same without an event loop."""
-
-    def make() -> LlmCall:
-        return LlmCall(name, request, func, parent, bits, data, metadata, model_name, codec, response_codec, sync=True)
-
-    span = LLMHandle(name, parent, bits, data, metadata, model_name)
-    return _through_sync(span, func, traced(request, span, False), make)

@@ -12,10 +12,11 @@ from collections.abc import Callable, Coroutine
 from typing import Any, Self
 
 from nemo_relay._runtime import clock, context, faults, lifecycle, registry
-from nemo_relay._runtime.awaiting import running_loop
+from nemo_relay._runtime.awaiting import finish, running_loop
 from nemo_relay._runtime.codec_context import LlmExecutionContext, LlmRequestContext
+from nemo_relay._runtime.layers import Continuation, Produced
 from nemo_relay._runtime.llmcall import OLD_FORM, LlmCall
-from nemo_relay._runtime.managed import Continuation, Produced, failure, finish
+from nemo_relay._runtime.managed import failure
 from nemo_relay._runtime.registry import Entry
 from nemo_relay._runtime.spans import Span
 from nemo_relay._runtime.turns import Turns
@@ -111,7 +112,7 @@ class Ending:
     def fail(self, error: BaseException) -> None:
         """Publish the end of a stream that raised."""
         if not self.over:
-            self.end(failure(self._call, error))
+            self.end(failure(self._call.span, error))
 
     def drop(self) -> None:
         """Publish the end of a stream that nobody reads to its end."""

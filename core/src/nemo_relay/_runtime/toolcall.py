@@ -3,13 +3,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
+from collections.abc import Generator, Sequence
 from typing import Any
 
 from nemo_relay._runtime import clock, faults, lifecycle, registry
+from nemo_relay._runtime.awaiting import finish
 from nemo_relay._runtime.encoding import NULL, encode, strict
-from nemo_relay._runtime.managed import Continuation, ManagedCall, Produced, Step, Steps, failure
+from nemo_relay._runtime.layers import Continuation, Produced
+from nemo_relay._runtime.managed import ManagedCall, failure
 from nemo_relay._runtime.marks import emit_pending
+from nemo_relay._runtime.publish import Step
 from nemo_relay._runtime.registry import Entry
 from nemo_relay._runtime.results import (
     ToolExecutionContext,
@@ -21,6 +24,7 @@ from nemo_relay._runtime.spans import Span, ToolHandle
 from nemo_relay._runtime.views import copy_json, same
 from nemo_relay.errors import InvalidArgument
 
+_quiet = registry.quiet
 _MICROSECOND = 1_000
 NEW_FORM, OLD_FORM = 0, 1  # intercept(context, next), and intercept(name, args, next) of 0.5 to 0.9
 
@@ -28,38 +32,36 @@ NEW_FORM, OLD_FORM = 0, 1  # intercept(context, next), and intercept(name, args,
 class ToolCall(ManagedCall):
     """A managed tool call."""
 
-    __slots__ = ("tool_call_id",)
+    __slots__ = ()
     kind = "tool"
     guardrails = registry.tool_guardrails
     layers = registry.tool_execution_intercepts
 
     span: ToolHandle
 
-    def __init__(
-        self,
-        name: str,
-        args: Any,
-        func: Callable[..., Any],
-        parent: Span,
-        bits: int,
-        data: Any,
-        metadata: Any,
-        tool_call_id: str | None,
-        *,
-        sync: bool,
-    ) -> None:
-        self.name = name
-        self.argument = args
-        self.func = func
-        self.parent = parent
-        self.bits = bits
-        self.data = data
-        self.metadata = metadata
-        self.tool_call_id = tool_call_id
-        self.sync = sync
+    @staticmethod
+    def is_unshaped() -> bool:
+        return _quiet.tools
 
-    def is_unshaped(self) -> bool:
-        return registry.quiet.tools
+    @staticmethod
+    def begin(span: ToolHandle, argument: Any) -> Any:
+        start_tool(span, argument, None)
+        return argument
+
+    @staticmethod
+    def unheard(span: ToolHandle, argument: Any) -> Any:
+        return argument
+
+    @staticmethod
+    def conclude(span: ToolHandle, raw: Any) -> None:
+        if raw.__class__ is ToolExecutionResult:
+            finish_tool(span, raw.result, raw.annotation, lifecycle.OK, span._data)
+        else:
+            finish_tool(span, raw, None, lifecycle.OK, span._data)
+
+    @staticmethod
+    def fail(span: ToolHandle, error: BaseException) -> None:
+        finish_tool(span, None, None, failure(span, error), span._data, sanitized=False)
 
     def guard_arguments(self) -> tuple[Any, ...]:
         return (self.name, copy_json(self.argument))
@@ -67,50 +69,52 @@ class ToolCall(ManagedCall):
     def guard_payload(self) -> dict[str, Any]:
         return {"kind": "tool_conditional_execution", "target_name": self.name}
 
-    def rewrite(self) -> Steps:
+    async def rewrite(self) -> None:
+        span = self.span
         entries = registry.visible(registry.tool_request_intercepts, self.parent)
-        if entries:
-            view = copy_json(self.argument)
-            for entry in entries:
-                view = yield entry.fn, (self.name, view)
-                if entry.break_chain:
-                    break
-            self.argument = self.checked(view)
+        if not entries:
+            return
+        name, view = span._name, copy_json(self.argument)
+        for entry in entries:
+            view = entry.fn(name, view)
+            if hasattr(type(view), "__await__"):
+                view = finish(view) if self.sync else await view
+            if entry.break_chain:
+                break
+        self.argument = self.checked(view)
 
     def open(self) -> None:
-        span = ToolHandle(self.name, self.parent, self.bits, self.data, self.metadata, self.tool_call_id)
-        self.span = span
-        start_tool(span, self.argument, None)
+        start_tool(self.span, self.argument, None)
 
     def layer_arguments(self, entry: Entry, value: Any, proceed: Continuation) -> tuple[Any, ...]:
+        span = self.span
         if entry.form == OLD_FORM:
-            return (self.name, copy_json(value), proceed)
-        return (ToolExecutionContext(self.name, value, self.tool_call_id), proceed)
+            return (span._name, copy_json(value), proceed)
+        return (ToolExecutionContext(span._name, value, span._tool_call_id), proceed)
 
     def checked(self, value: Any) -> Any:
         return self.argument if same(value, self.argument) else value
 
     def accept(self, raw: Any) -> Produced:
         if raw.__class__ is ToolExecutionResult:
-            return Produced(raw.result, raw, raw.annotation, plain=False)
+            return Produced(raw.result, raw, raw.annotation, False)
         return Produced(raw, raw)
 
-    def accept_layer(self, entry: Entry, raw: Any, branches: list[Produced]) -> Produced:
-        if entry.form == OLD_FORM and raw.__class__ is not ToolExecutionInterceptOutcome:
-            produced = self.accept(raw)
-            made_marks: list[Any] = []
-        elif raw.__class__ is ToolExecutionInterceptOutcome:
+    def accept_layer(self, entry: Entry, raw: Any, branches: Sequence[Produced]) -> Produced:
+        made_marks: Sequence[Any] = ()
+        if raw.__class__ is ToolExecutionInterceptOutcome:
             produced = _like(raw, branches)
             made_marks = raw.pending_marks
+        elif entry.form == OLD_FORM:
+            produced = _with_marks(self.accept(raw), branches)
         else:
             raise InvalidArgument(
                 "tool execution intercept must return ToolExecutionInterceptOutcome; after await next(args), return"
                 " ToolExecutionInterceptOutcome(result=downstream.result, annotation=downstream.annotation):"
                 f" {_kind_of(raw)} not an instance of 'ToolExecutionInterceptOutcome'"
             )
-        for branch in branches:
-            produced.marks += branch.marks
-        produced.marks += made_marks
+        if made_marks:
+            produced.marks += tuple(made_marks)
         return produced
 
     def present(self, produced: Produced, entry: Entry) -> Any:
@@ -119,34 +123,35 @@ class ToolCall(ManagedCall):
         return ToolExecutionResult(produced.value, produced.annotation)
 
     def succeed(self, produced: Produced) -> Any:
-        span = self.span
-        ns = finish_tool(span, produced.value, produced.annotation, lifecycle.OK, span._data)
-        if produced.marks:
-            emit_pending(produced.marks, span, ns + _MICROSECOND, step_ns=_MICROSECOND, family="tool")
+        span, marks = self.span, produced.marks
+        ns = lifecycle.end_time(span) if marks else None
+        finish_tool(span, produced.value, produced.annotation, lifecycle.OK, span._data, ns)
+        if ns is not None:
+            emit_pending(marks, span, ns + _MICROSECOND, step_ns=_MICROSECOND, family="tool")
         return produced.original
 
-    def conclude(self, raw: Any) -> None:
-        span = self.span
-        if raw.__class__ is ToolExecutionResult:
-            finish_tool(span, raw.result, raw.annotation, lifecycle.OK, span._data)
-        else:
-            finish_tool(span, raw, None, lifecycle.OK, span._data)
 
-    def fail(self, error: BaseException) -> None:
-        span = self.span
-        finish_tool(span, None, None, failure(self, error), span._data, sanitized=False)
-
-
-def _like(outcome: ToolExecutionInterceptOutcome, branches: list[Produced]) -> Produced:
+def _like(outcome: ToolExecutionInterceptOutcome, branches: Sequence[Produced]) -> Produced:
     """What an intercept's outcome means to the caller: the very object of the branch it hands on, where it does."""
     for branch in branches:
         if branch.value is outcome.result and (
             branch.annotation is outcome.annotation or same(branch.annotation, outcome.annotation)
         ):
-            return Produced(branch.value, branch.original, branch.annotation, plain=branch.plain)
-    plain = any(branch.plain for branch in branches) and outcome.annotation is None
-    original = outcome.result if plain else ToolExecutionResult(outcome.result, outcome.annotation)
-    return Produced(outcome.result, original, outcome.annotation, plain=plain)
+            if len(branches) == 1:
+                return branch
+            produced = Produced(branch.value, branch.original, branch.annotation, branch.plain)
+            break
+    else:
+        plain = any(branch.plain for branch in branches) and outcome.annotation is None
+        original = outcome.result if plain else ToolExecutionResult(outcome.result, outcome.annotation)
+        produced = Produced(outcome.result, original, outcome.annotation, plain)
+    return _with_marks(produced, branches)
+
+
+def _with_marks(produced: Produced, branches: Sequence[Produced]) -> Produced:
+    for branch in branches:
+        produced.marks += branch.marks
+    return produced
 
 
 def _kind_of(value: Any) -> str:
@@ -180,11 +185,11 @@ def start_tool(span: ToolHandle, args: Any, ns: int | None) -> None:
     """Publish the start of a tool call, with the marks that its arguments call for."""
     parent = span._parent
     assert parent is not None
-    audience = registry.audience(parent)
+    audience = _quiet.audience if _quiet.alone else registry.audience(parent)
     if audience is None:
         return
     ns = clock.source() if ns is None else ns
-    sanitize = None if registry.quiet.plain else _sanitizer(registry.tool_request_sanitizers, span)
+    sanitize = None if _quiet.plain else _sanitizer(registry.tool_request_sanitizers, span)
     lifecycle.start(span, audience, ns, encode(args), _profile(span._tool_call_id, None), sanitize)
     if span._metadata is not None or source_of(span._name) is not None:
         emit_skill_loads(span, args, ns, audience)
@@ -208,25 +213,22 @@ def finish_tool(
     ns: int | None = None,
     *,
     sanitized: bool = True,
-) -> int:
-    """Publish the end of a tool call, if anybody hears it; returns its time in nanoseconds. ``fallback`` is the
-    payload where there is no value.
-    """
+) -> None:
+    """Publish the end of a tool call, if anybody hears it. ``fallback`` is the payload where there is no value."""
     span._open = False
-    audience = registry.audience(span)
-    ns = lifecycle.end_time(span) if ns is None else ns
+    audience = _quiet.audience if _quiet.alone else registry.audience(span)
     if audience is not None:
+        ns = lifecycle.end_time(span) if ns is None else ns
         payload = encode(value)
         if payload == NULL:
             payload = encode(fallback)
         sanitize = None
-        if sanitized and not registry.quiet.plain:
+        if sanitized and not _quiet.plain:
             sanitize = _sanitizer(registry.tool_response_sanitizers, span, fallback=fallback)
         profile = _profile(span._tool_call_id, annotation)
         lifecycle.end(span, audience, ns, payload, metadata, profile, sanitize)
     if span._local is not None:
         registry.release(span)
-    return ns
 
 
 def _sanitizer(family: registry.Family, span: ToolHandle, fallback: Any = None) -> Any:

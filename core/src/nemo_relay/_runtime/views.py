@@ -17,50 +17,48 @@ def copy_json(value: Any) -> Any:
 
     A value that contains itself, or is deeper than Python can go, comes as it is: the call must not fail for the view.
     """
+    if value.__class__ is not dict and value.__class__ is not list:
+        return value
     try:
         return _copy(value)
     except RecursionError:
         return value
 
 
-def _copy(value: Any) -> Any:
-    kind = value.__class__
-    if kind is dict:
-        return {
-            key: _copy(item) if item.__class__ is dict or item.__class__ is list else item
-            for key, item in value.items()
-        }
-    if kind is list:
-        return [_copy(item) if item.__class__ is dict or item.__class__ is list else item for item in value]
-    return value
+def _copy(container: Any) -> Any:
+    made = container.copy()
+    for key, item in made.items() if made.__class__ is dict else enumerate(made):
+        if item.__class__ is dict or item.__class__ is list:
+            made[key] = _copy(item)
+    return made
 
 
 def same(left: Any, right: Any) -> bool:
     """Whether two values say the same: ``1``, ``1.0`` and ``True`` do not, nor do dicts in another order."""
     try:
-        return _same(left, right)
+        return left is right or _same(left, right)
     except RecursionError:
         return False
 
 
 def _same(left: Any, right: Any) -> bool:
-    if left is right:
-        return True
     kind = left.__class__
     if kind is not right.__class__:
         return False
-    if kind is dict:
-        if list(left) != list(right):
-            return False
-        keys: Any = left
-    elif kind is list:
+    if kind is list:
         if len(left) != len(right):
             return False
-        keys = range(len(left))
-    else:
+        return all(item is other or _same(item, other) for item, other in zip(left, right, strict=False))
+    if kind is not dict:
         return (kind is str or kind is int or kind is float or kind is bool) and bool(left == right)
-    for key in keys:
-        item, other = left[key], right[key]
+    if len(left) != len(right):
+        return False
+    keys = iter(right)  # by hand: ``zip`` takes twice as long, and every layer of a call asks this once
+    for key, item in left.items():
+        other = next(keys, None)
+        if key is not other and key != other:
+            return False
+        other = right[other]
         if item is not other and not _same(item, other):
             return False
     return True

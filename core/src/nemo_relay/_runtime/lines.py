@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The line of an event, put together from its parts.
+
+A sink gets the line at once. For callbacks alone the parts are kept, and become a line when somebody reads the event:
+the payloads among them are JSON already, so nothing that the application changes meanwhile can show.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from nemo_relay._runtime import encoding
+from nemo_relay._runtime.clock import rfc3339
+
+Parts = tuple[Any, ...]  # what ``scope_line`` or ``mark_line`` takes
+
+# Below this many bytes it is quicker to build one text than to join pieces of bytes.
+_SHORT = 1_024
+
+
+def lineage(parent_uuid: str | None, session: str | None) -> str:
+    """The part of a line that says where its event belongs."""
+    parent = "null" if parent_uuid is None else f'"{parent_uuid}"'
+    # A session that is not known is left out rather than written as null.
+    root = "" if session is None else f',"propagation_root_uuid":"{session}"'
+    return f',"parent_uuid":{parent}{root}'
+
+
+def scope_line(parts: Parts) -> bytes:
+    """The line of a scope event: phase, category, attributes, place, uuid, time in nanoseconds, category profile, data
+    and metadata. Attributes and profile are JSON text, the payloads JSON bytes; the place has the name and lineage.
+    """
+    phase, category, attributes, place, uuid, ns, profile, data, metadata = parts
+    if len(data) + len(metadata) < _SHORT:
+        return (
+            f'{{"atof_version":"0.1","attributes":{attributes},"category":"{category}","category_profile":{profile},'
+            f'"data":{data.decode()},"data_schema":null,"kind":"scope","metadata":{metadata.decode()}{place},'
+            f'"scope_category":"{phase}","timestamp":"{rfc3339(ns)}","uuid":"{uuid}"}}\n'
+        ).encode()
+    head = f'{{"atof_version":"0.1","attributes":{attributes},"category":"{category}","category_profile":{profile}'
+    tail = f'{place},"scope_category":"{phase}","timestamp":"{rfc3339(ns)}","uuid":"{uuid}"}}\n'
+    schema = b',"data_schema":null,"kind":"scope","metadata":'
+    return b"".join((head.encode(), b',"data":', data, schema, metadata, tail.encode()))
+
+
+def mark_line(parts: Parts) -> bytes:
+    """The line of a mark: place, uuid, time in nanoseconds, category, category profile, data, schema and metadata.
+
+    The category is JSON text (``null`` for a plain mark), profile, schema and payloads are JSON bytes.
+    """
+    place, uuid, ns, category, profile, data, data_schema, metadata = parts
+    if len(data) + len(metadata) < _SHORT:
+        return (
+            f'{{"atof_version":"0.1","category":{category},"category_profile":{profile.decode()},'
+            f'"data":{data.decode()},"data_schema":{data_schema.decode()},"kind":"mark",'
+            f'"metadata":{metadata.decode()}{place},"timestamp":"{rfc3339(ns)}","uuid":"{uuid}"}}\n'
+        ).encode()
+    head = f'{{"atof_version":"0.1","category":{category},"category_profile":'
+    tail = f'{place},"timestamp":"{rfc3339(ns)}","uuid":"{uuid}"}}\n'
+    schema = b',"data_schema":%b,"kind":"mark","metadata":' % data_schema
+    return b"".join((head.encode(), profile, b',"data":', data, schema, metadata, tail.encode()))
+
+
+def line_of(record: dict[str, Any]) -> bytes:
+    """The line of an event given as a dict, after something in it was replaced."""
+    return encoding.encode(record) + b"\n"
