@@ -4,44 +4,29 @@
 from __future__ import annotations
 
 import os
-import subprocess
 import sys
+from collections.abc import Iterable
 from pathlib import Path
+
+from venvs import missing, provide
 
 VERSION = "0.10.4"
 VARIABLE = "NEMO_RELAY_PUBLISHED_PYTHON"
-VENV = Path(__file__).resolve().parent.parent / ".build" / "published"
 
 
-def interpreter() -> Path | None:
-    """The interpreter that has it: the one ``NEMO_RELAY_PUBLISHED_PYTHON`` names, else one made here; None (after a
-    message) where it cannot be installed.
+def interpreter(beside: Iterable[str] = ()) -> Path | None:
+    """The interpreter that has it, and the pinned requirements ``beside`` it: the one ``NEMO_RELAY_PUBLISHED_PYTHON``
+    names, else one made here; None (after a message) where it cannot be installed.
     """
-    named = os.environ.get(VARIABLE)
-    python = Path(named) if named else VENV / "bin" / "python"
-    if _version(python) == VERSION:
+    name = "nemo-relay[langgraph]" if beside else "nemo-relay"  # with what its adapters import
+    wanted, named = [f"{name}=={VERSION}", *beside], os.environ.get(VARIABLE)
+    if named:
+        python, lacking = Path(named), missing(Path(named), wanted)
+        problem = f"{named!r} has no {', '.join(lacking)}" if lacking else ""
+    else:
+        python, problem = provide("published", wanted)
+    if not problem:
         return python
-    problem = f"{named!r} has no nemo-relay {VERSION}" if named else _install(python)
-    if problem or _version(python) != VERSION:
-        print(f"skipped: the comparison with nemo-relay {VERSION}: {problem}; only our side is shown", file=sys.stderr)
-        print(f"         install it in a venv of its own and name its interpreter in {VARIABLE}", file=sys.stderr)
-        return None
-    return python
-
-
-def _version(python: Path) -> str:
-    if not python.exists():
-        return ""
-    code = "import importlib.metadata as m; print(m.version('nemo-relay'))"
-    return subprocess.run([python, "-c", code], capture_output=True, text=True).stdout.strip()
-
-
-def _install(python: Path) -> str:
-    """Make the venv, on the interpreter that our own venv stands on; returns what went wrong."""
-    base: str = getattr(sys, "_base_executable", sys.executable)
-    pip = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", f"nemo-relay=={VERSION}"]
-    for command in ([base, "-m", "venv", str(VENV)], pip):
-        run = subprocess.run(command, capture_output=True, text=True)
-        if run.returncode:
-            return f"it cannot be installed ({(run.stderr.strip().splitlines() or ['no reason given'])[-1]})"
-    return ""
+    print(f"skipped: the comparison with nemo-relay {VERSION}: {problem}; only our side is shown", file=sys.stderr)
+    print(f"         install it in a venv of its own and name its interpreter in {VARIABLE}", file=sys.stderr)
+    return None

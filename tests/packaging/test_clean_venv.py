@@ -34,6 +34,13 @@ INSTALLED = """
 import importlib.metadata as m, json
 print(json.dumps({dist.name: dist.version for dist in m.distributions()}))
 """
+HINT = """
+import importlib, sys
+try:
+    importlib.import_module(f"nemo_relay.integrations.{sys.argv[1]}")
+except ImportError as error:
+    print(error)
+"""
 
 
 PLUGIN_TEST = """
@@ -73,12 +80,24 @@ def test_the_core_alone_records_a_run(clean_venv: Callable[[], Any]) -> None:
     venv.install(f"nemo-relay=={VERSION}")
     assert set(json.loads(venv.execute(INSTALLED))) == {"nemo-relay", "msgspec"}
     venv.execute((PROGRAMS / "core_alone.py").read_text(encoding="utf-8"))
+    for extra in ADAPTERS:
+        assert "pip install 'nemo-relay[" in venv.execute(HINT, extra)
 
 
-def test_the_langgraph_extra_records_a_graph(clean_venv: Callable[[], Any]) -> None:
+# Each extra that brings an adapter, and the framework without which the adapter cannot be.
+ADAPTERS = {"langchain": "langchain-core", "langgraph": "langgraph", "deepagents": "deepagents"}
+
+
+@pytest.mark.parametrize("extra", ADAPTERS)
+def test_s64_an_extra_installs_alone(extra: str, clean_venv: Callable[[], Any]) -> None:
     venv = clean_venv()
-    venv.install(f"nemo-relay[langgraph]=={VERSION}")
-    venv.execute((PROGRAMS / "langgraph_extra.py").read_text(encoding="utf-8"))
+    venv.install(f"nemo-relay[{extra}]=={VERSION}")
+    venv.execute((PROGRAMS / f"{extra}_extra.py").read_text(encoding="utf-8"))
+    missing = [other for other in ADAPTERS if f"nemo-relay-{other}" not in json.loads(venv.execute(INSTALLED))]
+    for other in missing:
+        assert f"pip install 'nemo-relay[{other}]'" in venv.execute(HINT, other)
+    venv.uv("pip", "uninstall", "--python", venv.python, ADAPTERS[extra])
+    assert f"pip install 'nemo-relay[{extra}]'" in venv.execute(HINT, extra)
 
 
 def test_the_pytest_fixture_comes_with_the_core(clean_venv: Callable[[], Any], tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from langgraph.graph import END, START, StateGraph
 from langgraph.types import Send
 
 from nemo_relay.integrations.langchain.testing import RunRecorder
-from nemo_relay.integrations.langgraph import RelayCallbackHandler
+from nemo_relay.integrations.langgraph import AdapterOptions, RelayCallbackHandler
 from nemo_relay.testing import capture_events
 
 from .agents import make_agent
@@ -22,6 +22,9 @@ NAMES = ("amy", "bob", "cleo")  # no name may be the end of a hexadecimal id
 class State(TypedDict, total=False):
     who: str
     answers: Annotated[list[str], operator.add]
+
+
+EVERY_RUN = AdapterOptions(detail="all")
 
 
 def fan_out(*, asynchronous: bool) -> Any:
@@ -55,7 +58,7 @@ def check(captured: Any, recorder: RunRecorder, result: dict[str, Any]) -> None:
 
 
 def test_synchronous() -> None:
-    graph, handler = fan_out(asynchronous=False), RelayCallbackHandler()
+    graph, handler = fan_out(asynchronous=False), RelayCallbackHandler(EVERY_RUN)
     for _ in range(REPETITIONS):
         recorder = RunRecorder()
         with capture_events() as captured:
@@ -64,7 +67,7 @@ def test_synchronous() -> None:
 
 
 async def test_asynchronous() -> None:
-    graph, handler = fan_out(asynchronous=True), RelayCallbackHandler()
+    graph, handler = fan_out(asynchronous=True), RelayCallbackHandler(EVERY_RUN)
     for _ in range(REPETITIONS):
         recorder = RunRecorder()
         with capture_events() as captured:

@@ -16,6 +16,13 @@ from nemo_relay.testing import CapturedEvents, capture_events, check_lifecycles
 
 
 @pytest.fixture(scope="session", autouse=True)
+def _only_own_garbage() -> None:
+    """The frameworks' modules are a million objects that no test frees: collecting garbage need not look at them."""
+    gc.collect()
+    gc.freeze()
+
+
+@pytest.fixture(scope="session", autouse=True)
 def profiles() -> None:
     """Let Deep Agents read its profiles here, from disk, and not in the first test that has an event loop."""
     deepagents.create_deep_agent(ScriptedChatModel(script=["ready"]))

@@ -46,7 +46,7 @@ def task_of(node: Node, events: CapturedEvents) -> Node:
 
 
 @pytest.mark.parametrize("asynchronous", [False, True])
-async def test_51_parallel_subagents_on_every_path(events: CapturedEvents, asynchronous: bool) -> None:
+async def test_s51_parallel_subagents_on_every_path(events: CapturedEvents, asynchronous: bool) -> None:
     agent = create_deep_agent(**crew(cast_for(*PATHS)))
     await run(agent, START, asynchronous)
     main = only(events, "main")
@@ -64,7 +64,7 @@ async def test_51_parallel_subagents_on_every_path(events: CapturedEvents, async
         assert task.metadata["subagent_type"] == path
 
 
-async def test_51_what_an_agent_says_of_itself(events: CapturedEvents) -> None:
+async def test_s51_what_an_agent_says_of_itself(events: CapturedEvents) -> None:
     create_deep_agent(**crew(cast_for(*PATHS))).invoke(START)
     main = only(events, "main")
     assert main.metadata["integration"] == "deepagents"
@@ -78,7 +78,7 @@ async def test_51_what_an_agent_says_of_itself(events: CapturedEvents) -> None:
 
 
 @pytest.mark.parametrize("asynchronous", [False, True])
-async def test_51_two_calls_of_one_subagent(events: CapturedEvents, asynchronous: bool) -> None:
+async def test_s51_two_calls_of_one_subagent(events: CapturedEvents, asynchronous: bool) -> None:
     model = cast_for("researcher", "researcher")
     model.parts["start"][0].tool_calls[1]["id"] = "k2"
     await run(create_deep_agent(**crew(model)), START, asynchronous)
@@ -89,7 +89,7 @@ async def test_51_two_calls_of_one_subagent(events: CapturedEvents, asynchronous
 
 @pytest.mark.parametrize("stream", ["updates", "messages"])
 @pytest.mark.parametrize("asynchronous", [False, True])
-async def test_51_streaming(events: CapturedEvents, stream: Any, asynchronous: bool) -> None:
+async def test_s51_streaming(events: CapturedEvents, stream: Any, asynchronous: bool) -> None:
     agent = create_deep_agent(**crew(cast_for(*PATHS)))
     if asynchronous:
         _ = [chunk async for chunk in agent.astream(START, stream_mode=stream, subgraphs=True)]
@@ -100,7 +100,7 @@ async def test_51_streaming(events: CapturedEvents, stream: Any, asynchronous: b
 
 
 @pytest.mark.parametrize("asynchronous", [False, True])
-async def test_51_a_handler_of_the_caller_and_no_middleware(events: CapturedEvents, asynchronous: bool) -> None:
+async def test_s51_a_handler_of_the_caller_and_no_middleware(events: CapturedEvents, asynchronous: bool) -> None:
     agent: Any = deepagents.create_deep_agent(**crew(cast_for(*PATHS)))
     config = {"callbacks": [NemoRelayDeepAgentsCallbackHandler(), NemoRelayDeepAgentsCallbackHandler()]}
     await run(agent, START, asynchronous, config)
@@ -110,7 +110,7 @@ async def test_51_a_handler_of_the_caller_and_no_middleware(events: CapturedEven
     assert {task_of(only(events, path), events).name for path in PATHS} == {"task"}
 
 
-async def test_51_the_lineage_is_the_frameworks_own(events: CapturedEvents) -> None:
+async def test_s51_the_lineage_is_the_frameworks_own(events: CapturedEvents) -> None:
     recorder = RunRecorder()
     await create_deep_agent(**crew(cast_for(*PATHS))).ainvoke(START, {"callbacks": [recorder]})
     nodes = {node.metadata["relay.run_id"]: node for node in events.tree().walk()}
@@ -123,7 +123,7 @@ async def test_51_the_lineage_is_the_frameworks_own(events: CapturedEvents) -> N
 
 
 @pytest.mark.parametrize("threads", [False, True])
-async def test_51_many_at_once_share_one_agent(events: CapturedEvents, threads: bool) -> None:
+async def test_s51_many_at_once_share_one_agent(events: CapturedEvents, threads: bool) -> None:
     agent = create_deep_agent(**crew(cast_for(*PATHS)))
     if threads:
         with ThreadPoolExecutor(4) as pool:
@@ -140,7 +140,7 @@ async def test_51_many_at_once_share_one_agent(events: CapturedEvents, threads: 
         assert inside.count("search") == len(PATHS)
 
 
-def test_51_a_subagent_that_fails(events: CapturedEvents) -> None:
+def test_s51_a_subagent_that_fails(events: CapturedEvents) -> None:
     model = cast_for("researcher", researcher=[LookupError("no answer")])
     agent = create_deep_agent(**crew(model))
     with pytest.raises(LookupError, match="no answer"):
@@ -148,7 +148,7 @@ def test_51_a_subagent_that_fails(events: CapturedEvents) -> None:
     assert {only(events, name).outcome for name in ("main", "task", "researcher")} == {"error"}
 
 
-async def test_51_cancelled_while_a_subagent_works(events: CapturedEvents) -> None:
+async def test_s51_cancelled_while_a_subagent_works(events: CapturedEvents) -> None:
     model = cast_for("researcher")
     slow = Cast(parts={"researcher": ["late"]}, pace=30)
     arguments = crew(model)

@@ -34,7 +34,7 @@ def one_by_one(*calls: tuple[str, dict[str, Any]]) -> Cast:
 
 
 @pytest.mark.parametrize("asynchronous", [False, True])
-async def test_55_each_operation(events: CapturedEvents, asynchronous: bool) -> None:
+async def test_s55_each_operation(events: CapturedEvents, asynchronous: bool) -> None:
     await run(create_deep_agent(one_by_one(*CALLS), name="main"), START, asynchronous)
     tools = [node for node in only(events, "main").walk() if node.category == "tool"]
     assert [(node.name, node.outcome) for node in tools] == [(name, "ok") for name, _ in CALLS]
@@ -51,7 +51,7 @@ async def test_55_each_operation(events: CapturedEvents, asynchronous: bool) -> 
     assert resources["read_file"]["bytes"] == len(tools[1].output["content"].encode())
 
 
-def test_55_the_backend_is_named(events: CapturedEvents, tmp_path: Path) -> None:
+def test_s55_the_backend_is_named(events: CapturedEvents, tmp_path: Path) -> None:
     backend = FilesystemBackend(root_dir=tmp_path, virtual_mode=True)
     model = cast_for("general-purpose", **{"general-purpose": one_by_one(*CALLS[:2]).parts["start"]})
     create_deep_agent(**crew(model, backend=backend)).invoke(START)
@@ -61,7 +61,7 @@ def test_55_the_backend_is_named(events: CapturedEvents, tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize("asynchronous", [False, True])
-async def test_55_permission_denied(events: CapturedEvents, asynchronous: bool) -> None:
+async def test_s55_permission_denied(events: CapturedEvents, asynchronous: bool) -> None:
     rule = FilesystemPermission(operations=["write", "read"], paths=["/secret/**"], mode="deny")
     calls = (
         ("write_file", {"file_path": "/secret/a.txt", "content": "x"}),
@@ -79,7 +79,7 @@ async def test_55_permission_denied(events: CapturedEvents, asynchronous: bool) 
 
 
 @pytest.mark.parametrize("asynchronous", [False, True])
-async def test_55_permission_interrupt(events: CapturedEvents, asynchronous: bool) -> None:
+async def test_s55_permission_interrupt(events: CapturedEvents, asynchronous: bool) -> None:
     rule = FilesystemPermission(operations=["write"], paths=["/guarded/**"], mode="interrupt")
     calls = (
         ("write_file", {"file_path": "/free.txt", "content": "x"}),

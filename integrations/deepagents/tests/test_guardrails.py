@@ -73,7 +73,7 @@ def part_of(path: str) -> Cast:
 @pytest.mark.parametrize("how", ["drop-in", "helper", "helper and handler"])
 @pytest.mark.parametrize("asynchronous", [False, True])
 @pytest.mark.parametrize("path", ["main", *PATHS])
-async def test_52_refused_on_every_path(
+async def test_s52_refused_on_every_path(
     events: CapturedEvents, no_search: list[Any], path: str, asynchronous: bool, how: str
 ) -> None:
     agent, config = attached(how, crew(part_of(path)))
@@ -91,7 +91,7 @@ async def test_52_refused_on_every_path(
 
 @pytest.mark.parametrize("asynchronous", [False, True])
 @pytest.mark.parametrize("path", ["main", *PATHS])
-async def test_52_the_handler_alone_stops_the_run(
+async def test_s52_the_handler_alone_stops_the_run(
     events: CapturedEvents, no_search: list[Any], path: str, asynchronous: bool
 ) -> None:
     agent, config = attached("handler", crew(part_of(path)))
@@ -102,7 +102,7 @@ async def test_52_the_handler_alone_stops_the_run(
 
 @pytest.mark.parametrize("asynchronous", [False, True])
 @pytest.mark.parametrize("path", ["main", *PATHS])
-async def test_52_raise(events: CapturedEvents, no_search: list[Any], path: str, asynchronous: bool) -> None:
+async def test_s52_raise(events: CapturedEvents, no_search: list[Any], path: str, asynchronous: bool) -> None:
     arguments = add_nemo_relay_integration(crew(part_of(path)), options=AdapterOptions(on_tool_rejection="raise"))
     agent: Any = deepagents.create_deep_agent(**arguments)
     with pytest.raises(GuardrailRejected) as caught:
@@ -111,13 +111,13 @@ async def test_52_raise(events: CapturedEvents, no_search: list[Any], path: str,
 
 
 @pytest.mark.parametrize("asynchronous", [False, True])
-async def test_52_all_paths_at_once(events: CapturedEvents, no_search: list[Any], asynchronous: bool) -> None:
+async def test_s52_all_paths_at_once(events: CapturedEvents, no_search: list[Any], asynchronous: bool) -> None:
     await run(create_deep_agent(**crew(cast_for(*PATHS))), START, asynchronous)
     assert (RAN, len(no_search)) == ([], len(PATHS))
     assert only(events, "main").outcome == "ok"
 
 
-def test_52_the_task_tool_itself(events: CapturedEvents) -> None:
+def test_s52_the_task_tool_itself(events: CapturedEvents) -> None:
     def only_researchers(name: str, args: Any) -> str | None:
         return REASON if name == "task" and args["subagent_type"] != "researcher" else None
 
@@ -132,7 +132,7 @@ def test_52_the_task_tool_itself(events: CapturedEvents) -> None:
 
 @pytest.mark.parametrize("asynchronous", [False, True])
 @pytest.mark.parametrize("path", ["main", *PATHS])
-async def test_52_an_intercept_rewrites_the_arguments(events: CapturedEvents, path: str, asynchronous: bool) -> None:
+async def test_s52_an_intercept_rewrites_the_arguments(events: CapturedEvents, path: str, asynchronous: bool) -> None:
     def shout(name: str, args: Any) -> Any:
         return {"query": args["query"].upper()} if name == "search" else args
 
@@ -147,7 +147,7 @@ async def test_52_an_intercept_rewrites_the_arguments(events: CapturedEvents, pa
 
 @pytest.mark.parametrize("asynchronous", [False, True])
 @pytest.mark.parametrize("edit", ["forbidden", "fine"])
-async def test_52_the_edit_of_a_human_is_checked(events: CapturedEvents, edit: str, asynchronous: bool) -> None:
+async def test_s52_the_edit_of_a_human_is_checked(events: CapturedEvents, edit: str, asynchronous: bool) -> None:
     def refuse(name: str, args: Any) -> str | None:
         return REASON if args.get("query") == "forbidden" else None
 
@@ -171,7 +171,7 @@ async def test_52_the_edit_of_a_human_is_checked(events: CapturedEvents, edit: s
         assert "found fine" in str(answer.content)
 
 
-def test_52_an_intercept_has_the_last_word_after_an_edit(events: CapturedEvents) -> None:
+def test_s52_an_intercept_has_the_last_word_after_an_edit(events: CapturedEvents) -> None:
     agent = create_deep_agent(
         **crew(Cast(parts={"start": searching("draft")}), interrupt_on={"search": True}, checkpointer=InMemorySaver())
     )
@@ -187,7 +187,7 @@ def test_52_an_intercept_has_the_last_word_after_an_edit(events: CapturedEvents)
 
 
 @pytest.mark.parametrize("asynchronous", [False, True])
-async def test_52_a_human_puts_another_tool_in_its_place(events: CapturedEvents, asynchronous: bool) -> None:
+async def test_s52_a_human_puts_another_tool_in_its_place(events: CapturedEvents, asynchronous: bool) -> None:
     call = calling(("write_file", {"file_path": "/a.txt", "content": "x"}, "w1"))
     model = Cast(parts={"start": [call, "all done"]})
     agent = create_deep_agent(**crew(model, interrupt_on={"write_file": True}, checkpointer=InMemorySaver()))
@@ -201,7 +201,7 @@ async def test_52_a_human_puts_another_tool_in_its_place(events: CapturedEvents,
 
 @pytest.mark.parametrize("decision", ["approve", "reject"])
 @pytest.mark.parametrize("asynchronous", [False, True])
-async def test_52_a_guardrail_asks_a_human_from_inside_a_subagent(
+async def test_s52_a_guardrail_asks_a_human_from_inside_a_subagent(
     events: CapturedEvents, no_search: list[Any], asynchronous: bool, decision: str
 ) -> None:
     arguments = add_nemo_relay_integration(
@@ -226,7 +226,7 @@ async def test_52_a_guardrail_asks_a_human_from_inside_a_subagent(
 
 @pytest.mark.parametrize("asynchronous", [False, True])
 @pytest.mark.parametrize("path", ["main", *PATHS])
-async def test_52_a_model_guardrail(events: CapturedEvents, path: str, asynchronous: bool) -> None:
+async def test_s52_a_model_guardrail(events: CapturedEvents, path: str, asynchronous: bool) -> None:
     def refuse(request: Any) -> str | None:
         said = [message for message in request.content["messages"] if message["role"] == "user"]
         last = str(said[-1]["content"])
@@ -243,7 +243,7 @@ async def test_52_a_model_guardrail(events: CapturedEvents, path: str, asynchron
 
 
 @pytest.mark.parametrize("asynchronous", [False, True])
-async def test_52_what_comes_behind_the_middleware_is_checked_and_told(
+async def test_s52_what_comes_behind_the_middleware_is_checked_and_told(
     events: CapturedEvents, asynchronous: bool
 ) -> None:
     """Deep Agents adds memory behind every other middleware."""
@@ -265,7 +265,7 @@ async def test_52_what_comes_behind_the_middleware_is_checked_and_told(
     assert "Be brief." in str(mark.data["messages"])
 
 
-def test_52_filesystem_tools_too(events: CapturedEvents) -> None:
+def test_s52_filesystem_tools_too(events: CapturedEvents) -> None:
     def read_only(name: str, args: Any) -> str | None:
         return REASON if name == "write_file" else None
 

@@ -63,7 +63,7 @@ def marks(*given: Any) -> dict[str, Any]:
 
 
 @pytest.mark.timeout(120)
-def test_53_another_process_goes_on(tmp_path: Path) -> None:
+def test_s53_another_process_goes_on(tmp_path: Path) -> None:
     path = str(tmp_path / "checkpoint")
     asked = marks("start", path, False, {"messages": [["user", "start"]]})
     (question,) = asked["DeepAgents Human In The Loop Interrupt"]["interrupts"]

@@ -84,7 +84,7 @@ def decisions(node: Node) -> list[Any]:
 @pytest.mark.parametrize("other_process", [False, True])
 @pytest.mark.parametrize("asynchronous", [False, True])
 @pytest.mark.parametrize("kind", DECISIONS)
-async def test_53_each_decision(events: CapturedEvents, kind: str, asynchronous: bool, other_process: bool) -> None:
+async def test_s53_each_decision(events: CapturedEvents, kind: str, asynchronous: bool, other_process: bool) -> None:
     agent, decision = editor(("publish", {"text": "draft"}, "p1")), DECISIONS[kind]
     RAN.clear()
     paused = await run(agent, START, asynchronous, config("t", NemoRelayDeepAgentsCallbackHandler()))
@@ -119,7 +119,7 @@ async def test_53_each_decision(events: CapturedEvents, kind: str, asynchronous:
 
 @pytest.mark.parametrize("other_process", [False, True])
 @pytest.mark.parametrize("as_map", [False, True])
-def test_53_some_calls_need_no_review(events: CapturedEvents, as_map: bool, other_process: bool) -> None:
+def test_s53_some_calls_need_no_review(events: CapturedEvents, as_map: bool, other_process: bool) -> None:
     calls = (
         ("publish", {"text": "a"}, "p1"),
         ("write_file", {"file_path": "/n.txt", "content": "x"}, "w1"),
@@ -142,7 +142,7 @@ def test_53_some_calls_need_no_review(events: CapturedEvents, as_map: bool, othe
 
 @pytest.mark.parametrize("other_process", [False, True])
 @pytest.mark.parametrize("asynchronous", [False, True])
-async def test_53_two_subagents_wait_at_once(events: CapturedEvents, asynchronous: bool, other_process: bool) -> None:
+async def test_s53_two_subagents_wait_at_once(events: CapturedEvents, asynchronous: bool, other_process: bool) -> None:
     model = cast_for("researcher", "general-purpose", **{"general-purpose": searching("general-purpose", key="s2")})
     agent = create_deep_agent(**crew(model, interrupt_on={"search": True}, checkpointer=InMemorySaver()))
     RAN.clear()
@@ -166,7 +166,7 @@ async def test_53_two_subagents_wait_at_once(events: CapturedEvents, asynchronou
     assert outcomes == ["interrupted", "ok"]
 
 
-def test_53_one_answer_at_a_time(events: CapturedEvents) -> None:
+def test_s53_one_answer_at_a_time(events: CapturedEvents) -> None:
     model = cast_for("researcher", "general-purpose", **{"general-purpose": searching("general-purpose", key="s2")})
     agent = create_deep_agent(**crew(model, interrupt_on={"search": True}, checkpointer=InMemorySaver()))
     first, second = agent.invoke(START, config("t"))["__interrupt__"]
@@ -184,7 +184,7 @@ def test_53_one_answer_at_a_time(events: CapturedEvents) -> None:
 
 @pytest.mark.skipif("interrupt_mode" not in signature(HumanInTheLoopMiddleware).parameters, reason="younger")
 @pytest.mark.parametrize("other_process", [False, True])
-def test_53_a_review_per_call(events: CapturedEvents, other_process: bool) -> None:
+def test_s53_a_review_per_call(events: CapturedEvents, other_process: bool) -> None:
     review: Any = HumanInTheLoopMiddleware(interrupt_on={"publish": True}, interrupt_mode="per_call")
     model = Cast(
         parts={"start": [calling(("publish", {"text": "a"}, "p1"), ("publish", {"text": "b"}, "p2")), "all done"]}
@@ -203,7 +203,7 @@ def test_53_a_review_per_call(events: CapturedEvents, other_process: bool) -> No
     assert [mark.data["tool_call_id"] for mark in marks(second, "tool.skipped")] == ["p2"]
 
 
-def test_53_two_handlers_and_one_mark(events: CapturedEvents) -> None:
+def test_s53_two_handlers_and_one_mark(events: CapturedEvents) -> None:
     agent = editor(("publish", {"text": "draft"}, "p1"))
     pair = (NemoRelayDeepAgentsCallbackHandler(), NemoRelayDeepAgentsCallbackHandler())
     agent.invoke(START, config("t", *pair))
@@ -213,7 +213,7 @@ def test_53_two_handlers_and_one_mark(events: CapturedEvents) -> None:
     assert [shown["tool_call_id"] for shown in decisions(second)] == ["p1"]
 
 
-def test_53_a_graph_handler_beside_it(events: CapturedEvents) -> None:
+def test_s53_a_graph_handler_beside_it(events: CapturedEvents) -> None:
     agent = editor(("publish", {"text": "draft"}, "p1"))
     agent.invoke(START, config("t", langgraph.RelayCallbackHandler()))
     agent.invoke(Command(resume={"decisions": [DECISIONS["approve"]]}), config("t", langgraph.RelayCallbackHandler()))
@@ -237,7 +237,7 @@ def test_an_interrupt_that_is_no_review_stays_a_graph_interrupt(events: Captured
     assert not marks(second, ANSWERED)
 
 
-def test_53_an_answer_that_no_node_explains_is_still_told(events: CapturedEvents) -> None:
+def test_s53_an_answer_that_no_node_explains_is_still_told(events: CapturedEvents) -> None:
     agent = editor(("publish", {"text": "draft"}, "p1"))
     agent.invoke(START, config("t"))
     forget_everything()
@@ -249,7 +249,7 @@ def test_53_an_answer_that_no_node_explains_is_still_told(events: CapturedEvents
     assert [(shown["type"], "tool_call_id" in shown) for shown in decisions(second)] == [("approve", False)] * 2
 
 
-def test_53_nothing_is_kept_of_an_answered_review(events: CapturedEvents) -> None:
+def test_s53_nothing_is_kept_of_an_answered_review(events: CapturedEvents) -> None:
     forget_everything()
     agent = editor(("publish", {"text": "draft"}, "p1"))
     for thread in ("t1", "t2"):
@@ -261,7 +261,7 @@ def test_53_nothing_is_kept_of_an_answered_review(events: CapturedEvents) -> Non
     assert len(followed._reviews) == 0
 
 
-def test_53_the_published_way_of_attaching_it(events: CapturedEvents) -> None:
+def test_s53_the_published_way_of_attaching_it(events: CapturedEvents) -> None:
     arguments = add_nemo_relay_integration(
         model=Cast(parts={"start": [calling(("publish", {"text": "draft"}, "p1")), "all done"]}),
         tools=[publish],

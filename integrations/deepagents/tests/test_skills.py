@@ -33,7 +33,7 @@ def start() -> Any:
 
 
 @pytest.mark.parametrize("asynchronous", [False, True])
-async def test_54_a_skill_is_configured_and_loaded(events: CapturedEvents, asynchronous: bool) -> None:
+async def test_s54_a_skill_is_configured_and_loaded(events: CapturedEvents, asynchronous: bool) -> None:
     agent = create_deep_agent(asking(), name="main", skills=["/skills/"])
     result = await run(agent, start(), asynchronous)
     assert "page by page" in result["messages"][-2].content
@@ -51,13 +51,13 @@ async def test_54_a_skill_is_configured_and_loaded(events: CapturedEvents, async
 
 
 @pytest.mark.parametrize("part", [{"limit": 3}, {"offset": 2}])
-def test_54_a_part_of_the_file_loads_no_skill(events: CapturedEvents, part: dict[str, int]) -> None:
+def test_s54_a_part_of_the_file_loads_no_skill(events: CapturedEvents, part: dict[str, int]) -> None:
     create_deep_agent(asking(**part), name="main", skills=["/skills/"]).invoke(start())
     assert only(events, "read_file").outcome == "ok"
     assert only(events, "read_file").marks == []
 
 
-def test_54_a_subagent_loads_a_skill_under_its_own_span(events: CapturedEvents) -> None:
+def test_s54_a_subagent_loads_a_skill_under_its_own_span(events: CapturedEvents) -> None:
     model = cast_for("general-purpose", **{"general-purpose": [asking().parts["start"][0], "read it"]})
     create_deep_agent(**crew(model, skills=["/skills/"])).invoke(start())
     subagent = only(events, "general-purpose")
@@ -66,14 +66,14 @@ def test_54_a_subagent_loads_a_skill_under_its_own_span(events: CapturedEvents) 
     assert [mark.name for mark in read.marks] == ["skill.load"]
 
 
-def test_54_the_mark_is_left_even_without_skills_and_at_every_start(events: CapturedEvents) -> None:
+def test_s54_the_mark_is_left_even_without_skills_and_at_every_start(events: CapturedEvents) -> None:
     agent = create_deep_agent(cast_for(), name="main")
     agent.invoke({"messages": [("user", "start")]})
     agent.invoke({"messages": [("user", "start")]})
     assert [len(marks(node, CONFIGURED)) for node in named(events, "main")] == [1, 1]
 
 
-def test_54_what_the_mark_tells_of_the_setup(events: CapturedEvents) -> None:
+def test_s54_what_the_mark_tells_of_the_setup(events: CapturedEvents) -> None:
     from deepagents import FilesystemPermission
     from langgraph.checkpoint.memory import InMemorySaver
 
@@ -105,7 +105,7 @@ def test_54_what_the_mark_tells_of_the_setup(events: CapturedEvents) -> None:
     }
 
 
-def test_54_by_hand_as_with_the_published_middleware(events: CapturedEvents) -> None:
+def test_s54_by_hand_as_with_the_published_middleware(events: CapturedEvents) -> None:
     remote = {"name": "far", "description": "elsewhere", "graph_id": "g1", "url": "http://127.0.0.1:9"}
     own = NemoRelayDeepAgentsMiddleware(
         name="mine", agent_name="main", skills=["/s/"], subagents=[remote], backend_name="StateBackend"

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -18,6 +19,9 @@ from nemo_relay.testing import CapturedEvents
 from nemo_relay.tree import Node
 
 ASK: dict[str, Any] = {"messages": [("user", "weather?")]}
+# A timeout for each client of its own: LangChain's integrations keep async clients by address and timeout, beyond the
+# loop that they belong to, and the port of a server may come again.
+TIMEOUTS = itertools.count(60)
 MODES = ("invoke", "ainvoke", "stream", "astream")
 
 

@@ -12,10 +12,10 @@ from langchain_core.messages import AIMessage, HumanMessage, SystemMessage
 from langchain_core.output_parsers import StrOutputParser
 from langchain_core.prompts import ChatPromptTemplate
 from langchain_core.retrievers import BaseRetriever
-from langchain_core.runnables import RunnableLambda, RunnableParallel
+from langchain_core.runnables import RunnableLambda, RunnableParallel, RunnablePassthrough
 
 from nemo_relay import ScopeType, scope
-from nemo_relay.integrations.langchain import RelayCallbackHandler
+from nemo_relay.integrations.langchain import AdapterOptions, RelayCallbackHandler
 from nemo_relay.integrations.langchain.testing import ScriptedChatModel
 from nemo_relay.testing import CapturedEvents
 from nemo_relay.tree import Node
@@ -79,7 +79,8 @@ def test_model_names_itself_and_its_parameters(events: CapturedEvents, handler: 
     assert "sk-1" not in start.to_json()
 
 
-def test_s02_sequence(events: CapturedEvents, handler: RelayCallbackHandler) -> None:
+def test_s02_sequence(events: CapturedEvents) -> None:
+    handler = RelayCallbackHandler(AdapterOptions(detail="all"))
     chain = ChatPromptTemplate.from_template("{x}") | ScriptedChatModel(script=["hello"]) | StrOutputParser()
     assert chain.invoke({"x": "1"}, {"callbacks": [handler], "tags": ["t"], "metadata": {"team": "red"}}) == "hello"
     root = only_root(events)
@@ -102,7 +103,9 @@ def test_s02_sequence(events: CapturedEvents, handler: RelayCallbackHandler) -> 
     assert root.children[0].output == [{"role": "user", "content": "1"}]
 
 
-async def test_s05_parallel_branches(events: CapturedEvents, handler: RelayCallbackHandler) -> None:
+async def test_s05_parallel_branches(events: CapturedEvents) -> None:
+    handler = RelayCallbackHandler(AdapterOptions(detail="all"))
+
     def branch(name: str) -> Any:
         return ChatPromptTemplate.from_template(name + "{x}") | ScriptedChatModel(script=[name], pace=0.001)
 
@@ -130,7 +133,7 @@ async def test_s06_batches_are_siblings(events: CapturedEvents, handler: RelayCa
             list(chain.batch_as_completed(inputs, config))
     root = only_root(events)
     assert [child.name for child in root.children] == ["RunnableSequence"] * 3
-    assert [[grand.category for grand in child.children] for child in root.children] == [["function", "llm"]] * 3
+    assert [[grand.category for grand in child.children] for child in root.children] == [["llm"]] * 3
 
 
 def test_s07_retriever(events: CapturedEvents, handler: RelayCallbackHandler) -> None:
@@ -143,6 +146,28 @@ def test_s07_retriever(events: CapturedEvents, handler: RelayCallbackHandler) ->
     assert (root.category, root.name, root.input) == ("retriever", "Shelf", {"query": "books"})
     (document,) = root.output
     assert (document["id"], document["score"], document["$truncated"]) == ("d1", 0.9, 1_000)
+
+
+async def test_s07_retrieval_before_the_answer(events: CapturedEvents, handler: RelayCallbackHandler) -> None:
+    class Shelf(BaseRetriever):
+        def _get_relevant_documents(self, query: str, *, run_manager: CallbackManagerForRetrieverRun) -> list[Document]:
+            return [Document(page_content="about " + query)]
+
+    prompt = ChatPromptTemplate.from_template("{context} {question}")
+    chain = (
+        {"context": Shelf(), "question": RunnablePassthrough()}
+        | prompt
+        | ScriptedChatModel(script=[lambda messages: messages[-1].text])
+    )
+    config: Any = {"callbacks": [handler]}
+    answers = [chain.invoke("books", config), await chain.ainvoke("books", config)]
+    assert all("about books" in answer.text for answer in answers)
+    for root in events.tree().roots:
+        assert root.name == "RunnableSequence"
+        parallel, call = root.children[0], root.children[-1]
+        (shelf,) = (node for node in parallel.walk() if node.category == "retriever")
+        assert (shelf.input, len(shelf.output)) == ({"query": "books"}, 1)
+        assert (call.category, call.outcome) == ("llm", "ok")
 
 
 def test_custom_event_is_a_mark(events: CapturedEvents, handler: RelayCallbackHandler) -> None:

@@ -15,8 +15,8 @@ from langchain_core.prompts import ChatPromptTemplate
 from langchain_core.runnables import RunnableLambda
 from langchain_core.tools import ToolException, tool
 
-from nemo_relay import ScopeType, scope
-from nemo_relay.integrations.langchain import RelayCallbackHandler
+from nemo_relay import ScopeType, scope, subscribers
+from nemo_relay.integrations.langchain import AdapterOptions, RelayCallbackHandler
 from nemo_relay.integrations.langchain.runs import counts
 from nemo_relay.integrations.langchain.testing import ScriptedChatModel
 from nemo_relay.testing import CapturedEvents
@@ -36,6 +36,7 @@ async def until_nothing_is_open() -> None:
         gc.collect(0)
         await asyncio.sleep(0.001)
         if not counts()[0]:
+            await subscribers.flush_async()
             return
     raise AssertionError("a run stays open")
 
@@ -99,7 +100,8 @@ async def test_s04_async_stream_closed_early(events: CapturedEvents, handler: Re
     assert call.end_ns <= sequence.end_ns
 
 
-def test_s04_a_parser_drains_its_model(events: CapturedEvents, handler: RelayCallbackHandler) -> None:
+def test_s04_a_parser_drains_its_model(events: CapturedEvents) -> None:
+    handler = RelayCallbackHandler(AdapterOptions(detail="all"))
     stream = (CHAIN | StrOutputParser()).stream({"x": "1"}, {"callbacks": [handler]})
     next(stream)
     stream.close()

@@ -9,20 +9,24 @@ import datetime
 import sqlite3
 import threading
 from dataclasses import dataclass
+from textwrap import indent
 from typing import Annotated, Any
 
 import pytest
 from langchain.agents import AgentState
 from langchain.agents.middleware import AgentMiddleware, ToolRetryMiddleware
+from langchain_core.callbacks import adispatch_custom_event
 from langchain_core.messages import ToolMessage
+from langchain_core.runnables import RunnableLambda
 from langchain_core.tools import InjectedToolCallId, tool
 from langgraph.types import Command
 
 from nemo_relay import ScopeType, scope
-from nemo_relay.integrations.langchain import RelayCallbackHandler, RelayMiddleware
+from nemo_relay.integrations.langchain import RelayCallbackHandler, RelayGuardrailMiddleware, RelayMiddleware
+from nemo_relay.integrations.langchain.testing import ScriptedChatModel
 from nemo_relay.testing import CapturedEvents, expect_tree
 
-from .agents import MODES, agent, calling, marks, named, of, run
+from .agents import ASK, MODES, agent, calling, marks, named, of, run
 
 TREE = """
 agent:A {ok}
@@ -35,13 +39,17 @@ agent:A {ok}
 """
 
 
+# how: how many middleware, how many handlers
+HOWS = {"handler": (0, 1), "middleware": (1, 0), "both": (1, 1), "two middleware": (2, 0), "two of each": (2, 2)}
+
+
 @pytest.mark.parametrize("mode", MODES)
-@pytest.mark.parametrize("how", ["handler", "both", "twice"])
+@pytest.mark.parametrize("how", HOWS)
 async def test_s15_one_tool(events: CapturedEvents, mode: str, how: str) -> None:
-    middleware = {"handler": 0, "both": 1, "twice": 2}[how]
+    middleware, handlers = HOWS[how]
     graph = agent(*(RelayMiddleware(name=f"m{number}") for number in range(middleware)))
     plain = (await run(agent(), mode))["messages"]
-    state = await run(graph, mode, callbacks=[RelayCallbackHandler()])
+    state = await run(graph, mode, callbacks=[RelayCallbackHandler() for _ in range(handlers)])
     assert [message.content for message in state["messages"]] == [message.content for message in plain]
     expect_tree(events.tree(), TREE)
     (call,) = of(events, "tool")
@@ -50,22 +58,42 @@ async def test_s15_one_tool(events: CapturedEvents, mode: str, how: str) -> None
     assert call.metadata["relay.outcome"] == "ok"
     assert call.metadata["relay.run_id"]
     assert all(node.metadata["ls_provider"] == "scripted" for node in of(events, "llm"))
+    (root,) = named(events, "A")
+    assert root.input["messages"]
+    assert root.output["messages"]
 
 
 @pytest.mark.parametrize("mode", MODES)
-async def test_s15_middleware_alone(events: CapturedEvents, mode: str) -> None:
-    """Without the handler nobody tells of the agent and its nodes: the calls stand below the application's scope."""
+async def test_s15_middleware_alone_below_a_scope(events: CapturedEvents, mode: str) -> None:
     with scope.scope("app", ScopeType.Function):
         await run(agent(RelayMiddleware()), mode)
-    expect_tree(
-        events.tree(),
-        """
-        function:app
-            llm:scripted {ok, model=scripted-1, usage=18}
-            tool:weather {ok, tool_call_id=c1}
-            llm:scripted {ok}
-        """,
-    )
+        await run(agent(RelayGuardrailMiddleware()), mode)
+        await run(agent(), mode)  # has no middleware of ours: nobody asked for it
+    expect_tree(events.tree(), "function:app\n" + indent(TREE.strip() + TREE, "    "))
+
+
+async def test_s15_middleware_alone_follows_its_own_agents_only(events: CapturedEvents) -> None:
+    """The runs around and beside the agent, of an application that has no handler, stay unrecorded."""
+
+    async def work(asked: Any) -> Any:
+        await adispatch_custom_event("progress", {"done": 1})
+        await ScriptedChatModel(script=["beside it"]).ainvoke("hi")
+        return await agent(RelayMiddleware()).ainvoke(asked)
+
+    await RunnableLambda(work).ainvoke(ASK)
+    expect_tree(events.tree(), TREE)
+    assert marks(events, "progress") == []
+
+
+@pytest.mark.parametrize("mode", ["invoke", "ainvoke"])
+async def test_s15_middleware_alone_tells_how_it_ended(events: CapturedEvents, mode: str) -> None:
+    with pytest.raises(ZeroDivisionError):
+        await run(agent(RelayMiddleware(), script=[ZeroDivisionError("no")]), mode)
+    assert [(node.name, node.outcome) for node in events.tree().walk()] == [
+        ("A", "error"),
+        ("model", "error"),
+        ("scripted", "error"),
+    ]
 
 
 @pytest.mark.parametrize("middleware", [0, 1])

@@ -28,7 +28,7 @@ from nemo_relay.integrations.langchain.testing import ScriptedChatModel
 from nemo_relay.testing import CapturedEvents
 from nemo_relay_provider import Reply, ScriptedProvider, ToolCall
 
-from .agents import agent, calling, intercepting, marks, of, run, weather
+from .agents import TIMEOUTS, agent, calling, intercepting, marks, of, run, weather
 
 BOTH = pytest.mark.parametrize("mode", ["invoke", "ainvoke"])
 PROVIDERS = pytest.mark.parametrize("provider", ["openai", "anthropic"])
@@ -56,10 +56,10 @@ CONVERSATION: list[Any] = [
 
 def client(provider: str, server: ScriptedProvider) -> Any:
     if provider == "openai":
-        return ChatOpenAI(model="m-1", base_url=server.openai_url, api_key="sk-x", max_retries=0, temperature=0.5)
-    return ChatAnthropic(
-        model_name="m-1", base_url=server.url, api_key="sk-x", max_retries=0, temperature=0.5, max_tokens_to_sample=99
-    )
+        given: dict[str, Any] = {"base_url": server.openai_url, "api_key": "sk-x", "max_retries": 0}
+        return ChatOpenAI(model="m-1", temperature=0.5, timeout=next(TIMEOUTS), **given)
+    given = {"base_url": server.url, "api_key": "sk-x", "max_retries": 0, "max_tokens_to_sample": 99}
+    return ChatAnthropic(model_name="m-1", temperature=0.5, timeout=next(TIMEOUTS), **given)
 
 
 async def body(provider: str, mode: str, *middleware: Any, edit: Callable[[Any], None] | None = None) -> Any:

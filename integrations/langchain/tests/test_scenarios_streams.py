@@ -17,7 +17,7 @@ from nemo_relay.integrations.langchain.testing import ScriptedChatModel
 from nemo_relay.testing import CapturedEvents, expect_tree
 from nemo_relay_provider import ScriptedProvider
 
-from .agents import ASK, agent, calling, intercepting, llm_guardrail, marks, of
+from .agents import ASK, TIMEOUTS, agent, calling, intercepting, llm_guardrail, marks, of
 
 HANDLERS = pytest.mark.parametrize("handlers", [0, 1])
 
@@ -215,7 +215,8 @@ async def test_s24_a_wrapped_model_is_refused(events: CapturedEvents, handlers: 
 @pytest.mark.parametrize("streaming", [False, True])
 async def test_s26_a_wrapped_client_sends_the_same(events: CapturedEvents, streaming: bool) -> None:
     async with ScriptedProvider(["fine day", "fine day"]) as server:
-        model = ChatOpenAI(model="m-1", base_url=server.openai_url, api_key="sk-x", max_retries=0)
+        given: dict[str, Any] = {"base_url": server.openai_url, "api_key": "sk-x", "max_retries": 0}
+        model = ChatOpenAI(model="m-1", timeout=next(TIMEOUTS), **given)
         bound = [made.bind_tools([lookup]) for made in (model, wrap_chat_model(model))]
         for made in bound:
             if streaming:

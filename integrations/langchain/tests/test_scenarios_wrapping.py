@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import copy
+import gc
 import pickle
 import threading
 from typing import Annotated, Any
@@ -26,6 +27,7 @@ from nemo_relay.integrations.langchain import (
     RelayMiddleware,
     instrument,
     uninstrument,
+    wrap_chat_model,
     wrap_embeddings,
     wrap_retriever,
     wrap_tool,
@@ -374,3 +376,23 @@ async def test_s32_a_server_that_was_touched_at_start_up(events: CapturedEvents)
     await asyncio.gather(*tasks)
     check_disjoint(events, 20)
     assert all(root.name in ("start-up", "A") for root in events.tree().roots)
+
+
+def test_a_wrapped_model_leaves_its_client_open() -> None:
+    closed = []
+
+    class Closing(ScriptedChatModel):
+        def __del__(self) -> None:
+            closed.append(self.model)
+
+    original = Closing(script=["hello"])
+    wrap_chat_model(original)
+    gc.collect()
+    assert closed == [], "the copy closed what the original still uses"
+    wrapped = wrap_chat_model(original)
+    del original
+    gc.collect()
+    assert (wrapped.invoke("hi").content, closed) == ("hello", [])
+    del wrapped
+    gc.collect()
+    assert closed == ["scripted-1"]

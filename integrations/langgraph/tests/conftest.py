@@ -13,6 +13,13 @@ from nemo_relay.integrations.langgraph import RelayCallbackHandler, callback_fai
 from nemo_relay.testing import CapturedEvents, capture_events, check_lifecycles
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _only_own_garbage() -> None:
+    """The frameworks' modules are a million objects that no test frees: collecting garbage need not look at them."""
+    gc.collect()
+    gc.freeze()
+
+
 @pytest.fixture
 def handler() -> RelayCallbackHandler:
     return RelayCallbackHandler()

@@ -23,7 +23,7 @@ from langgraph.types import Command, RetryPolicy
 
 from nemo_relay.integrations.langchain.runs import counts
 from nemo_relay.integrations.langchain.testing import ScriptedChatModel
-from nemo_relay.integrations.langgraph import RelayCallbackHandler
+from nemo_relay.integrations.langgraph import AdapterOptions, RelayCallbackHandler
 from nemo_relay.testing import CapturedEvents
 
 from .graphs import ASK, State, add, calculator, calling, fragile, line, named, only, shape, told, without_supersteps
@@ -95,7 +95,9 @@ def test_s17_parallel_tools_one_fails(events: CapturedEvents, handler: RelayCall
     }
 
 
-def test_s34_router_and_route(events: CapturedEvents, handler: RelayCallbackHandler) -> None:
+@pytest.mark.parametrize("detail", ["nodes", "all"])
+def test_s34_router_and_route(events: CapturedEvents, detail: Any) -> None:
+    handler = RelayCallbackHandler(AdapterOptions(detail=detail))
     graph = StateGraph(State)
     graph.add_node("plan", lambda state: {"x": [1]})
     graph.add_node("left", lambda state: {"x": [2]})
@@ -103,16 +105,14 @@ def test_s34_router_and_route(events: CapturedEvents, handler: RelayCallbackHand
     graph.add_conditional_edges("plan", lambda state: "left", ["left", END])
     graph.compile(name="G").invoke({"x": []}, {"callbacks": [handler]})
     root = only(events, "G")
+    routers = [("function", "plan:route", "ok", [])] if detail == "all" else []
     assert shape(root) == (
         "agent",
         "G",
         "ok",
-        [
-            ("function", "plan", "ok", [("function", "plan:route", "ok", [])]),
-            ("function", "left", "ok", []),
-        ],
+        [("function", "plan", "ok", routers), ("function", "left", "ok", [])],
     )
-    assert root.children[0].children[0].metadata["relay.kind"] == "router"
+    assert [child.metadata["relay.kind"] for child in root.children[0].children] == ["router"] * len(routers)
     (mark,) = told(root)
     assert (mark.name, mark.data) == ("graph.route", {"from": "plan", "to": ["left"]})
 

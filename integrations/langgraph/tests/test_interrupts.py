@@ -74,17 +74,44 @@ async def test_s35_interrupt_and_resume(events: CapturedEvents, asynchronous: bo
     assert mark.data["thread_id"] == "t1"
 
 
-def test_s36_static_interrupt(events: CapturedEvents, handler: RelayCallbackHandler) -> None:
+@pytest.mark.parametrize("asynchronous", [False, True])
+@pytest.mark.parametrize("when", ["interrupt_before", "interrupt_after"])
+async def test_s36_static_interrupt(
+    events: CapturedEvents, handler: RelayCallbackHandler, when: str, asynchronous: bool
+) -> None:
     graph = line(pre, post, checkpointer=InMemorySaver())
-    graph.invoke({"x": []}, config("t2", handler), interrupt_before=["post"])
-    graph.invoke(None, config("t2", handler))
+    place, stop = config(f"{when}-{asynchronous}", handler), {when: ["post" if when == "interrupt_before" else "pre"]}
+
+    async def run(given: Any, **options: Any) -> None:
+        await graph.ainvoke(given, place, **options) if asynchronous else graph.invoke(given, place, **options)
+
+    await run({"x": []}, **stop)
+    assert graph.get_state(place).next == ("post",)
+    await run(None)
     first, second = named(events, "G")
     assert (first.outcome, second.outcome) == ("interrupted", "ok")
     (mark,) = told(first)
-    assert (mark.data["status"], mark.data["interrupts"]) == ("interrupt_before", [])
+    assert (mark.data["status"], mark.data["interrupts"], mark.data["next"]) == (when, [], ["post"])
     (mark,) = told(second)
     assert mark.name == "Graph Resume"
     assert mark.data["resumed_run_uuid"] == first.uuid
+
+
+@pytest.mark.parametrize("when", ["interrupt_before", "interrupt_after"])
+def test_s36_several_nodes_wait(events: CapturedEvents, handler: RelayCallbackHandler, when: str) -> None:
+    graph = StateGraph(State)
+    for node in (pre, post):
+        graph.add_node(node.__name__, node)
+    graph.add_node("work", pre)
+    graph.add_edge(START, "pre")
+    graph.add_edge("pre", "post")
+    graph.add_conditional_edges("pre", lambda state: [Send("work", {"x": [n]}) for n in (1, 2)], ["work"])
+    compiled = graph.compile(name="G", checkpointer=InMemorySaver())
+    place = config(f"many-{when}", handler)
+    compiled.invoke({"x": []}, place, **{when: ["post" if when == "interrupt_before" else "pre"]})  # type: ignore[arg-type]
+    mark = next(mark for mark in told(only(events, "G")) if mark.name == "Graph Interrupt")
+    assert mark.data["next"] == list(compiled.get_state(place).next)
+    assert sorted(mark.data["next"]) == ["post", "work", "work"]
 
 
 def test_the_langchain_handler_alone_tells_the_outcome(events: CapturedEvents) -> None:
@@ -105,6 +132,8 @@ def test_s38_interrupt_in_a_subgraph(events: CapturedEvents, handler: RelayCallb
         "inner": "interrupted",
         "ask": "interrupted",
     }
+    assert [mark.name for node in events.tree().walk() for mark in told(node)] == ["Graph Interrupt"]
+    assert told(only(events, "outer"))
     outer.invoke(Command(resume=1), config("t4", handler))
     assert [node.outcome for node in named(events, "outer")] == ["interrupted", "ok"]
 
@@ -140,3 +169,28 @@ def test_s37_two_parallel_interrupts(events: CapturedEvents, handler: RelayCallb
     compiled.invoke(Command(resume=answers), config("t6", handler))
     (mark,) = told(named(events, "G")[1])
     assert mark.data["answers"] == answers
+
+
+@pytest.mark.parametrize("asynchronous", [False, True])
+async def test_s37_answered_one_by_one(
+    events: CapturedEvents, handler: RelayCallbackHandler, asynchronous: bool
+) -> None:
+    graph = StateGraph(State)
+    graph.add_node("ask", lambda state: {"x": [interrupt(state["x"][0])]})
+    graph.add_conditional_edges(START, lambda state: [Send("ask", {"x": [n]}) for n in (1, 2)], ["ask"])
+    compiled, place = graph.compile(name="G", checkpointer=InMemorySaver()), config(f"t7-{asynchronous}", handler)
+
+    async def run(given: Any) -> Any:
+        return await compiled.ainvoke(given, place) if asynchronous else compiled.invoke(given, place)
+
+    paused = await run({"x": []})
+    first, second = (waiting.id for waiting in paused["__interrupt__"])
+    paused = await run(Command(resume={first: "yes"}))
+    assert [waiting.id for waiting in paused["__interrupt__"]] == [second]
+    await run(Command(resume={second: "no"}))
+    runs = named(events, "G")
+    assert [node.outcome for node in runs] == ["interrupted", "interrupted", "ok"]
+    assert [set(node.metadata.get("relay.interrupt_ids", ())) for node in runs] == [{first, second}, {second}, set()]
+    resumed = [mark.data for node in runs for mark in told(node) if mark.name == "Graph Resume"]
+    assert [mark["answers"] for mark in resumed] == [{first: "yes"}, {second: "no"}]
+    assert [mark["resumed_run_uuid"] for mark in resumed] == [runs[0].uuid, runs[1].uuid]

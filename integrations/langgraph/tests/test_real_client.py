@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from typing import Any
 
@@ -16,6 +17,8 @@ from nemo_relay_provider import Failure, Reply, ScriptedProvider, ToolCall, Usag
 
 from .graphs import ASK, add, fragile, named, only
 
+# One for each client: they are kept by address and timeout, beyond their loop, and the port of a server may come again.
+TIMEOUTS = itertools.count(60)
 USAGE = Usage(input=40, output=9, cached=8, reasoning=4)
 
 
@@ -42,6 +45,7 @@ def agent_on(provider: ScriptedProvider) -> Any:
         temperature=0.2,
         max_retries=0,
         stream_usage=True,
+        timeout=next(TIMEOUTS),
     )
     return create_agent(model, [add, fragile], name="calc", system_prompt="be brief")
 

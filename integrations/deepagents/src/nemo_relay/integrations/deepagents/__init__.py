@@ -10,7 +10,7 @@ except ImportError as error:
         "nemo_relay.integrations.deepagents needs deepagents: pip install 'nemo-relay[deepagents]'"
     ) from error
 
-from nemo_relay.integrations.langchain import callback_failures, current_scope
+from nemo_relay.integrations.langchain import callback_failures, current_scope, status
 
 from .handler import NemoRelayDeepAgentsCallbackHandler
 from .integration import add_nemo_relay_integration, create_deep_agent
@@ -28,4 +28,5 @@ __all__ = [
     "callback_failures",
     "create_deep_agent",
     "current_scope",
+    "status",
 ]

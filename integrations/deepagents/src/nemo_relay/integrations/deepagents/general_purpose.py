@@ -11,21 +11,25 @@ import logging
 from collections.abc import Mapping
 from typing import Any
 
+from deepagents import graph
 from deepagents.middleware.subagents import GENERAL_PURPOSE_SUBAGENT
 
 _log = logging.getLogger("nemo_relay.integrations.deepagents")
 
 NAME: str = GENERAL_PURPOSE_SUBAGENT["name"]
+SKILLS = "SkillsMiddleware"
 # What a middleware of the main agent may replace in the automatic subagent too.
 _DEFAULTS = {
     "FilesystemMiddleware",
     "SummarizationMiddleware",
     "PatchToolCallsMiddleware",
-    "SkillsMiddleware",
+    SKILLS,
     "AnthropicPromptCachingMiddleware",
     "BedrockPromptCachingMiddleware",
     "FireworksPromptCachingMiddleware",
 }
+# Deep Agents up to 0.7.22 inherits a skills middleware only where ``skills`` are given as well.
+_TAKES_SKILLS_BY_NAME = hasattr(graph, "_passed_skills_sources")
 
 
 def spec(kwargs: Mapping[str, Any]) -> dict[str, Any] | None:
@@ -76,7 +80,8 @@ def _profile(model: Any) -> Any:
 
 
 def _inherited(kwargs: Mapping[str, Any], profile: Any) -> list[Any]:
+    defaults = _DEFAULTS if _TAKES_SKILLS_BY_NAME or kwargs.get("skills") is not None else _DEFAULTS - {SKILLS}
     given = list(kwargs.get("middleware") or ())
-    unknown = [middleware for middleware in given if middleware.name not in _DEFAULTS]
+    unknown = [middleware for middleware in given if middleware.name not in defaults]
     extra = {item.name for item in profile.materialize_extra_middleware()} if unknown else set()
-    return [middleware for middleware in given if middleware.name in _DEFAULTS or middleware.name in extra]
+    return [middleware for middleware in given if middleware.name in defaults or middleware.name in extra]

@@ -8,7 +8,7 @@ from inspect import signature
 from typing import Any, ParamSpec, TypeVar
 
 import deepagents
-from nemo_relay.integrations.langchain import AdapterOptions
+from nemo_relay.integrations.langchain import AdapterOptions, gates
 
 from . import configuration, general_purpose
 from .handler import NemoRelayDeepAgentsCallbackHandler
@@ -19,6 +19,7 @@ R = TypeVar("R")
 
 # One for all: the framework itself then sees that an agent inside an agent brings nothing new.
 _HANDLER = NemoRelayDeepAgentsCallbackHandler()
+gates.closed(_HANDLER)  # until there is an agent that has it
 
 
 def add_nemo_relay_integration(
@@ -86,6 +87,7 @@ def create_deep_agent(*args: Any, **kwargs: Any) -> Any:
     """
     given = signature(deepagents.create_deep_agent).bind(*args, **kwargs).arguments
     agent = deepagents.create_deep_agent(**add_nemo_relay_integration(given))
+    gates.opened(_HANDLER, *gates.GUARDRAILS)
     return agent.with_config(callbacks=[_HANDLER])
 
 

@@ -39,6 +39,8 @@ class NemoRelayDeepAgentsMiddleware(RelayMiddleware):
         system_prompt_sha256: fingerprint of the system prompt that the application gave.
     """
 
+    _follows = False  # what a deep agent is, only the handler of this package can tell
+
     def __init__(
         self,
         options: AdapterOptions | None = None,

@@ -13,27 +13,29 @@ except ImportError as error:
 from typing import TYPE_CHECKING, Any
 
 from . import resolver
+from .capture import Capture
 from .edits import Ask, EditError, EmptyRequestError, UnknownSubstitute, UnsupportedEdit
 from .embedding import wrap_embeddings, wrap_retriever
 from .failures import callback_failures
+from .gates import Status
 from .handler import RelayCallbackHandler
-from .instrumenting import instrument, instrumented, uninstrument
+from .health import status
+from .instrumenting import instrument, instrumented, is_wanted, uninstrument
 from .model_wrapping import wrap_chat_model
-from .options import AdapterOptions
+from .options import AdapterOptions, OptionError, chosen
 from .resolver import current_scope
 from .runs import RunInfo
 from .tool_wrapping import wrap_tool, wrap_tools
+from .unfolding import unfold
 
 if TYPE_CHECKING:
-    from .middleware import RelayGuardrailMiddleware, RelayMiddleware
-
-    NemoRelayMiddleware = RelayMiddleware
+    from .middleware import NemoRelayMiddleware, RelayGuardrailMiddleware, RelayMiddleware
 
 NemoRelayCallbackHandler = RelayCallbackHandler  # the published package's name for it
 
 # What needs LangChain's agents, which a program of plain runnables need not have.
 _AGENTS = {
-    "NemoRelayMiddleware": "RelayMiddleware",
+    "NemoRelayMiddleware": "NemoRelayMiddleware",
     "RelayGuardrailMiddleware": "RelayGuardrailMiddleware",
     "RelayMiddleware": "RelayMiddleware",
 }
@@ -41,20 +43,27 @@ _AGENTS = {
 __all__ = [
     "AdapterOptions",
     "Ask",
+    "Capture",
     "EditError",
     "EmptyRequestError",
     "NemoRelayCallbackHandler",
     "NemoRelayMiddleware",
+    "OptionError",
     "RelayCallbackHandler",
     "RelayGuardrailMiddleware",
     "RelayMiddleware",
     "RunInfo",
+    "Status",
     "UnknownSubstitute",
     "UnsupportedEdit",
     "callback_failures",
+    "chosen",
     "current_scope",
     "instrument",
     "instrumented",
+    "is_wanted",
+    "status",
+    "unfold",
     "uninstrument",
     "wrap_chat_model",
     "wrap_embeddings",
@@ -64,6 +73,8 @@ __all__ = [
 ]
 
 resolver.install()
+if is_wanted("langchain"):
+    instrument()
 
 
 def __getattr__(name: str) -> Any:

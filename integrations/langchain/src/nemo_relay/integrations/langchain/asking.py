@@ -8,6 +8,8 @@ from uuid import UUID
 
 from langchain_core.outputs import LLMResult
 
+from nemo_relay import subscribers
+
 from . import naming, outcomes, requests
 from .responses import Answer
 from .runs import Run
@@ -41,12 +43,20 @@ class Asked:
 def answered(run: Run, ending: outcomes.Ending, response: Any) -> outcomes.Ending:
     """``ending`` with what the model said and how it streamed."""
     stats = run.stream
-    answer = Answer(response if isinstance(response, LLMResult) else None, stats.model if stats is not None else None)
-    partial = stats.partial() if stats is not None else None
-    failure = ending.data if ending.outcome == "error" else None
-    ending.data = {**(answer.data() or partial or {}), **(failure or {})} or None
-    ending.annotated = answer.annotation()
+    model = stats.model if stats is not None else None
+    answer = Answer(response if isinstance(response, LLMResult) else None, model, run.memory)
     ending.extra.update(answer.metadata())
     if stats is not None:
         ending.extra.update(stats.metadata())
+    if _is_told_elsewhere(run, ending) or not subscribers.is_heard(run.handle):
+        return ending
+    partial = stats.partial() if stats is not None and run.owner.options.captured.responses else None
+    failure = ending.data if ending.outcome == "error" else None
+    ending.data = {**(answer.data() or partial or {}), **(failure or {})} or None
+    ending.annotated = answer.annotation()
     return ending
+
+
+def _is_told_elsewhere(run: Run, ending: outcomes.Ending) -> bool:
+    """Whether the managed call that this run is shows the answer itself: all but what a cache said in its place."""
+    return run.claim is not None and run.claim.late is None and ending.outcome == "ok"

@@ -11,18 +11,18 @@ from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResu
 
 from nemo_relay import LLMAttributes, LLMHandle, LLMRequest, llm
 from nemo_relay.errors import GuardrailRejected
+from nemo_relay.runtime_registrations import is_shaped
 
-from . import claims, headers, invocations, outcomes, refusals, request_edits, runs, substitutes
+from . import claims, headers, invocations, outcomes, refusals, runs, substitutes
 from .alignment import copied, says_the_same
+from .call_changes import Call, changed
 from .claims import Claim
-from .edits import UnsupportedEdit
+from .managed_requests import ManagedRequest, RequestCodec, response_codec
 from .models import about_model
 from .options import AdapterOptions
 from .outcomes import Ending
-from .request_view import LangChainCodec, request_view
-from .response_view import ResponseCodec, answer_view
-
-_CODEC, _RESPONSE_CODEC = LangChainCodec(), ResponseCodec()
+from .request_view import frame
+from .response_view import answer_view
 
 
 class ManagedChatCall:
@@ -56,10 +56,12 @@ class ManagedChatCall:
         settings = {key: value for key, value in self._given.items() if key not in ("tools", "tool_choice")}
         tools = self._given.get("tools") or ()
         choice = self._given.get("tool_choice")
-        self._view = request_view(model, self._about.name, messages, tools, choice, None, settings)
+        make = lambda: frame(model, self._about.name, tools, choice, None, settings)  # noqa: E731
+        self._asked = ManagedRequest(messages, make, options)
         claim = self._run.claim if self._run is not None else None
         self._ended = False
         self._claim: Claim = claim or Claim("llm", self._about.provider, None)
+        self._claim.late = None  # this call has a span of its own, also where an intercept answers
         self._failure: dict[str, Any] = {}
         self._span: LLMHandle | None = None
         self._shown: list[tuple[Any, Any, Any]] = []
@@ -81,10 +83,9 @@ class ManagedChatCall:
             return self._answered(result)
 
         try:
-            answer = llm.execute_sync(self._about.provider, LLMRequest({}, self._view), ask, **self._keywords())
+            answer = llm.execute_sync(self._about.provider, self._asked, ask, **self._keywords())
         except GuardrailRejected as refusal:
-            self._refused(refusal)
-            raise
+            return _result([self._refused(refusal)])
         return self._settled(answer)
 
     async def agenerate(self, call: Callable[..., Any]) -> ChatResult:
@@ -102,10 +103,9 @@ class ManagedChatCall:
             return self._answered(result)
 
         try:
-            answer = await llm.execute(self._about.provider, LLMRequest({}, self._view), ask, **self._keywords())
+            answer = await llm.execute(self._about.provider, self._asked, ask, **self._keywords())
         except GuardrailRejected as refusal:
-            self._refused(refusal)
-            raise
+            return _result([self._refused(refusal)])
         return self._settled(answer)
 
     # --- a stream
@@ -122,15 +122,15 @@ class ManagedChatCall:
         try:
             source = llm.stream_execute_sync(
                 self._about.provider,
-                LLMRequest({}, self._view),
+                self._asked,
                 ask,
                 lambda shown: None,
                 lambda: self._final(seen),
                 **self._keywords(streaming=True),
             )
         except GuardrailRejected as refusal:
-            self._refused(refusal)
-            raise
+            yield _whole_chunk(self._refused(refusal))
+            return
         try:
             for shown in source:
                 chunk = self._chunk(shown)
@@ -154,15 +154,15 @@ class ManagedChatCall:
         try:
             source = await llm.stream_execute(
                 self._about.provider,
-                LLMRequest({}, self._view),
+                self._asked,
                 ask,
                 lambda shown: None,
                 lambda: self._final(seen),
                 **self._keywords(streaming=True),
             )
         except GuardrailRejected as refusal:
-            self._refused(refusal)
-            raise
+            yield _whole_chunk(self._refused(refusal))
+            return
         try:
             async for shown in source:
                 chunk = self._chunk(shown)
@@ -215,7 +215,9 @@ class ManagedChatCall:
         shown: dict[str, Any] = {"role": "assistant", "content": message.content}
         if isinstance(message, AIMessageChunk) and message.tool_call_chunks:
             shown["tool_call_chunks"] = [dict(piece) for piece in message.tool_call_chunks]
-        self._shown = [(shown, copied(shown), chunk)]  # the consumer asks for one at a time
+        self._shown = [
+            (shown, copied(shown) if is_shaped("llm") else shown, chunk)
+        ]  # the consumer asks for one at a time
         return shown
 
     def _chunk(self, shown: Any) -> ChatGenerationChunk:
@@ -223,6 +225,9 @@ class ManagedChatCall:
         if isinstance(shown, ChatGenerationChunk):
             return shown
         for view, before, chunk in self._shown:
+            if shown is view is before:  # nobody was there who could have changed it
+                unseen: ChatGenerationChunk = chunk
+                return unseen
             if shown is view or says_the_same(shown, before):
                 if says_the_same(shown, before):
                     own: ChatGenerationChunk = chunk
@@ -255,8 +260,8 @@ class ManagedChatCall:
             "data": self._failure,
             "metadata": invocations.metadata("llm", {**self._about.metadata, **self._claim.about}),
             "model_name": self._about.name,
-            "codec": _CODEC,
-            "response_codec": _RESPONSE_CODEC,
+            "codec": RequestCodec(self._asked),
+            "response_codec": response_codec(self._options),
         }
 
     def _parent(self) -> Any:
@@ -266,6 +271,7 @@ class ManagedChatCall:
     def _open(self) -> None:
         self._span = invocations.own_handle(LLMHandle)
         self._claim.handle = self._span
+        self._asked.commit(self._span)
         if self._run is not None and self._span is not None:
             self._run.handle = self._span
 
@@ -273,46 +279,39 @@ class ManagedChatCall:
         self._ended = True
         invocations.describe_end(self._span, self._claim, ending, self._failure)
 
-    def _refused(self, refusal: GuardrailRejected) -> None:
+    def _refused(self, refusal: GuardrailRejected) -> AIMessage:
+        """What stands in place of an answer; raises ``refusal`` where the application wants that."""
         if self._span is None and refusal.kind == "llm":
             self._claim.refused = True
             refusals.announce(refusal, self._parent(), None, None)
+            if self._options.on_llm_rejection == "message":
+                return refusals.message(refusal)
+        raise refusal
 
     def _changed(self, request: LLMRequest) -> tuple[Any, list[BaseMessage], dict[str, Any]]:
         """The model, the messages and the arguments of the call, with what intercepts edited."""
-        before, after = self._view, request.content
-        model, messages, given = self._model, self._messages, dict(self._given)
+        call = Call(self._model, self._messages, dict(self._given))
+        if not self._asked.is_read and self._options.header_policy is None and not is_shaped("llm"):
+            return call
+        before, after = self._asked.content, request.content
         if not says_the_same(before, after):
-            model, messages, given = self._edited(before, after)
+            call = changed(call, before, after, self._options)
+        model, messages, given = call
         wanted = headers.outgoing(request.headers, model, self._options)
         if wanted:
             model, given = headers.delivered(wanted, model, given)
-        return model, messages, given
-
-    def _edited(self, before: dict[str, Any], after: dict[str, Any]) -> tuple[Any, list[BaseMessage], dict[str, Any]]:
-        model, messages = self._model, self._messages
-        given = request_edits.settings(before, after, self._given)
-        if not says_the_same(before["messages"], after.get("messages")) or "instructions" in after:
-            messages = request_edits.conversation(before, after, messages)
-            messages = request_edits.with_instructions(messages, after.get("instructions"))
-        if not says_the_same(before.get("model"), after.get("model")):
-            model = request_edits.model(after.get("model"), model, self._options)
-        if not says_the_same(before.get("tools"), after.get("tools")):
-            given["tools"] = request_edits.tools(before, after, list(given.get("tools") or ()), self._options)
-        if not says_the_same(before.get("tool_choice"), after.get("tool_choice")):
-            raise UnsupportedEdit("tool_choice", "its form is the provider's own here; edit it in agent middleware")
         return model, messages, given
 
     def _answered(self, result: ChatResult) -> dict[str, Any]:
         self._end(outcomes.ok(None))
         messages = [generation.message for generation in result.generations[:1]]
         shown = answer_view(messages, None, self._about.name)
-        self._shown.append((shown, copied(shown), result))
+        self._shown.append((shown, copied(shown) if is_shaped("llm") else shown, result))
         return shown
 
     def _settled(self, answer: Any) -> ChatResult:
         for shown, before, result in reversed(self._shown):
-            if says_the_same(answer, before):
+            if answer is shown is before or says_the_same(answer, before):
                 found: ChatResult = result
                 return found
             if answer is shown or (isinstance(answer, dict) and answer.keys() == before.keys()):
@@ -323,6 +322,11 @@ class ManagedChatCall:
 
 def _result(messages: list[BaseMessage]) -> ChatResult:
     return ChatResult(generations=[ChatGeneration(message=message) for message in messages[:1]])
+
+
+def _whole_chunk(message: AIMessage) -> ChatGenerationChunk:
+    chunk = AIMessageChunk(content=message.content, response_metadata=message.response_metadata)
+    return ChatGenerationChunk(message=chunk)
 
 
 def _rewritten(chunk: ChatGenerationChunk, shown: dict[str, Any]) -> ChatGenerationChunk:

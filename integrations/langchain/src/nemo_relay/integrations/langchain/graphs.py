@@ -8,7 +8,7 @@ from typing import Any
 
 from nemo_relay import scope
 
-from . import lifecycle, outcomes, payloads
+from . import lifecycle, outcomes, states
 from .claims import Claim
 from .outcomes import Ending
 from .runs import Run
@@ -76,7 +76,7 @@ def pause(run: Run, ids: Sequence[str]) -> None:
 
 def chain_ending(run: Run, outputs: Any, kwargs: dict[str, Any]) -> Ending:
     """The end of a chain that returned ``outputs``."""
-    data, flag = payloads.shown(outputs)
+    data, flag = states.returned(run, outputs)
     ending = _outcome_of(run, data, kwargs)
     ending.extra.update(flag)
     return ending
@@ -92,7 +92,9 @@ def _outcome_of(run: Run, data: Any, kwargs: dict[str, Any]) -> Ending:
             # open.
             ending = outcomes.cancelled("consumer_closed", data, unwound=False, closed_early=True)
         if run.deferred:
-            ending.extra["relay.input"] = payloads.shown(kwargs["inputs"])[0]
+            shown, draft = states.given(run, kwargs["inputs"])
+            if draft is not None:
+                ending.extra["relay.input"] = shown
     return ending
 
 
@@ -119,3 +121,11 @@ def resumption(inputs: Any) -> Any:
 def describe(error: BaseException | None) -> dict[str, str] | None:
     """An error as a mark shows it."""
     return None if error is None else {"type": type(error).__name__, "message": outcomes.message_of(error)}
+
+
+def retry(state: Any) -> dict[str, Any]:
+    """What the mark ``retry`` says of a model integration that is about to try again."""
+    outcome, action = state.outcome, state.next_action
+    error = outcome.exception() if outcome is not None and outcome.failed else None
+    sleep = action.sleep if action is not None else None
+    return {"attempt": state.attempt_number, "error": describe(error), "next_sleep": sleep}

@@ -4,24 +4,26 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import cache
 from typing import Any
 from uuid import UUID
 
 from langchain_core.callbacks import BaseCallbackHandler
 from langchain_core.documents import Document
-from langchain_core.messages import BaseMessage
+from langchain_core.messages import BaseMessage, HumanMessage
 from langchain_core.outputs import LLMResult
+from langchain_core.tracers.base import BaseTracer
 
-from nemo_relay import LLMAttributes, LLMRequest, ScopeType, llm, scope, tools
+from nemo_relay import LLMAttributes, LLMRequest, ScopeType, llm, scope, subscribers, tools
+from nemo_relay.runtime_registrations import is_shaped
 
-from . import claims, enforcement, graphs, lifecycle, naming, outcomes, payloads, requests, runs
+from . import claims, enforcement, gates, graphs, lifecycle, naming, outcomes, payloads, requests, runs, states
 from .asking import Asked, answered
+from .capture import capped
 from .failures import guard, observed
 from .lifecycle import adopt, begin, conclude, new_run
 from .options import AdapterOptions
 from .runs import Handle, RunInfo
-from .streaming import StreamStats, chunk_text, event_text
+from .streaming import SAMPLED, StreamStats, chunk_text, event_text
 
 
 class RelayCallbackHandler(BaseCallbackHandler):
@@ -34,7 +36,8 @@ class RelayCallbackHandler(BaseCallbackHandler):
     on the same run adds nothing.
 
     Args:
-        options: see ``AdapterOptions``; of them it reads ``enforce_in_callbacks``.
+        options: see ``AdapterOptions``. What becomes of refusals and edits concerns the middleware and the wrappers:
+            a handler can stop a call, not answer it.
 
     >>> from nemo_relay.integrations.langchain import RelayCallbackHandler
     >>> from langchain_core.runnables import RunnableLambda
@@ -50,10 +53,12 @@ class RelayCallbackHandler(BaseCallbackHandler):
         super().__init__()
         if options is not None:
             self.options = options
+        if self.options.enforce_in_callbacks:
+            gates.opened(self, *gates.GUARDRAILS)
 
     # --- for adapters that stand on this one
 
-    def observe(self, where: str, callback: Callable[..., None], *args: Any) -> None:
+    def observe(self, where: str, callback: Callable[..., Any], *args: Any) -> None:
         """Call ``callback(*args)``; what it raises is counted under ``where`` and stays inside."""
         guard(where, callback, *args)
 
@@ -64,7 +69,7 @@ class RelayCallbackHandler(BaseCallbackHandler):
 
     def view(self, value: Any) -> Any:
         """``value`` as observers see it: messages, documents and commands in their canonical form."""
-        return payloads.view(value)
+        return payloads.permitted(value, self.options.captured)
 
     def pause_run(self, run_id: UUID | None, interrupt_ids: Sequence[str]) -> None:
         """The graph run waits for these interrupts: it will end ``interrupted``."""
@@ -103,12 +108,16 @@ class RelayCallbackHandler(BaseCallbackHandler):
         run.resume = graphs.resumption(inputs)
 
         def start(parent: Handle | None) -> Handle:
-            shown, flag = (None, {}) if run.deferred else payloads.shown(inputs)
+            shown, draft = (None, None) if run.deferred else states.given(run, inputs)
+            flag = payloads.DEGRADED if draft is not None and draft.degraded else {}
             about_all = {**about, **graphs.attempt(run, about, tags or ()), **flag}
-            described = naming.start_metadata(run_id, parent_run_id, kind, tags, about_all)
-            return scope.start(run.name, naming.scope_type(kind), parent=parent, metadata=described, input=shown)
+            described = naming.start_metadata(run_id, parent_run_id, kind, tags, about_all, self.options.session_id)
+            handle = scope.start(run.name, naming.scope_type(kind), parent=parent, metadata=described, input=shown)
+            if draft is not None:
+                draft.commit(handle)
+            return handle
 
-        begin(run_id, run, None if naming.HIDDEN_TAG in (tags or ()) else start)
+        begin(run_id, run, None if naming.is_plumbing(kind, tags or (), self.options.detail) else start)
 
     @observed
     def on_chain_end(self, outputs: Any, *, run_id: UUID, **kwargs: Any) -> None:
@@ -141,7 +150,7 @@ class RelayCallbackHandler(BaseCallbackHandler):
         """A chat model is asked; one run per conversation."""
         conversation = messages[0] if messages else []
         asked = Asked(run_id, parent_run_id, tags, metadata or {}, kwargs)
-        self._start_model(serialized, asked, lambda: requests.chat_request(conversation, asked.params, asked.model))
+        self._start_model(serialized, asked, conversation)
 
     def on_llm_start(
         self,
@@ -157,18 +166,20 @@ class RelayCallbackHandler(BaseCallbackHandler):
         """A completion model is asked; one run per prompt."""
         prompt = prompts[0] if prompts else ""
         asked = Asked(run_id, parent_run_id, tags, metadata or {}, kwargs)
-        self._start_model(serialized, asked, lambda: requests.text_request(prompt, asked.params, asked.model))
+        self._start_model(serialized, asked, [HumanMessage(prompt)])
 
     def _start_model(
-        self, serialized: dict[str, Any] | None, asked: Asked, request: Callable[[], requests.Request]
+        self, serialized: dict[str, Any] | None, asked: Asked, conversation: Sequence[BaseMessage]
     ) -> None:
         name = requests.provider_name(asked.params, asked.metadata, serialized, asked.name)
-        request = cache(request)
-        if self.options.enforce_in_callbacks:
-            enforcement.ask_for_model(name, lambda: request()[0], asked.run_id, asked.parent_run_id)
-        self.observe("on_chat_model_start", self._open_model, name, asked, request)
+        if self.options.enforce_in_callbacks and is_shaped("llm"):
+            request = lambda: requests.chat_request(conversation, asked.params, asked.model)[0]  # noqa: E731
+            enforcement.ask_for_model(name, request, asked.run_id, asked.parent_run_id)
+        elif is_shaped("llm"):
+            self.observe("status", gates.unreached)
+        self.observe("on_chat_model_start", self._open_model, name, asked, conversation)
 
-    def _open_model(self, name: str, asked: Asked, request: Callable[[], requests.Request]) -> None:
+    def _open_model(self, name: str, asked: Asked, conversation: Sequence[BaseMessage]) -> None:
         run = new_run(asked.run_id, asked.parent_run_id, "llm", name, self)
         run.stream = StreamStats(asked.model)
         claim, is_call = claims.take("llm", run.key, name)
@@ -178,11 +189,11 @@ class RelayCallbackHandler(BaseCallbackHandler):
             return
 
         def start(parent: Handle | None) -> Handle:
-            content, flag = request()
+            content, flag, turn = requests.shown(run, conversation, asked.params, asked.model, parent)
             again = graphs.again(run, claim) if claim is not None and not claim.pending else None
             if again is None:
                 again = graphs.attempt(run, asked.metadata, asked.tags or ())
-            return llm.call(
+            handle = llm.call(
                 name,
                 LLMRequest({}, content),
                 handle=parent,
@@ -190,6 +201,9 @@ class RelayCallbackHandler(BaseCallbackHandler):
                 metadata=asked.described({**asked.metadata, **asked.batch, **again, **flag}),
                 model_name=asked.model,
             )
+            if turn is not None:
+                turn.commit(handle)
+            return handle
 
         if claim is not None and claim.pending:
             if adopt(asked.run_id, run, claims.Claim("llm", name, None, late=start), about):
@@ -200,22 +214,25 @@ class RelayCallbackHandler(BaseCallbackHandler):
     @observed
     def on_llm_new_token(self, token: Any, *, chunk: Any = None, run_id: UUID, **kwargs: Any) -> None:
         """A chunk arrived."""
-        text, carries = chunk_text(token, chunk)
-        self._count_chunk(run_id, text, carries)
+        self._count_chunk(run_id, *chunk_text(token, chunk))
 
     @observed
     def on_stream_event(self, event: Any, *, run_id: UUID, **kwargs: Any) -> None:
         """A content-block event arrived (streaming protocol version 2)."""
         text = event_text(event)
         if text is not None:
-            self._count_chunk(run_id, text, True)
+            self._count_chunk(run_id, text, True, False)
 
-    def _count_chunk(self, run_id: UUID, text: str, carries: bool) -> None:
+    def _count_chunk(self, run_id: UUID, text: str, carries: bool, calls: bool) -> None:
         run = runs.find_open(run_id)
         if run is None or run.stream is None or run.owner is not self:
             return
-        if run.stream.add(text, carries_output=carries):
+        first, marks = run.stream.add(text, carries_output=carries), self.options.stream_marks
+        if first and marks != "off":
             lifecycle.mark(run, "llm.first_token", {"ttft_ms": run.stream.ttft_ms})
+        index = run.stream.chunks - 1
+        if marks == "all" or (marks == "sampled" and index % SAMPLED == 0):
+            lifecycle.mark(run, "llm.chunk", {"index": index, "text_len": len(text), "tool_call_delta": calls})
 
     @observed
     def on_llm_end(self, response: LLMResult, *, run_id: UUID, **kwargs: Any) -> None:
@@ -250,8 +267,10 @@ class RelayCallbackHandler(BaseCallbackHandler):
         name = str((serialized or {}).get("name") or kwargs.get("name") or "tool")
         call_id = str(kwargs["tool_call_id"]) if kwargs.get("tool_call_id") else None
         given = inputs if inputs is not None else input_str
-        if self.options.enforce_in_callbacks:
+        if self.options.enforce_in_callbacks and is_shaped("tool"):
             enforcement.ask_for_tool(name, given, run_id, parent_run_id, call_id)
+        elif is_shaped("tool"):
+            self.observe("status", gates.unreached)
         about = (tags, metadata or {})
         self.observe("on_tool_start", self._open_tool, name, given, run_id, parent_run_id, call_id, about)
 
@@ -273,7 +292,8 @@ class RelayCallbackHandler(BaseCallbackHandler):
             return
 
         def start(parent: Handle | None) -> Handle:
-            args, flag = payloads.shown(given)
+            args, flag = payloads.shown(given) if self._shows("tool_args", parent) else (None, {})
+            args = capped(args, self.options.max_payload_bytes)
             again = graphs.again(run, claim) if claim is not None else {}
             described = naming.start_metadata(run_id, parent_run_id, "tool", tags, {**metadata, **again, **flag})
             return tools.call(name, args, handle=parent, metadata=described, tool_call_id=call_id)
@@ -313,13 +333,13 @@ class RelayCallbackHandler(BaseCallbackHandler):
         name = naming.chain_name(kwargs.get("name") or about.get("ls_retriever_name"), serialized, "retriever", None)
         run = new_run(run_id, parent_run_id, "retriever", name, self)
         described = naming.start_metadata(run_id, parent_run_id, "retriever", tags, about)
-        begin(
-            run_id,
-            run,
-            lambda parent: scope.start(
-                name, ScopeType.Retriever, parent=parent, metadata=described, input={"query": query}
-            ),
-        )
+        shown = {"query": query} if self.options.captured.inputs else None
+
+        def start(parent: Handle | None) -> Handle:
+            asked = capped(shown, self.options.max_payload_bytes)
+            return scope.start(name, ScopeType.Retriever, parent=parent, metadata=described, input=asked)
+
+        begin(run_id, run, start)
 
     @observed
     def on_retriever_end(self, documents: Sequence[Document], *, run_id: UUID, **kwargs: Any) -> None:
@@ -347,19 +367,12 @@ class RelayCallbackHandler(BaseCallbackHandler):
         **kwargs: Any,
     ) -> None:
         """The application dispatched an event of its own: a mark with that name."""
-        self._mark(run_id, name, payloads.view(data), {"relay.tags": list(tags)} if tags else None)
+        self._mark(run_id, name, self.view(data), {"relay.tags": list(tags)} if tags else None)
 
     @observed
     def on_retry(self, retry_state: Any, *, run_id: UUID, **kwargs: Any) -> None:
         """A model integration is about to try again: the mark ``retry``."""
-        outcome, action = retry_state.outcome, retry_state.next_action
-        error = outcome.exception() if outcome is not None and outcome.failed else None
-        data = {
-            "attempt": retry_state.attempt_number,
-            "error": graphs.describe(error),
-            "next_sleep": action.sleep if action is not None else None,
-        }
-        self._mark(run_id, "retry", data, None)
+        self._mark(run_id, "retry", graphs.retry(retry_state), None)
 
     @observed
     def on_agent_action(self, action: Any, *, run_id: UUID, **kwargs: Any) -> None:
@@ -367,9 +380,17 @@ class RelayCallbackHandler(BaseCallbackHandler):
         data = {"tool": action.tool, "tool_input": payloads.view(action.tool_input), "log": action.log}
         self._mark(run_id, "agent.action", data, None)
 
+    def _shows(self, payload: str, handle: Handle | None) -> bool:
+        """Whether payloads of that kind are recorded, and somebody hears of them."""
+        return getattr(self.options.captured, payload) and subscribers.is_heard(handle)
+
     def _mark(self, run_id: UUID, name: str, data: Any, metadata: dict[str, Any] | None) -> None:
         run = runs.find(run_id)
         if run is None:
             scope.event(name, data=data, metadata=metadata)
         elif run.owner is self:
             lifecycle.mark(run, name, data, metadata)
+
+
+# A node's author may say (``TracePolicy``) what tracers get to see of its payloads; by this class LangGraph knows them.
+BaseTracer.register(RelayCallbackHandler)

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 from contextvars import ContextVar
 from typing import Any, cast
 
@@ -10,7 +11,27 @@ from langchain_core.callbacks import BaseCallbackHandler
 from langchain_core.tracers.context import register_configure_hook
 
 from .handler import RelayCallbackHandler
-from .options import AdapterOptions
+from .options import AdapterOptions, chosen
+
+VARIABLE = "NEMO_RELAY_INSTRUMENT"
+
+
+def is_wanted(framework: str) -> bool:
+    """Whether the environment asks for ``framework``: ``NEMO_RELAY_INSTRUMENT`` names it, commas between names.
+
+    The adapter of a framework that is asked for instruments it when it is imported. Nothing has to import it in a
+    program that ``python -m nemo_relay.integrations.langchain run`` starts.
+
+    >>> is_wanted("cobol")
+    False
+    """
+    return framework in wanted()
+
+
+def wanted() -> list[str]:
+    """The frameworks that the environment asks for, each once."""
+    names = (name.strip().lower() for name in os.environ.get(VARIABLE, "").split(","))
+    return list(dict.fromkeys(name for name in names if name))
 
 
 class _Switch:
@@ -28,7 +49,9 @@ class _Switch:
 _switch = _Switch()
 
 
-def instrument(options: AdapterOptions | None = None, *, handler: RelayCallbackHandler | None = None) -> None:
+def instrument(
+    options: AdapterOptions | None = None, *, handler: RelayCallbackHandler | None = None, **choices: Any
+) -> None:
     """Record every run of LangChain in this process, and let guardrails decide about its calls.
 
     A run that has a handler of ours already gets no second one. Calling it again replaces the handler.
@@ -36,13 +59,21 @@ def instrument(options: AdapterOptions | None = None, *, handler: RelayCallbackH
     Args:
         options: see ``AdapterOptions``.
         handler: the handler to use; one with ``options`` when None.
+        choices: the options by name, instead of ``options``.
+
+    Raises:
+        TypeError: options were given in more than one way, or a name is no option.
+        OptionError: an option has a value that it cannot have (a ValueError).
 
     >>> from nemo_relay.integrations.langchain import instrument, uninstrument
-    >>> instrument()
+    >>> instrument(detail="semantic")
     >>> uninstrument()
     True
     """
-    _switch.handler = handler if handler is not None else RelayCallbackHandler(options)
+    wanted = chosen(options, choices)
+    if handler is not None and wanted is not None:
+        raise TypeError("instrument: a handler has its options already; give one or the other")
+    _switch.handler = handler if handler is not None else RelayCallbackHandler(wanted)
     if not _switch.hooked:
         _switch.hooked = True
         # A hook stays for the life of the process; without a handler it adds nothing.

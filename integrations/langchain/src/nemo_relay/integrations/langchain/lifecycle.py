@@ -5,13 +5,15 @@ from __future__ import annotations
 
 import atexit
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol
 from uuid import UUID
 
 from nemo_relay import LLMHandle, LLMRequest, ScopeType, ToolHandle, llm, scope, tools
 
 from . import failures, outcomes, runs
+from .capture import capped
 from .claims import Claim
+from .options import AdapterOptions
 from .outcomes import Ending
 from .payloads import DEGRADED
 from .runs import Handle, Run
@@ -19,9 +21,24 @@ from .runs import Handle, Run
 Start = Callable[[Handle | None], Handle]
 
 
-def new_run(run_id: UUID, parent_run_id: UUID | None, kind: str, name: str, owner: object) -> Run:
+class Owner(Protocol):
+    """A handler that opens runs."""
+
+    options: AdapterOptions
+
+
+_REALMS = ("agent", "graph", "subgraph")
+
+
+def new_run(run_id: UUID, parent_run_id: UUID | None, kind: str, name: str, owner: Owner) -> Run:
     """A record for the run, not yet in the table."""
-    return Run(key=run_id.int, kind=kind, name=name, owner=owner, parent=runs.find(parent_run_id), place=runs.here())
+    key, parent = run_id.int, runs.find(parent_run_id)
+    run = Run(key=key, kind=kind, name=name, owner=owner, parent=parent, place=runs.here())
+    run.memory = parent.memory if parent is not None else None
+    if run.memory is None:
+        run.memory = owner.options.memory()
+    run.realm = key if parent is None or kind in _REALMS else parent.realm
+    return run
 
 
 def begin(run_id: UUID, run: Run, start: Start | None, *, under: Handle | None = None) -> bool:
@@ -106,7 +123,7 @@ def settle(run: Run, ending: Ending) -> None:
         _end_stranded(run, ending)
     try:
         if not run.hidden and run.handle is not None:
-            _emit_end(run.handle, ending)
+            _emit_end(run.handle, _permitted(run, ending))
     finally:
         run.release()
         if parent is not None and parent.pending is not None and not parent.children:
@@ -133,6 +150,20 @@ def cut_off(run: Run, reason: str) -> Ending:
     ending = outcomes.cancelled(reason, run.stream.partial() if run.stream is not None else None)
     if run.stream is not None:
         ending.extra.update(run.stream.metadata())
+    return ending
+
+
+_PAYLOADS = {"tool": "tool_results", "retriever": "outputs"}  # of the others it is known where they are made
+
+
+def _permitted(run: Run, ending: Ending) -> Ending:
+    """``ending`` with as much of its payload as the options let through. An error is always told."""
+    options: AdapterOptions = run.owner.options
+    limit, kind = options.max_payload_bytes, _PAYLOADS.get(run.kind)
+    if kind is not None and not getattr(options.captured, kind) and ending.outcome != "error":
+        ending.data = None
+    if limit is not None:
+        ending.data, ending.annotated = capped(ending.data, limit), capped(ending.annotated, limit)
     return ending
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from langchain.agents.middleware import AgentMiddleware
 
-from . import claims
+from . import claims, gates, watching
 from .modelcalls import ManagedModelCall
 from .options import AdapterOptions
 from .tool_node import atool_call, tool_call
@@ -23,6 +23,9 @@ class RelayMiddleware(AgentMiddleware[Any, Any, Any]):
     get the very objects that they would get without it. Put it last in the list of middleware, so that it is next
     to the model and the tools and sees what is really sent.
 
+    The agent and its nodes are recorded too, from the first call that passes the middleware on. A callback handler, or
+    ``instrument()``, records them from the start, and what other middleware does before.
+
     Args:
         options: see ``AdapterOptions``.
         name: the name of the middleware.
@@ -35,10 +38,16 @@ class RelayMiddleware(AgentMiddleware[Any, Any, Any]):
     'hello'
     """
 
+    _leads_to = (*gates.TOOL, *gates.LLM)
+    _follows = True
+
     def __init__(self, options: AdapterOptions | None = None, *, name: str | None = None) -> None:
         super().__init__()
         self.options = options or AdapterOptions()
         self._name = name or type(self).__name__
+        gates.opened(self, *self._leads_to)
+        if self._follows:
+            watching.serve(self)
 
     @property
     def name(self) -> str:
@@ -47,22 +56,26 @@ class RelayMiddleware(AgentMiddleware[Any, Any, Any]):
 
     def wrap_model_call(self, request: Any, handler: Callable[[Any], Any]) -> Any:
         """Ask the model, as a managed call."""
+        watching.wake()
         if claims.enclosing("llm", "") is not None:  # another one of us is around it
             return handler(request)
         return ManagedModelCall(request, self.options).run(handler)
 
     async def awrap_model_call(self, request: Any, handler: Callable[[Any], Awaitable[Any]]) -> Any:
         """Ask the model, as a managed call."""
+        watching.wake()
         if claims.enclosing("llm", "") is not None:
             return await handler(request)
         return await ManagedModelCall(request, self.options).arun(handler)
 
     def wrap_tool_call(self, request: Any, handler: Callable[[Any], Any]) -> Any:
         """Run the tool, as a managed call."""
+        watching.wake()
         return tool_call(request, handler, self.options)
 
     async def awrap_tool_call(self, request: Any, handler: Callable[[Any], Awaitable[Any]]) -> Any:
         """Run the tool, as a managed call."""
+        watching.wake()
         return await atool_call(request, handler, self.options)
 
 
@@ -79,6 +92,8 @@ class RelayGuardrailMiddleware(RelayMiddleware):
         name: the name of the middleware.
     """
 
+    _leads_to = gates.TOOL
+
     def __init__(
         self,
         options: AdapterOptions | None = None,
@@ -90,8 +105,14 @@ class RelayGuardrailMiddleware(RelayMiddleware):
 
     def wrap_model_call(self, request: Any, handler: Callable[[Any], Any]) -> Any:
         """Ask the model."""
+        watching.wake()
         return handler(request)
 
     async def awrap_model_call(self, request: Any, handler: Callable[[Any], Awaitable[Any]]) -> Any:
         """Ask the model."""
+        watching.wake()
         return await handler(request)
+
+
+class NemoRelayMiddleware(RelayMiddleware):
+    """``RelayMiddleware`` under the name of the published package, by which the agent knows it too."""

@@ -9,7 +9,7 @@ from typing import Any, TypeVar, cast
 
 from langchain_core.language_models import BaseChatModel
 
-from . import claims
+from . import claims, gates
 from .chatcalls import ManagedChatCall
 from .claims import Claim
 from .options import AdapterOptions
@@ -40,9 +40,20 @@ def wrap_chat_model(model: ModelT, options: AdapterOptions | None = None) -> Mod
         raise TypeError(f"wrap_chat_model: {type(model).__name__!r} object is no chat model of LangChain")
     if isinstance(cast("object", model), Managed):
         return model
-    copy = model.model_copy()
-    object.__setattr__(copy, "__class__", _managed(type(model), options or AdapterOptions()))
+    copy, kind = model.model_copy(), _managed(type(model), options or AdapterOptions())
+    if hasattr(kind, "__del__"):
+        _leave_the_client_open(kind, model)
+    object.__setattr__(copy, "__class__", kind)
     return copy
+
+
+def _leave_the_client_open(kind: Any, model: Any) -> None:
+    """A model that closes its client when it is collected (Google's, of old) would close that of its copies, too."""
+
+    def keep(_: Any, original: Any = model) -> None:
+        """The copy closes nothing, and the original lives as long as the copy."""
+
+    kind.__del__ = keep
 
 
 class Managed:
@@ -147,4 +158,5 @@ def _managed(kind: Any, options: AdapterOptions) -> Any:
 
     ManagedModel.__name__ = kind.__name__
     ManagedModel.__qualname__ = kind.__qualname__
+    gates.opened(ManagedModel, *gates.LLM)
     return ManagedModel

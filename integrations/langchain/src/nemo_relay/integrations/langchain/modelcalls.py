@@ -6,27 +6,25 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Any, NamedTuple
 
-from langchain_core.messages import AIMessage
-
 from langchain.agents.middleware import ExtendedModelResponse, ModelResponse
 from nemo_relay import LLMHandle, LLMRequest, llm
 from nemo_relay.errors import GuardrailRejected
-from nemo_relay.runtime_registrations import RuntimeRegistrationKind, list_runtime_registrations
+from nemo_relay.runtime_registrations import RuntimeRegistrationKind, is_shaped, list_runtime_registrations
 
 from . import claims, invocations, outcomes, refusals, substitutes
 from .alignment import copied, says_the_same
 from .claims import Claim
 from .edits import UnsupportedEdit
+from .managed_requests import ManagedRequest, RequestCodec, response_codec
 from .model_wrapping import wrap_chat_model
 from .models import about_model, will_stream
 from .options import AdapterOptions
 from .request_changes import all_messages, applied
-from .request_view import LangChainCodec, request_view
-from .response_view import ResponseCodec, answer_view
+from .request_view import frame
+from .response_view import answer_view
 from .runs import Handle
 
 _STREAM_INTERCEPTS = {RuntimeRegistrationKind.LLM_STREAM_EXECUTION_INTERCEPT}
-CODEC, RESPONSE_CODEC = LangChainCodec(), ResponseCodec()
 
 
 class Produced(NamedTuple):
@@ -50,18 +48,21 @@ class ManagedModelCall:
         self._options = options
         self._parent = invocations.parent()
         self._about = about_model(request.model)
-        self._view = request_view(
+        self._asked = ManagedRequest(all_messages(request), self._frame, options)
+        self._produced: list[Produced] = []
+        self._failure: dict[str, Any] = {}
+        self._entered = False
+
+    def _frame(self) -> dict[str, Any]:
+        request = self._request
+        return frame(
             request.model,
             self._about.name,
-            all_messages(request),
             request.tools,
             request.tool_choice,
             request.response_format,
             request.model_settings,
         )
-        self._produced: list[Produced] = []
-        self._failure: dict[str, Any] = {}
-        self._entered = False
 
     def run(self, handler: Callable[[Any], Any]) -> Any:
         """Call ``handler(request)`` as a managed call; returns what the agent is to get."""
@@ -70,7 +71,7 @@ class ManagedModelCall:
                 return handler(self._request.override(model=wrap_chat_model(self._request.model, self._options)))
             answer = llm.execute_sync(
                 self._about.provider,
-                LLMRequest({}, self._view),
+                self._asked,
                 lambda request: self._body(handler, request),
                 **self._keywords(),
             )
@@ -85,7 +86,7 @@ class ManagedModelCall:
                 return await handler(self._request.override(model=wrap_chat_model(self._request.model, self._options)))
             answer = await llm.execute(
                 self._about.provider,
-                LLMRequest({}, self._view),
+                self._asked,
                 lambda request: self._abody(handler, request),
                 **self._keywords(),
             )
@@ -95,8 +96,10 @@ class ManagedModelCall:
 
     def _is_for_streams(self, *, async_api: bool) -> bool:
         """Whether the answer is streamed, and an intercept wants to see its chunks: the model then manages the call."""
-        return bool(list_runtime_registrations(_STREAM_INTERCEPTS)) and will_stream(
-            self._request.model, self._request.model_settings, async_api=async_api
+        return (
+            is_shaped("llm")
+            and bool(list_runtime_registrations(_STREAM_INTERCEPTS))
+            and will_stream(self._request.model, self._request.model_settings, async_api=async_api)
         )
 
     def _keywords(self) -> dict[str, Any]:
@@ -105,13 +108,13 @@ class ManagedModelCall:
             "data": self._failure,
             "metadata": invocations.metadata("llm", self._about.metadata),
             "model_name": self._about.name,
-            "codec": CODEC,
-            "response_codec": RESPONSE_CODEC,
+            "codec": RequestCodec(self._asked),
+            "response_codec": response_codec(self._options),
         }
 
     def _body(self, handler: Callable[[Any], Any], request: LLMRequest) -> Any:
         self._entered = True
-        changed = applied(self._request, self._view, request.content, request.headers, self._options)
+        changed = self._changed(request)
         span, claim = self._enter()
         with claims.announce(claim):
             try:
@@ -123,7 +126,7 @@ class ManagedModelCall:
 
     async def _abody(self, handler: Callable[[Any], Awaitable[Any]], request: LLMRequest) -> Any:
         self._entered = True
-        changed = applied(self._request, self._view, request.content, request.headers, self._options)
+        changed = self._changed(request)
         span, claim = self._enter()
         with claims.announce(claim):
             try:
@@ -133,9 +136,17 @@ class ManagedModelCall:
                 raise
         return self._returned(span, claim, response)
 
+    def _changed(self, request: LLMRequest) -> Any:
+        """The framework's request with what intercepts edited; the very same where nobody has looked at it."""
+        if not self._asked.is_read and self._options.header_policy is None and not is_shaped("llm"):
+            return self._request
+        return applied(self._request, self._asked.content, request.content, request.headers, self._options)
+
     def _enter(self) -> tuple[Handle | None, Claim]:
         handle = invocations.inner_handle()
-        return invocations.own_handle(LLMHandle), Claim("llm", self._about.provider, handle)
+        span = invocations.own_handle(LLMHandle)
+        self._asked.commit(span)
+        return span, Claim("llm", self._about.provider, handle)
 
     def _raised(self, span: Handle | None, claim: Claim, error: BaseException) -> None:
         invocations.describe_end(span, claim, outcomes.raised(error), self._failure)
@@ -147,7 +158,7 @@ class ManagedModelCall:
         shown = answer_view(messages, getattr(plain, "structured_response", None), self._about.name)
         if claim.ending is not None and claim.ending.extra.get("relay.cache_hit"):
             shown["usage"] = None
-        self._produced.append(Produced(shown, copied(shown), response))
+        self._produced.append(Produced(shown, copied(shown) if is_shaped("llm") else shown, response))
         return shown
 
     def _refused(self, refusal: GuardrailRejected) -> Any:
@@ -156,13 +167,14 @@ class ManagedModelCall:
         refusals.announce(refusal, self._parent, None, None)
         if self._options.on_llm_rejection == "raise":
             raise refusal
-        about = {"finish_reason": "content_filter", "relay.guardrail": refusal.guardrail}
         # A message without tool calls ends the agent's run.
-        return ModelResponse(result=[AIMessage(content=str(refusal.reason), response_metadata=about)])
+        return ModelResponse(result=[refusals.message(refusal)])
 
     def _settled(self, answer: Any) -> Any:
         """The very object that the framework returned, unless an intercept put something else in its place."""
         for produced in reversed(self._produced):
+            if answer is produced.shown is produced.before:  # nobody was there who could have changed it
+                return produced.original
             if answer is produced.shown or says_the_same(answer, produced.before):
                 if says_the_same(answer, produced.before):
                     return produced.original

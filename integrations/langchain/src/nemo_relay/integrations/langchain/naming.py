@@ -4,11 +4,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from nemo_relay import ScopeType
+
+from . import failures
 
 if TYPE_CHECKING:
     from .runs import Run
@@ -64,13 +66,29 @@ def chain_name(name: str | None, serialized: dict[str, Any] | None, kind: str, p
     return str(name or given.get("name") or last[-1] or "Unknown")
 
 
+_COARSE = ("agent", "graph", "retriever")
+_FINE = ("prompt", "parser", "router")
+
+
+def is_plumbing(kind: str, tags: Sequence[str], detail: str) -> bool:
+    """Whether a chain's run gets no event of its own, at that level of detail."""
+    if HIDDEN_TAG in tags or detail == "all":
+        return HIDDEN_TAG in tags
+    return kind in _FINE if detail == "nodes" else kind not in _COARSE
+
+
 def scope_type(kind: str) -> ScopeType:
     """Only what acts as an agent is one: exporters derive sessions from agents."""
     return ScopeType.Agent if kind in ("agent", "graph") else ScopeType.Function
 
 
 def start_metadata(
-    run_id: UUID, parent_run_id: UUID | None, kind: str, tags: Sequence[str] | None, metadata: dict[str, Any]
+    run_id: UUID,
+    parent_run_id: UUID | None,
+    kind: str,
+    tags: Sequence[str] | None,
+    metadata: dict[str, Any],
+    session_id: Callable[[Mapping[str, Any]], str | None] | None = None,
 ) -> dict[str, Any]:
     """The framework's metadata as it came, and what joins the event to the framework's own run."""
     in_graph = "langgraph_node" in metadata or metadata.get("ls_integration") in (
@@ -87,12 +105,24 @@ def start_metadata(
     }
     if kind in ("agent", "graph"):
         # What headers call the session: the conversation, else this run. Never the name of a scope.
+        chosen = _chosen_session(session_id, metadata) if parent_run_id is None else None
+        if chosen is not None:
+            found["session_id"] = chosen
         found.setdefault("session_id", str(_session(parent_run_id, metadata) or run_id))
     if parent_run_id is not None:
         found["relay.parent_run_id"] = str(parent_run_id)
     if tags:
         found["relay.tags"] = list(tags)
     return found
+
+
+def _chosen_session(session_id: Callable[[Mapping[str, Any]], str | None] | None, metadata: Any) -> str | None:
+    try:
+        found = session_id(metadata) if session_id is not None else None
+    except Exception as error:  # the application's own function; the run is worth more than its name
+        failures.note("session_id", error)
+        return None
+    return None if found is None else str(found)
 
 
 def _session(parent_run_id: UUID | None, metadata: dict[str, Any]) -> Any:

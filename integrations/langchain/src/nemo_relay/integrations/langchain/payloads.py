@@ -6,19 +6,21 @@ A view is built beside the object it shows; the object is never touched.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from langchain_core.documents import Document
 from langchain_core.messages import BaseMessage, ToolMessage
 from langchain_core.prompt_values import PromptValue
 
-from .messages import message_view, short_repr
+from .capture import Capture
+from .messages import message_view, short_repr, unviewable
 
 MAX_DEPTH = 24  # deeper than that the encoder of the core takes over, which knows cycles
 _PLAIN = (str, int, float, bool, type(None))
 
 
+Render = Callable[[BaseMessage], Any]
 DEGRADED = {"relay.degraded": True}
 
 
@@ -30,40 +32,48 @@ def shown(value: Any) -> tuple[Any, dict[str, Any]]:
         return unviewable(value), DEGRADED
 
 
-def unviewable(value: object) -> dict[str, str]:
-    """All that can be said of an object whose own code raises."""
-    return {"$type": type(value).__qualname__, "repr": short_repr(value)}
+def view(value: Any, depth: int = 0, *, message: Render = message_view) -> Any:
+    """``value`` with every message, document, command and prompt in it shown in its canonical form.
 
-
-def view(value: Any, depth: int = 0) -> Any:
-    """``value`` with every message, document, command and prompt in it shown in its canonical form."""
+    Args:
+        value: anything.
+        depth: how deep it stands in what is shown.
+        message: how to show a message.
+    """
     if isinstance(value, _PLAIN) or depth > MAX_DEPTH:
         return value
     if isinstance(value, BaseMessage):
-        return message_view(value)
+        return message(value)
     if type(value) is dict:
-        return {key: view(item, depth + 1) for key, item in value.items()}
+        return {key: view(item, depth + 1, message=message) for key, item in value.items()}
     if type(value) in (list, tuple):
-        return [view(item, depth + 1) for item in value]
+        return [view(item, depth + 1, message=message) for item in value]
     if isinstance(value, Document):
         return document_view(value)
     if isinstance(value, PromptValue):
-        return [message_view(message) for message in value.to_messages()]
+        return [message(part) for part in value.to_messages()]
     if type(value).__module__ == "langgraph.types":
-        return _graph_view(value, depth)
+        return _graph_view(value, depth, message)
     return value
 
 
-def _graph_view(value: Any, depth: int) -> Any:
+def permitted(value: Any, capture: Capture) -> Any:
+    """``view(value)`` without what is not to be recorded."""
+    if capture.everything:
+        return view(value)
+    return capture.scrubbed(view(value, message=lambda message: capture.without(message_view(message))))
+
+
+def _graph_view(value: Any, depth: int, message: Render) -> Any:
     kind = type(value).__name__
     if kind == "Command":
         parts = {name: getattr(value, name, None) for name in ("update", "goto", "graph", "resume")}
-        given = {name: view(part, depth + 1) for name, part in parts.items() if not _is_absent(part)}
+        given = {name: view(part, depth + 1, message=message) for name, part in parts.items() if not _is_absent(part)}
         return {"type": "command", **given}
     if kind == "Send":
-        return {"type": "send", "node": value.node, "arg": view(value.arg, depth + 1)}
+        return {"type": "send", "node": value.node, "arg": view(value.arg, depth + 1, message=message)}
     if kind == "Interrupt":
-        return {"id": getattr(value, "id", None), "value": view(value.value, depth + 1)}
+        return {"id": getattr(value, "id", None), "value": view(value.value, depth + 1, message=message)}
     return value
 
 

@@ -6,6 +6,8 @@ from __future__ import annotations
 from collections import OrderedDict
 from typing import Any
 
+from langchain_core.messages import AIMessage
+
 from nemo_relay import scope
 from nemo_relay.errors import GuardrailRejected
 
@@ -50,3 +52,9 @@ def announce(refusal: GuardrailRejected, parent: Handle | None, tool_call_id: st
     if refusal.kind == "tool":
         data.update(tool_call_id=tool_call_id, args=args)
     scope.event(f"{refusal.kind}.rejected", handle=parent, data=data)
+
+
+def message(refusal: GuardrailRejected) -> AIMessage:
+    """A refusal of a model call as an answer."""
+    about = {"finish_reason": "content_filter", "relay.guardrail": refusal.guardrail}
+    return AIMessage(content=str(refusal.reason), response_metadata=about)

@@ -33,7 +33,7 @@ def applied(request: Any, before: View, after: View, headers: Mapping[str, Any],
     changes: dict[str, Any] = {}
     if after is not before and not says_the_same(before, after):
         for part, change in _changes(request, before, after, options):
-            _attempt(part, change, changes, options)
+            attempt(part, change, changes, options)
     wanted = header_rules.outgoing(headers, request.model, options)
     if wanted:
         model = changes.get("model", request.model)
@@ -65,7 +65,8 @@ def _changes(
     return found
 
 
-def _attempt(part: str, change: Callable[[], dict[str, Any]], changes: dict[str, Any], options: AdapterOptions) -> None:
+def attempt(part: str, change: Callable[[], dict[str, Any]], changes: dict[str, Any], options: AdapterOptions) -> None:
+    """Enter what ``change`` makes into ``changes``; what cannot be done raises, or leaves a mark."""
     try:
         changes.update(change())
     except UnsupportedEdit as error:

@@ -26,6 +26,7 @@ from .request_view import tool_view
 
 View = dict[str, Any]
 _NAMES = ("model_name", "model", "model_id", "deployment_name")
+_CHOICES = ("tool_choice", "tool_config")  # the second one is Google's
 _APART = ("model", "messages", "tools", "tool_choice", "response_format", "instructions")
 
 
@@ -199,6 +200,26 @@ def tool_choice(choice: Any) -> Any:
             return str(choice["function"].get("name"))
         return choice.get("value", choice)
     return "any" if choice == "required" else choice
+
+
+def with_choice(model: Any, arguments: dict[str, Any], choice: Any) -> dict[str, Any]:
+    """``arguments`` of a call with another tool choice, in the form that the model's own integration gives it.
+
+    Raises:
+        UnsupportedEdit: there is no tool to choose, or the integration has no form for the choice.
+    """
+    if choice is None:
+        return {key: value for key, value in arguments.items() if key not in _CHOICES}
+    if not arguments.get("tools"):
+        raise UnsupportedEdit("tool_choice", "the call has no tools to choose from")
+    try:
+        bound = model.bind_tools(arguments["tools"], tool_choice=tool_choice(choice)).kwargs
+    except Exception as error:
+        raise UnsupportedEdit("tool_choice", f"{type(model).__name__!r} does not take {choice!r}: {error}") from error
+    made = {key: value for key, value in bound.items() if key in _CHOICES}
+    if not made:
+        raise UnsupportedEdit("tool_choice", f"{type(model).__name__!r} has no tool choice")
+    return {**{key: value for key, value in arguments.items() if key not in _CHOICES}, **made}
 
 
 def model(name: Any, current: Any, options: AdapterOptions) -> Any:

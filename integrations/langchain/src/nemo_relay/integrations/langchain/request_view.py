@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
 from langchain_core.utils.function_calling import convert_to_openai_tool
@@ -12,6 +14,7 @@ from nemo_relay import AnnotatedLLMRequest, LLMRequest
 
 from . import normal_form
 from .alignment import says_the_same
+from .conversations import HISTORY
 from .edits import UnsupportedEdit
 from .payloads import shown
 from .requests import private_parameter
@@ -45,7 +48,20 @@ def request_view(
         response_format: the strategy for structured output.
         settings: keyword arguments of the call.
     """
-    view: dict[str, Any] = {"model": model_name, "messages": [shown(message)[0] for message in messages]}
+    others = frame(model, model_name, tools, tool_choice, response_format, settings)
+    return {"model": others.pop("model"), "messages": [shown(message)[0] for message in messages], **others}
+
+
+def frame(
+    model: Any,
+    model_name: str | None,
+    tools: Sequence[Any] = (),
+    tool_choice: Any = None,
+    response_format: Any = None,
+    settings: dict[str, Any] | None = None,
+) -> dict[str, Any]:
+    """``request_view`` without the messages."""
+    view: dict[str, Any] = {"model": model_name}
     if tools:
         view["tools"] = [tool_view(tool) for tool in tools]
     if tool_choice is not None:
@@ -57,8 +73,26 @@ def request_view(
     return view
 
 
+_tools: dict[int, tuple[weakref.ref[Any], Any, dict[str, Any]]] = {}
+
+
 def tool_view(tool: Any) -> dict[str, Any]:
-    """A tool as the model is told of it."""
+    """A tool as the model is told of it. Making a schema takes long, and every call of an agent has the same tools."""
+    key = id(tool)
+    known = _tools.get(key)
+    if known is not None and known[0]() is tool and known[1] == _told(tool):
+        return known[2]
+    made = _tool_view(tool)
+    with suppress(TypeError):  # what cannot be referred to weakly is looked at each time
+        _tools[key] = (weakref.ref(tool, lambda _: _tools.pop(key, None)), _told(tool), made)
+    return made
+
+
+def _told(tool: Any) -> tuple[Any, ...]:
+    return tuple(getattr(tool, name, None) for name in ("name", "description", "args_schema"))
+
+
+def _tool_view(tool: Any) -> dict[str, Any]:
     if isinstance(tool, dict) and tool.get("type") != "function":
         return {"type": "provider_native", "provider": normal_form.PROVIDER, "kind": "tool", "value": tool}
     try:
@@ -94,8 +128,24 @@ class LangChainCodec:
             params={name: view[name] for name in PARAMS if _is_param(name, view.get(name))} or None,
             tools=view.get("tools"),
             tool_choice=choice,
-            extra={key: value for key, value in view.items() if key not in _OWN and not _is_shown(key, value)},
+            extra={
+                key: value
+                for key, value in view.items()
+                if key not in _OWN and key != HISTORY and not _is_shown(key, value)
+            },
         )
+
+    def normalised(self, view: dict[str, Any]) -> dict[str, Any]:
+        """``decode``, as events carry it. Nobody edits that, so nothing in it is copied or checked."""
+        others = {key: value for key, value in view.items() if key not in _OWN and key != HISTORY}
+        members = {
+            "messages": [normal_form.message(message) for message in view["messages"]],
+            "model": view.get("model"),
+            "params": {name: others.pop(name) for name in PARAMS if _is_param(name, others.get(name))} or None,
+            "tools": view.get("tools"),
+            "tool_choice": view.get("tool_choice"),
+        }
+        return {**others, **{name: member for name, member in members.items() if member is not None}}
 
     def encode(self, annotated: AnnotatedLLMRequest, original: LLMRequest) -> LLMRequest:
         """The view with the edits of ``annotated``; the very same request where there are none."""

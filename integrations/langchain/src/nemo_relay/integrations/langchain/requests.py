@@ -9,7 +9,12 @@ from typing import Any
 
 from langchain_core.messages import BaseMessage
 
-from .payloads import DEGRADED, shown
+from nemo_relay import subscribers
+
+from .conversations import HISTORY, Turn, turn
+from .payloads import DEGRADED
+from .payloads import shown as safe_view
+from .runs import Run
 
 Request = tuple[dict[str, Any], dict[str, Any]]
 """The view of a request, and metadata that says so if a part of it could not be looked at."""
@@ -24,15 +29,33 @@ _SECRET = re.compile(
 
 
 def chat_request(messages: Sequence[BaseMessage], params: dict[str, Any], model: str | None) -> Request:
-    """The request of a chat model run."""
-    views = [shown(message) for message in messages]
+    """The whole request of a chat model run."""
+    views = [safe_view(message) for message in messages]
     flag = DEGRADED if any(degraded for _, degraded in views) else {}
     return {"model": model, "messages": [view for view, _ in views], **_params(params)}, flag
 
 
-def text_request(prompt: str, params: dict[str, Any], model: str | None) -> Request:
-    """The request of a text completion run."""
-    return {"model": model, "messages": [{"role": "user", "content": prompt}], **_params(params)}, {}
+def shown(
+    run: Run, messages: Sequence[BaseMessage], params: dict[str, Any], model: str | None, parent: Any
+) -> tuple[dict[str, Any] | None, dict[str, Any], Turn | None]:
+    """The request of a model run as its event shows it: what no earlier one of the same agent has shown.
+
+    Returns:
+        The view, or None where nobody hears of it; metadata that says so if a part of it could not be looked at;
+        the turn of the conversation, to be committed when the event is out.
+    """
+    if run.memory is None or not subscribers.is_heard(parent):
+        return None, {}, None
+    made = turn(run.memory, run.realm, messages)
+    return content_of(made, {"model": model}, _params(params)), DEGRADED if made.degraded else {}, made
+
+
+def content_of(made: Turn, before: dict[str, Any], after: dict[str, Any]) -> dict[str, Any]:
+    """The body of the request: what comes before the messages, the messages, and the parameters."""
+    content = {**before, "messages": made.views}
+    if made.history is not None:
+        content[HISTORY] = made.history
+    return {**content, **after}
 
 
 def _params(params: dict[str, Any]) -> dict[str, Any]:

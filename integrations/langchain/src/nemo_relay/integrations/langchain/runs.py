@@ -24,6 +24,7 @@ from uuid import UUID
 
 from nemo_relay import LLMHandle, ScopeHandle, ToolHandle
 
+from .memory import Memory
 from .outcomes import Ending
 from .streaming import StreamStats
 
@@ -49,7 +50,7 @@ class Run:
     key: int
     kind: str
     name: str
-    owner: object  # the handler that opened it: of several handlers, only this one adds marks
+    owner: Any  # the handler that opened it: of several handlers, only this one adds marks
     parent: Run | None
     place: Place
     handle: Handle | None = None
@@ -67,6 +68,8 @@ class Run:
     step: tuple[int, list[str]] | None = None  # of a graph: its superstep, and the tasks in it so far
     claim: Any = None  # the managed call that this run is: its span is the call's own
     tie: weakref.ref[UUID] | None = None
+    memory: Memory | None = None  # of its trace; None once it has ended
+    realm: int = 0  # the key of the agent or graph whose state and conversation it works on
 
     def info(self) -> RunInfo:
         """What other adapters may know of it."""
@@ -88,6 +91,7 @@ class Run:
         self.last_error = None
         self.stream = None
         self.pending = None
+        self.memory = None
 
 
 _known: dict[int, Run] = {}
@@ -129,6 +133,11 @@ def admit(run_id: UUID, run: Run) -> bool:
 def find(run_id: UUID | None) -> Run | None:
     """The run with this id, open or ended; None for a run nobody recorded."""
     return None if run_id is None else _known.get(run_id.int)
+
+
+def known(key: int) -> Run | None:
+    """The run with this key; None for a run nobody recorded."""
+    return _known.get(key)
 
 
 def find_open(run_id: UUID | None) -> Run | None:

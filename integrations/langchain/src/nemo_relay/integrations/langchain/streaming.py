@@ -7,6 +7,7 @@ import time
 from typing import Any
 
 _KEPT_GAPS = 2_048
+SAMPLED = 10  # of so many chunks one leaves a mark, where they are sampled
 
 
 class StreamStats:
@@ -55,11 +56,11 @@ class StreamStats:
         return found
 
 
-def chunk_text(token: Any, chunk: Any) -> tuple[str, bool]:
-    """The text of a token, and whether its chunk carries any output (tool calls do, roles do not)."""
+def chunk_text(token: Any, chunk: Any) -> tuple[str, bool, bool]:
+    """The text of a token, whether its chunk carries any output (tool calls do, roles do not), and a part of a call."""
     text = token if isinstance(token, str) else _text_of(token)
-    message = getattr(chunk, "message", None)
-    return text, bool(text or token or getattr(message, "tool_call_chunks", None))
+    calls = bool(getattr(getattr(chunk, "message", None), "tool_call_chunks", None))
+    return text, bool(text or token or calls), calls
 
 
 def _text_of(blocks: Any) -> str:

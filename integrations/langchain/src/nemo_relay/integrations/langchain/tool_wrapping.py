@@ -9,7 +9,7 @@ from typing import Any, TypeVar, cast
 
 from langchain_core.tools import BaseTool
 
-from . import claims
+from . import claims, gates
 from .alignment import says_the_same
 from .options import AdapterOptions
 from .toolcalls import ManagedToolCall
@@ -84,6 +84,7 @@ def _managed(kind: type[BaseTool], options: AdapterOptions) -> type[BaseTool]:
 
     Managed.__name__ = kind.__name__
     Managed.__qualname__ = kind.__qualname__
+    gates.opened(Managed, *gates.TOOL)
     return Managed
 
 

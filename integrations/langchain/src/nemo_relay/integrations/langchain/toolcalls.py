@@ -19,6 +19,7 @@ from .edits import Ask
 from .options import AdapterOptions
 from .outcomes import Ending
 from .runs import Handle
+from .withholding import tool_payloads
 
 _NOT_EXECUTED = "A human reviewer rejected this call of {name!r}; it was not executed. Do not repeat it unasked."
 
@@ -70,7 +71,7 @@ class ManagedToolCall:
         while True:
             try:
                 self._recall()
-                with approvals.overruling(self._overruled):
+                with approvals.overruling(self._overruled), tool_payloads(self._parent, self._options):
                     answer = tools.execute_sync(
                         self.name, self.args, lambda args: self._body(execute, args), **self._keywords()
                     )
@@ -88,7 +89,7 @@ class ManagedToolCall:
         while True:
             try:
                 self._recall()
-                with approvals.overruling(self._overruled):
+                with approvals.overruling(self._overruled), tool_payloads(self._parent, self._options):
                     answer = await tools.execute(
                         self.name, self.args, lambda args: self._abody(execute, args), **self._keywords()
                     )

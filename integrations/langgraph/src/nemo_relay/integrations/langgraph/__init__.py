@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 try:
-    import langgraph  # noqa: F401
+    import langgraph.pregel  # noqa: F401 - `langgraph` alone is there with its checkpoint package, too
 except ImportError as error:
     raise ImportError(
         "nemo_relay.integrations.langgraph needs langgraph: pip install 'nemo-relay[langgraph]'"
@@ -12,8 +12,9 @@ except ImportError as error:
 
 from typing import TYPE_CHECKING, Any
 
-from nemo_relay.integrations.langchain import AdapterOptions, callback_failures, current_scope
+from nemo_relay.integrations.langchain import AdapterOptions, callback_failures, current_scope, is_wanted, status
 
+from .caches import RelayCache
 from .checkpoints import RelayCheckpointer
 from .handler import RelayCallbackHandler
 from .instrumenting import instrument, uninstrument
@@ -30,6 +31,7 @@ __all__ = [
     "AdapterOptions",
     "NemoRelayCallbackHandler",
     "NemoRelayMiddleware",
+    "RelayCache",
     "RelayCallbackHandler",
     "RelayCheckpointer",
     "RelayMiddleware",
@@ -40,10 +42,14 @@ __all__ = [
     "current_scope",
     "instrument",
     "propagate_headers",
+    "status",
     "uninstrument",
     "wrap_graph",
     "wrap_tool_call",
 ]
+
+if is_wanted("langgraph"):
+    instrument()
 
 
 def __getattr__(name: str) -> Any:

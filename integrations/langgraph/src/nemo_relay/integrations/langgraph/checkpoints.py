@@ -7,10 +7,14 @@ from collections.abc import Callable
 from typing import Any
 
 from langgraph.checkpoint.base import BaseCheckpointSaver
-from nemo_relay import scope
+from nemo_relay import scope, subscribers
 from nemo_relay.integrations.langchain import failures, runs
 from nemo_relay.integrations.langchain.runs import Run
 
+from . import pauses
+
+RUN_KEY = "relay.run_uuid"  # in the metadata of a checkpoint: the span of the run that saved it
+_METADATA = {"integration": "langgraph"}
 _GRAPHS = ("graph", "agent", "subgraph")
 _FORKS = ("update", "fork")
 _PASSED_ON = (
@@ -25,6 +29,9 @@ class RelayCheckpointer(BaseCheckpointSaver[Any]):
 
     The marks ``Checkpoint Save``, ``Checkpoint Restore`` and ``Checkpoint Fork`` stand on the span of the graph run,
     or on the current scope where a graph is read or changed from the outside. Everything else is up to ``inner``.
+
+    The metadata of what a run saves gets one key more, ``relay.run_uuid``: so that a resumption can be linked to the
+    run that paused, even if that was in another process.
 
     Args:
         inner: any checkpointer of LangGraph.
@@ -45,14 +52,14 @@ class RelayCheckpointer(BaseCheckpointSaver[Any]):
 
     def put(self, config: Any, checkpoint: Any, metadata: Any, new_versions: Any) -> Any:
         """Save a checkpoint."""
-        found = self.inner.put(config, checkpoint, metadata, new_versions)
-        failures.guard("checkpoint", _saved, config, checkpoint, metadata)
+        found = self.inner.put(config, checkpoint, _signed(config, metadata), new_versions)
+        failures.guard("checkpoint", _saved, config, checkpoint, metadata, self.serde)
         return found
 
     async def aput(self, config: Any, checkpoint: Any, metadata: Any, new_versions: Any) -> Any:
         """Save a checkpoint."""
-        found = await self.inner.aput(config, checkpoint, metadata, new_versions)
-        failures.guard("checkpoint", _saved, config, checkpoint, metadata)
+        found = await self.inner.aput(config, checkpoint, _signed(config, metadata), new_versions)
+        failures.guard("checkpoint", _saved, config, checkpoint, metadata, self.serde)
         return found
 
     def get_tuple(self, config: Any) -> Any:
@@ -92,8 +99,30 @@ for _name in _PASSED_ON:
         setattr(RelayCheckpointer, _name, _passed_on(_name))
 
 
-def _saved(config: Any, checkpoint: Any, metadata: Any) -> None:
+def recording(checkpointer: Any) -> Any:
+    """``checkpointer`` with marks; what is none, or leaves them already, comes back as it is."""
+    plain = isinstance(checkpointer, BaseCheckpointSaver) and not isinstance(checkpointer, RelayCheckpointer)
+    return RelayCheckpointer(checkpointer) if plain else checkpointer
+
+
+def _signed(config: Any, metadata: Any) -> Any:
+    signed: list[Any] = []
+
+    def sign() -> None:
+        run = _graph_run(config.get("configurable") or {})
+        if run is not None and run.handle is not None:
+            signed.append({**metadata, RUN_KEY: run.handle.uuid})
+
+    failures.guard("checkpoint", sign)
+    return signed[0] if signed else metadata
+
+
+def _saved(config: Any, checkpoint: Any, metadata: Any, serde: Any) -> None:
     place = config.get("configurable") or {}
+    run = _graph_run(place)
+    handle = run.handle if run is not None else None
+    if not subscribers.is_heard(handle):
+        return
     data = {
         "thread_id": place.get("thread_id"),
         "checkpoint_id": checkpoint.get("id"),
@@ -101,13 +130,13 @@ def _saved(config: Any, checkpoint: Any, metadata: Any) -> None:
         "checkpoint_ns": place.get("checkpoint_ns", ""),
         "source": metadata.get("source"),
         "step": metadata.get("step"),
+        "bytes": len(serde.dumps_typed(checkpoint)[1]),  # all of it; a saver may store unchanged channels only once
     }
-    handle = _span(place)
-    scope.event("Checkpoint Save", handle=handle, data=data, metadata={"integration": "langgraph"})
+    scope.event("Checkpoint Save", handle=handle, data=data, metadata=_METADATA)
     if data["source"] in _FORKS:
         fork = {key: data[key] for key in ("thread_id", "checkpoint_id", "checkpoint_ns")}
         fork["from"] = data["parent_checkpoint_id"]
-        scope.event("Checkpoint Fork", handle=handle, data=fork, metadata={"integration": "langgraph"})
+        scope.event("Checkpoint Fork", handle=handle, data=fork, metadata=_METADATA)
 
 
 def _restored(config: Any, found: Any) -> None:
@@ -115,6 +144,7 @@ def _restored(config: Any, found: Any) -> None:
     run = _graph_run(place)
     if found is None or run is None:  # somebody looks at the state: nothing goes on from it
         return
+    _link(found, run)
     read = found.config.get("configurable") or {}
     data = {
         "thread_id": read.get("thread_id"),
@@ -123,12 +153,18 @@ def _restored(config: Any, found: Any) -> None:
         "source": (found.metadata or {}).get("source"),
         "step": (found.metadata or {}).get("step"),
     }
-    scope.event("Checkpoint Restore", handle=run.handle, data=data, metadata={"integration": "langgraph"})
+    scope.event("Checkpoint Restore", handle=run.handle, data=data, metadata=_METADATA)
 
 
-def _span(place: dict[str, Any]) -> Any:
-    run = _graph_run(place)
-    return run.handle if run is not None else None
+def _link(found: Any, run: Run) -> None:
+    """Note which run paused where this one goes on; it may have been another process's."""
+    read, before = found.config.get("configurable") or {}, (found.metadata or {}).get(RUN_KEY)
+    if not isinstance(before, str) or (run.handle is not None and before == run.handle.uuid):
+        return
+    namespace = read.get("checkpoint_ns") or ""
+    written = [value for _, channel, value in found.pending_writes or () if channel == "__interrupt__"]
+    ids = [str(pause.id) for pauses_of_task in written for pause in pauses_of_task]
+    pauses.restore(read.get("thread_id"), namespace.split("|") if namespace else (), before, ids)
 
 
 def _graph_run(place: dict[str, Any]) -> Run | None:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from typing import Any
 from uuid import UUID
 
@@ -15,9 +16,10 @@ from langgraph.callbacks import (
 from nemo_relay.integrations import langchain
 from nemo_relay.integrations.langchain import RunInfo, runs
 
-from . import pauses, supersteps
+from . import loops, pauses, propagation, supersteps
 
 _METADATA = {"integration": "langgraph"}
+_HERE = nullcontext()
 
 
 class RelayCallbackHandler(langchain.RelayCallbackHandler, GraphCallbackHandler):
@@ -41,15 +43,17 @@ class RelayCallbackHandler(langchain.RelayCallbackHandler, GraphCallbackHandler)
         """A graph, node or other runnable starts; with the first node of a superstep, the superstep."""
         name = kwargs.get("name")
         self.observe("superstep", supersteps.node_starts, self, name, parent_run_id, metadata, tags)
-        super().on_chain_start(
-            serialized,
-            inputs,
-            run_id=run_id,
-            parent_run_id=parent_run_id,
-            tags=tags,
-            metadata=metadata,
-            **kwargs,
-        )
+        start = super().on_chain_start
+        with _HERE if parent_run_id is not None else propagation.remote_parent():
+            start(
+                serialized,
+                inputs,
+                run_id=run_id,
+                parent_run_id=parent_run_id,
+                tags=tags,
+                metadata=metadata,
+                **kwargs,
+            )
 
     def on_chain_end(self, outputs: Any, *, run_id: UUID, **kwargs: Any) -> None:
         """A graph, node or other runnable returned."""
@@ -78,7 +82,7 @@ class RelayCallbackHandler(langchain.RelayCallbackHandler, GraphCallbackHandler)
         data = {
             **_described(event, run),
             "interrupts": [{"id": pause.id, "value": self.view(pause.value)} for pause in event.interrupts],
-            "next": list(run.paused_nodes),
+            "next": list(run.paused_nodes) if event.interrupts else loops.waiting_nodes(),
         }
         pauses.remember(data["thread_id"], event.checkpoint_ns, run.uuid, ids)
         self.mark_once(event.run_id, _key(event), "Graph Interrupt", data, {**_METADATA, "relay.interrupt_ids": ids})

@@ -11,7 +11,7 @@ from langchain_core.callbacks import BaseCallbackManager
 
 from langgraph.pregel import main
 from nemo_relay.integrations import langchain
-from nemo_relay.integrations.langchain import AdapterOptions, instrumented
+from nemo_relay.integrations.langchain import AdapterOptions, chosen, instrumented
 
 from .handler import RelayCallbackHandler
 
@@ -20,7 +20,7 @@ _LOOKUPS = ("get_sync_graph_callback_manager_for_config", "get_async_graph_callb
 _originals: dict[str, Callable[..., Any]] = {}
 
 
-def instrument(options: AdapterOptions | None = None) -> None:
+def instrument(options: AdapterOptions | None = None, **choices: Any) -> None:
     """Record every run of LangChain and LangGraph in this process; as ``instrument`` of the LangChain adapter.
 
     Graphs that are wrapped, or have a handler of ours, are recorded once. Where a future LangGraph looks for its
@@ -28,8 +28,13 @@ def instrument(options: AdapterOptions | None = None) -> None:
 
     Args:
         options: see ``AdapterOptions``.
+        choices: the options by name, instead of ``options``.
+
+    Raises:
+        TypeError: options were given twice, or a name is no option.
+        OptionError: an option has a value that it cannot have (a ValueError).
     """
-    langchain.instrument(handler=RelayCallbackHandler(options))
+    langchain.instrument(handler=RelayCallbackHandler(chosen(options, choices)))
     for name in _LOOKUPS:
         original = getattr(main, name, None)
         if original is not None and name not in _originals:

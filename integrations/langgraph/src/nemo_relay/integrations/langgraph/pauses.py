@@ -31,8 +31,15 @@ def remember(thread_id: Any, namespace: Sequence[str], uuid: str, ids: Sequence[
         _pauses.popitem(last=False)
 
 
+def restore(thread_id: Any, namespace: Sequence[str], uuid: str, ids: Sequence[str]) -> None:
+    """The same, told by a checkpoint; what is known of a later run stands. The uuids of spans are ordered by time."""
+    known = recall(thread_id, namespace)
+    if known is None or known.uuid < uuid:
+        remember(thread_id, namespace, uuid, ids)
+
+
 def recall(thread_id: Any, namespace: Sequence[str]) -> Pause | None:
-    """The last pause of this thread, in this process."""
+    """The last pause of this thread that is known here."""
     return _pauses.get((thread_id, tuple(namespace)))
 
 

@@ -1,17 +1,38 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The trace of a graph run, as headers for work in another process."""
+"""The trace of a graph run across processes: as headers on the way out, as the parent of a run on the way in."""
 
 from __future__ import annotations
 
-from nemo_relay import capture_traceparent, scope
-from nemo_relay.integrations.langchain import current_scope
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from typing import Any
+from uuid import UUID
+
+from nemo_relay import (
+    PropagationContext,
+    capture_propagation_context,
+    capture_traceparent,
+    create_scope_stack_from_propagation,
+    scope,
+    use_scope_stack,
+)
+from nemo_relay.errors import NoActiveScope
+from nemo_relay.integrations.langchain import current_scope, failures
+
+from . import loops
+
+TRACEPARENT = "traceparent"
+CONTEXT = "x-nemo-relay-context"  # the whole uuid of the parent, of which a traceparent holds only one half
+_W3C = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f]{2}")
 
 
 def propagate_headers(headers: dict[str, str] | None = None) -> dict[str, str]:
-    """``headers`` with the W3C ``traceparent`` of the node or tool that runs here.
+    """``headers`` with the position of the node or tool that runs here.
 
-    For ``RemoteGraph(..., headers=...)``, MCP servers and HTTP tools. Outside of recorded runs it is that of the
-    current scope.
+    For ``RemoteGraph(..., headers=...)``, MCP servers and HTTP tools: ``traceparent`` for everyone, and
+    ``x-nemo-relay-context`` for a graph that this adapter records at the other end. Outside of recorded runs it is the
+    position of the current scope; where nothing is open, nothing is added.
 
     Args:
         headers: headers to add it to; not changed.
@@ -22,8 +43,51 @@ def propagate_headers(headers: dict[str, str] | None = None) -> dict[str, str]:
     >>> from nemo_relay import ScopeType, scope
     >>> with scope.scope("app", ScopeType.Function):
     ...     sorted(propagate_headers({"x-team": "red"}))
-    ['traceparent', 'x-team']
+    ['traceparent', 'x-nemo-relay-context', 'x-team']
     """
-    with scope.use(current_scope() or scope.get_handle()):
+    with scope.use(current_scope() or scope.get_handle()), suppress(NoActiveScope):
         found = capture_traceparent()
-    return {**(headers or {}), **({"traceparent": found} if found else {})}
+        return {**(headers or {}), TRACEPARENT: found, CONTEXT: capture_propagation_context().to_json()}
+    return dict(headers or {})
+
+
+def position(headers: Mapping[str, Any]) -> PropagationContext | None:
+    """The position that these headers tell; None when they tell none.
+
+    A ``traceparent`` alone gives the trace, and a parent of which only the span id is the sender's.
+    """
+    given = headers.get(CONTEXT)
+    if isinstance(given, str):
+        with suppress(ValueError, OverflowError):
+            return PropagationContext.from_json(given)
+    header = headers.get(TRACEPARENT)
+    found = _W3C.fullmatch(header) if isinstance(header, str) else None
+    if found is None:
+        return None
+    with suppress(ValueError):
+        return PropagationContext(str(UUID(found[1][:16] + found[2])), None, 1, header)
+    return None
+
+
+@contextmanager
+def remote_parent() -> Iterator[None]:
+    """Let an outermost graph run that starts in the block be a child of the caller in another process.
+
+    LangGraph Server hands the headers of a request to the graph as ``configurable``. A scope that is open here, of
+    the server's own perhaps, is nearer and stays the parent.
+    """
+    found: list[PropagationContext] = []
+    failures.guard("propagation", _look_up, found)
+    if not found:
+        yield
+        return
+    stack = create_scope_stack_from_propagation(found[0])
+    stack.explicit = False  # the nodes of a graph end in any order
+    with use_scope_stack(stack):
+        yield
+
+
+def _look_up(found: list[PropagationContext]) -> None:
+    told = position(loops.caller_configurable())
+    if told is not None and scope.get_handle().parent is None:
+        found.append(told)

@@ -4,14 +4,15 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Any
+from inspect import signature
+from typing import Any, get_args, get_type_hints
 
 from langchain_core.messages import ToolMessage
 
 from langgraph.prebuilt import ToolNode
-from langgraph.prebuilt.tool_node import ToolCallRequest
+from langgraph.prebuilt.tool_node import TOOL_CALL_ERROR_TEMPLATE, ToolCallRequest
 from langgraph.types import Command
-from nemo_relay.integrations.langchain import AdapterOptions
+from nemo_relay.integrations.langchain import AdapterOptions, gates
 from nemo_relay.integrations.langchain.tool_node import atool_call, tool_call
 
 _DEFAULTS = AdapterOptions()
@@ -77,4 +78,34 @@ def create_tool_node(
     async def awrap(request: Any, execute: Any) -> Any:
         return await atool_call(request, execute, chosen)
 
-    return ToolNode(tools, wrap_tool_call=wrap, awrap_tool_call=awrap, **tool_node_kwargs)
+    if "handle_tool_errors" in tool_node_kwargs:
+        tool_node_kwargs["handle_tool_errors"] = _exactly(tool_node_kwargs["handle_tool_errors"])
+    node = ToolNode(tools, wrap_tool_call=wrap, awrap_tool_call=awrap, **tool_node_kwargs)
+    gates.opened(node, *gates.TOOL)
+    return node
+
+
+def _exactly(policy: Any) -> Any:
+    """``policy`` as a tool node without a wrapper follows it.
+
+    Around a wrapper LangGraph asks the policy once more, and then for every exception, whatever types it is for.
+    """
+    typed = isinstance(policy, tuple) or (isinstance(policy, type) and issubclass(policy, Exception))
+    if not typed and not callable(policy):
+        return policy
+    types: Any = policy if typed else _types_of(policy)
+
+    def handle(error: Exception) -> str:
+        if not isinstance(error, types):
+            raise error
+        return TOOL_CALL_ERROR_TEMPLATE.format(error=repr(error)) if typed else str(policy(error))
+
+    return handle
+
+
+def _types_of(policy: Callable[..., Any]) -> tuple[Any, ...]:
+    """The exceptions that a function is for, as the annotation of its first parameter says."""
+    parameters = [name for name in signature(policy).parameters if name != "self"]
+    wanted = get_type_hints(policy).get(parameters[0]) if parameters else None
+    found = get_args(wanted) or (wanted,)
+    return found if all(isinstance(kind, type) and issubclass(kind, Exception) for kind in found) else (Exception,)

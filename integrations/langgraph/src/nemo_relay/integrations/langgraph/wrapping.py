@@ -8,27 +8,34 @@ from typing import Any, TypeVar
 from langchain_core.callbacks import BaseCallbackManager
 
 from langgraph.pregel import Pregel
+from nemo_relay.integrations.langchain import AdapterOptions, chosen, gates
 
+from . import caches, checkpoints
 from .handler import RelayCallbackHandler
 
 GraphT = TypeVar("GraphT", bound=Pregel[Any, Any, Any, Any])
 
 # One for all: the framework itself then sees that a wrapped graph inside a wrapped graph brings nothing new.
 _HANDLER = RelayCallbackHandler()
+gates.closed(_HANDLER)  # until there is a graph that has it
 
 
-def wrap_graph(graph: GraphT) -> GraphT:
+def wrap_graph(graph: GraphT, options: AdapterOptions | None = None, **choices: Any) -> GraphT:
     """A copy of ``graph`` that records each of its runs.
 
     Args:
         graph: a compiled graph (``StateGraph.compile()``, ``create_agent(...)``, an ``@entrypoint``).
+        options: see ``AdapterOptions``. A graph that is wrapped already keeps those it has.
+        choices: the options by name, instead of ``options``.
 
     Returns:
-        A copy of the same type; the original is untouched. A graph that is wrapped already is returned as it
-        is. A wrapped graph may be a node or a subgraph of another wrapped graph: its run is recorded once.
+        A copy of the same type; the original is untouched. Its checkpointer and its cache, if it has them, leave
+        marks (``RelayCheckpointer``, ``RelayCache``). A graph that is wrapped already is returned as it is. A wrapped
+        graph may be a node or a subgraph of another wrapped graph: its run is recorded once.
 
     Raises:
-        TypeError: ``graph`` is not a compiled graph.
+        TypeError: ``graph`` is not a compiled graph; options were given twice, or a name is no option.
+        OptionError: an option has a value that it cannot have (a ValueError).
 
     >>> from langgraph.graph import START, MessagesState, StateGraph
     >>> from nemo_relay.integrations.langgraph import wrap_graph
@@ -44,27 +51,44 @@ def wrap_graph(graph: GraphT) -> GraphT:
             f"wrap_graph: {type(graph).__name__!r} object is not a compiled graph; compile it first, or pass "
             "config={'callbacks': [RelayCallbackHandler()]} when you call it"
         )
-    return graph if _is_wrapped(graph) else graph.with_config(callbacks=[_HANDLER])
+    wanted = chosen(options, choices)
+    if _is_wrapped(graph):
+        return graph
+    handler = _HANDLER if wanted is None else RelayCallbackHandler(wanted)
+    if handler is _HANDLER:
+        gates.opened(_HANDLER, *gates.GUARDRAILS)
+    return graph.copy(_recording(graph)).with_config(callbacks=[handler])
 
 
-def configure_graph(graph: GraphT, *, in_place: bool = False) -> GraphT:
+def configure_graph(
+    graph: GraphT, options: AdapterOptions | None = None, *, in_place: bool = False, **choices: Any
+) -> GraphT:
     """``wrap_graph`` under the name of the published package.
 
     Args:
         graph: a compiled graph.
+        options: see ``AdapterOptions``.
         in_place: change ``graph`` itself, as the published package does, and return it.
+        choices: the options by name, instead of ``options``.
 
     Returns:
         The recording graph.
 
     Raises:
-        TypeError: ``graph`` is not a compiled graph.
+        TypeError, OptionError: as ``wrap_graph``.
     """
-    wrapped = wrap_graph(graph)
+    wrapped = wrap_graph(graph, options, **choices)
     if not in_place:
         return wrapped
     graph.config = wrapped.config
+    for name, part in _recording(graph).items():
+        setattr(graph, name, part)
     return graph
+
+
+def _recording(graph: Pregel[Any, Any, Any, Any]) -> dict[str, Any]:
+    """The parts of the graph that tell what its callbacks do not."""
+    return {"checkpointer": checkpoints.recording(graph.checkpointer), "cache": caches.recording(graph.cache)}
 
 
 def _is_wrapped(graph: Pregel[Any, Any, Any, Any]) -> bool:

@@ -1,0 +1,11 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``python -m nemo_relay.integrations.langchain run app.py``."""
+
+from __future__ import annotations
+
+import sys
+
+from .launching import main
+
+if __name__ == "__main__":
+    sys.exit(main())
