@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import json
 from collections.abc import Iterator, Mapping
@@ -162,6 +163,22 @@ def test_what_is_not_captured_is_nowhere(switch: str, setup: str) -> None:
     text = "".join(event.to_json() for event in captured.events)
     found = {name for name, canary in CANARIES.items() if canary in text}
     assert found == CANARIES.keys() - {switch}
+
+
+@pytest.mark.parametrize("setup", ["handler", "middleware", "both"])
+def test_what_a_refusal_shows(setup: str) -> None:
+    options = AdapterOptions(capture={"tool_args": False})
+    guardrails.register_tool_conditional_execution("never", 0, lambda name, args: "not today")
+    try:
+        with capture_events() as captured, contextlib.suppress(GuardrailRejected):
+            layers = [] if setup == "handler" else [RelayMiddleware(options)]
+            config: Any = {"callbacks": [] if setup == "middleware" else [RelayCallbackHandler(options)]}
+            agent(layers).invoke({"messages": [("user", "canary-prompt")]}, config)
+    finally:
+        guardrails.deregister_tool_conditional_execution("never")
+    (mark,) = captured.marks("tool.rejected")
+    assert mark.data["reason"] == "not today"
+    assert "canary-arg" not in "".join(event.to_json() for event in captured.events)
 
 
 def test_capture_of_inputs_and_outputs() -> None:

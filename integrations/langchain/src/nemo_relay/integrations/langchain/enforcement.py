@@ -13,11 +13,14 @@ from uuid import UUID
 from nemo_relay import LLMRequest, llm, scope, tools
 from nemo_relay.errors import GuardrailRejected
 
-from . import claims, failures, refusals, runs
+from . import claims, failures, refusals, runs, withholding
+from .options import AdapterOptions
 from .runs import Handle
 
 
-def ask_for_tool(name: str, args: Any, run_id: UUID, parent_run_id: UUID | None, tool_call_id: str | None) -> None:
+def ask_for_tool(
+    name: str, args: Any, run_id: UUID, parent_run_id: UUID | None, tool_call_id: str | None, options: AdapterOptions
+) -> None:
     """Let the tool guardrails decide about a run that is about to start.
 
     Raises:
@@ -35,7 +38,7 @@ def ask_for_tool(name: str, args: Any, run_id: UUID, parent_run_id: UUID | None,
     try:
         _decide(parent, lambda: tools.conditional_execution(name, args))
     except GuardrailRejected as refusal:
-        refusals.announce(refusal, parent, tool_call_id, args)
+        refusals.announce(refusal, parent, tool_call_id, withholding.arguments(args, options))
         refusals.remember(key, refusal)
         raise
 

@@ -268,7 +268,7 @@ class RelayCallbackHandler(BaseCallbackHandler):
         call_id = str(kwargs["tool_call_id"]) if kwargs.get("tool_call_id") else None
         given = inputs if inputs is not None else input_str
         if self.options.enforce_in_callbacks and is_shaped("tool"):
-            enforcement.ask_for_tool(name, given, run_id, parent_run_id, call_id)
+            enforcement.ask_for_tool(name, given, run_id, parent_run_id, call_id, self.options)
         elif is_shaped("tool"):
             self.observe("status", gates.unreached)
         about = (tags, metadata or {})

@@ -19,7 +19,7 @@ from .edits import Ask
 from .options import AdapterOptions
 from .outcomes import Ending
 from .runs import Handle
-from .withholding import tool_payloads
+from .withholding import arguments, tool_payloads
 
 _NOT_EXECUTED = "A human reviewer rejected this call of {name!r}; it was not executed. Do not repeat it unasked."
 
@@ -172,7 +172,7 @@ class ManagedToolCall:
             with suppress(approvals.CannotPause):
                 return self._decided(refusal, approvals.ask(refusal, self.name, self.args))
         if refusals.recall(self._key()) is None:
-            refusals.announce(refusal, self._parent, self.tool_call_id, self.args)
+            refusals.announce(refusal, self._parent, self.tool_call_id, arguments(self.args, self._options))
             refusals.remember(self._key(), refusal)
         if self._options.on_tool_rejection == "raise" or self._raw:
             raise refusal
@@ -190,7 +190,7 @@ class ManagedToolCall:
             return None
         if kind == "respond":
             return self._message(str(decision.get("message") or ""), "success")
-        refusals.announce(refusal, self._parent, self.tool_call_id, self.args)
+        refusals.announce(refusal, self._parent, self.tool_call_id, arguments(self.args, self._options))
         return self._message(decision.get("message") or _NOT_EXECUTED.format(name=self.name), "error")
 
     def _message(self, content: str, status: Any) -> ToolMessage:

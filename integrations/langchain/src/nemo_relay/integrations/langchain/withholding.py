@@ -43,6 +43,11 @@ def tool_payloads(parent: Handle | None, options: AdapterOptions) -> Iterator[No
         yield
 
 
+def arguments(args: Any, options: AdapterOptions) -> Any:
+    """What a mark may show of a tool's arguments."""
+    return capped(args, options.max_payload_bytes) if options.captured.tool_args else None
+
+
 def _nothing(name: str, payload: Any) -> None:
     return None
 
