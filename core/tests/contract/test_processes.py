@@ -181,7 +181,7 @@ def test_a_child_keeps_registrations_and_its_place_and_makes_identifiers_of_its_
         mine = {scope.push("s", ScopeType.Function).uuid for _ in range(100)}
         _, status = os.waitpid(child, 0)
         theirs = set(json.loads(os.read(read, 100_000)))
-        print(status, len(mine | theirs))
+        print(status, len(mine | theirs), flush=True)
         os._exit(0)
         """,
         tmp_path,
