@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import operator
+import time
 from typing import Annotated, Any, TypedDict
 
 import pytest
@@ -12,6 +13,7 @@ from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.graph import START, StateGraph
 from langgraph.types import Command, Send, interrupt
 
+from nemo_relay import guardrails
 from nemo_relay.integrations.langchain.testing import ScriptedChatModel
 from nemo_relay.integrations.langgraph import RelayCheckpointer, RelayMiddleware, wrap_graph
 from nemo_relay.testing import CapturedEvents, expect_tree
@@ -57,6 +59,29 @@ async def test_s33_supersteps(events: CapturedEvents, mode: str) -> None:
         {"step": 1, "task_count": 1, "tasks": ["a"]},
         {"step": 2, "task_count": 1, "tasks": ["b"]},
     ]
+
+
+def test_s33_a_step_starts_once_and_before_its_nodes(events: CapturedEvents) -> None:
+    """They start on threads of their own, all at once; whoever hears of the step takes its time."""
+    builder = StateGraph(State)
+    for number in range(4):
+        builder.add_node(f"n{number}", a)
+        builder.add_edge(START, f"n{number}")
+
+    def slow(event: Any, fields: dict[str, Any]) -> dict[str, Any]:
+        time.sleep(0.05)
+        return fields
+
+    guardrails.register_mark_sanitize("slow", 0, slow)
+    try:
+        wrap_graph(builder.compile(name="G")).invoke({"x": []})
+    finally:
+        guardrails.deregister_mark_sanitize("slow")
+    said = [event.name for event in events.events if getattr(event, "scope_category", "mark") != "end"]
+    assert said[:2] == ["G", "Superstep Start"]
+    assert sorted(said[2:]) == ["Superstep End", "n0", "n1", "n2", "n3"]
+    (end,) = [mark for mark in only(events, "G").marks if mark.name == "Superstep End"]
+    assert sorted(end.data["tasks"]) == ["n0", "n1", "n2", "n3"]
 
 
 class Work(TypedDict, total=False):

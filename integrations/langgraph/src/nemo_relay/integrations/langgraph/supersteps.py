@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from threading import RLock
 from typing import Any
 from uuid import UUID
 
@@ -10,6 +11,10 @@ from nemo_relay.integrations.langchain import lifecycle, runs
 from nemo_relay.integrations.langchain.runs import Run
 
 _METADATA = {"integration": "langgraph"}
+
+# The nodes of a step start on threads of their own, all at once. The first to come says that the step starts, and no
+# other starts before that is said. Graphs share a few locks, which are held for that one mark.
+_LOCKS = tuple(RLock() for _ in range(16))
 
 
 def node_starts(owner: object, name: str | None, parent_run_id: UUID | None, metadata: Any, tags: Any) -> None:
@@ -20,11 +25,12 @@ def node_starts(owner: object, name: str | None, parent_run_id: UUID | None, met
         return
     if not any(tag.startswith("graph:step:") for tag in tags or ()):
         return
-    if graph.step is None or graph.step[0] != step:
-        graph_ends(owner, graph)
-        graph.step = (step, [])
-        lifecycle.mark(graph, "Superstep Start", {"step": step}, _METADATA)
-    graph.step[1].append(str(name))
+    with _LOCKS[hash(parent_run_id) % len(_LOCKS)]:
+        if graph.step is None or graph.step[0] != step:
+            graph_ends(owner, graph)
+            graph.step = (step, [])
+            lifecycle.mark(graph, "Superstep Start", {"step": step}, _METADATA)
+        graph.step[1].append(str(name))
 
 
 def graph_ends(owner: object, graph: Run | None) -> None:
