@@ -1,42 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Events of a test, checked when it is over: each start with one end, nothing left in the run table."""
+"""What the tests of this adapter share; `events` comes from the folder of all adapters."""
 
 from __future__ import annotations
-
-import gc
-from collections.abc import Iterator
 
 import deepagents
 import pytest
 
-from nemo_relay.integrations.deepagents import callback_failures
-from nemo_relay.integrations.langchain.runs import counts
 from nemo_relay.integrations.langchain.testing import ScriptedChatModel
-from nemo_relay.testing import CapturedEvents, capture_events, check_lifecycles
-
-
-@pytest.fixture(scope="session", autouse=True)
-def _only_own_garbage() -> None:
-    """The frameworks' modules are a million objects that no test frees: collecting garbage need not look at them."""
-    gc.collect()
-    gc.freeze()
 
 
 @pytest.fixture(scope="session", autouse=True)
 def profiles() -> None:
     """Let Deep Agents read its profiles here, from disk, and not in the first test that has an event loop."""
     deepagents.create_deep_agent(ScriptedChatModel(script=["ready"]))
-
-
-@pytest.fixture
-def events() -> Iterator[CapturedEvents]:
-    before = callback_failures()
-    with capture_events() as captured:
-        yield captured
-    gc.collect()
-    check_lifecycles(captured.events)
-    assert counts()[0] == 0
-    assert callback_failures() == before
 
 
 @pytest.fixture(autouse=True)

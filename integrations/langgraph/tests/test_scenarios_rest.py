@@ -242,15 +242,11 @@ async def test_s45_events_that_nobody_reads_to_the_end(events: CapturedEvents, v
     assert only(events, "calc").outcome == "cancelled"
 
 
-class Server(BaseHTTPRequestHandler):
-    """Answers like a LangGraph server that runs a graph at once."""
+class Quiet(BaseHTTPRequestHandler):
+    """Streams one state, and writes no log."""
 
-    seen: list[dict[str, str]]
-
-    def do_POST(self) -> None:
-        self.seen.append({name.lower(): value for name, value in self.headers.items()})
-        self.rfile.read(int(self.headers.get("content-length") or 0))
-        body = f"event: values\ndata: {json.dumps({'x': [7]})}\n\n".encode()
+    def answer(self, state: Any) -> None:
+        body = f"event: values\ndata: {json.dumps(state)}\n\n".encode()
         self.send_response(200)
         self.send_header("content-type", "text/event-stream")
         self.send_header("content-length", str(len(body)))
@@ -259,6 +255,17 @@ class Server(BaseHTTPRequestHandler):
 
     def log_message(self, *_: Any) -> None:
         """Say nothing."""
+
+
+class Server(Quiet):
+    """Answers like a LangGraph server that runs a graph at once."""
+
+    seen: list[dict[str, str]]
+
+    def do_POST(self) -> None:
+        self.seen.append({name.lower(): value for name, value in self.headers.items()})
+        self.rfile.read(int(self.headers.get("content-length") or 0))
+        self.answer({"x": [7]})
 
 
 def test_s50_a_remote_graph(events: CapturedEvents) -> None:
@@ -287,7 +294,7 @@ def test_s50_a_remote_graph(events: CapturedEvents) -> None:
     assert named(events, "far")
 
 
-class Asked(BaseHTTPRequestHandler):
+class Asked(Quiet):
     """Runs a graph as LangGraph Server does: what it is told of the request's headers is ``configurable``."""
 
     graph: Any
@@ -298,15 +305,7 @@ class Asked(BaseHTTPRequestHandler):
         headers = {name.lower(): value for name, value in self.headers.items()}
         configurable = {name: headers[name] for name in self.include if name in headers}
         state = self.graph.invoke({"x": []}, {"configurable": configurable})
-        body = f"event: values\ndata: {json.dumps(state)}\n\n".encode()
-        self.send_response(200)
-        self.send_header("content-type", "text/event-stream")
-        self.send_header("content-length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *_: Any) -> None:
-        """Say nothing."""
+        self.answer(state)
 
 
 def there(state: State) -> State:

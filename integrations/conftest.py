@@ -1,0 +1,31 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Events of an adapter's test, checked when it is over: each start with one end, nothing left in the run table."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Iterator
+
+import pytest
+
+from nemo_relay.integrations.langchain import callback_failures
+from nemo_relay.integrations.langchain.runs import counts
+from nemo_relay.testing import CapturedEvents, capture_events, check_lifecycles
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _only_own_garbage() -> None:
+    """The frameworks' modules are a million objects that no test frees: collecting garbage need not look at them."""
+    gc.collect()
+    gc.freeze()
+
+
+@pytest.fixture
+def events() -> Iterator[CapturedEvents]:
+    before = callback_failures()
+    with capture_events() as captured:
+        yield captured
+    gc.collect()
+    check_lifecycles(captured.events)
+    assert counts()[0] == 0
+    assert callback_failures() == before
