@@ -25,11 +25,12 @@ from typing import Any
 
 import program
 from machine import describe
-from nemo_relay._runtime import clock, encoding, ids, lines
-from nemo_relay._runtime.filesink import FileSink
-from nemo_relay._runtime.llmcall import traced
-from nemo_relay._runtime.llmsanitizing import presentable
-from nemo_relay._runtime.spans import LLMHandle, ScopeStack, ToolHandle
+from nemo_relay._runtime import clock, encoding, ids
+from nemo_relay._runtime.delivery.file_sink import FileSink
+from nemo_relay._runtime.events import lines
+from nemo_relay._runtime.managed.llm import traced
+from nemo_relay._runtime.managed.llm_sanitizers import presentable
+from nemo_relay._runtime.tree.spans import LLMHandle, ScopeStack, ToolHandle
 
 REPEAT = 7
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import pytest
 
 from nemo_relay.integrations.langchain import callback_failures
-from nemo_relay.integrations.langchain.runs import counts
+from nemo_relay.integrations.langchain._runs.table import counts
 from nemo_relay.testing import CapturedEvents, capture_events, check_lifecycles
 
 

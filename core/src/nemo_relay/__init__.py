@@ -13,19 +13,9 @@ from typing import TYPE_CHECKING, Any
 # Adapters are distributions of their own that add `nemo_relay.integrations.<framework>` to this package.
 __path__ = _extend_path(__path__, __name__)
 
-from nemo_relay._runtime import missing_adapters as _missing_adapters
-from nemo_relay._runtime import oplog as _oplog
-from nemo_relay._runtime.codec_context import (
-    LlmCodecIdentity,
-    LlmExecutionContext,
-    LlmRequestContext,
-    LlmResponseContext,
-    LlmSanitizeRequestCodec,
-    LlmSanitizeRequestContext,
-    LlmSanitizeResponseCodec,
-    LlmSanitizeResponseContext,
-)
-from nemo_relay._runtime.context import stack_var as _scope_stack_var  # noqa: F401 - programs replace it here
+from nemo_relay._runtime import adapters as _missing_adapters
+from nemo_relay._runtime.emission.marks import PendingMarkSpec
+from nemo_relay._runtime.emission.metrics import MetricMeasurement
 from nemo_relay._runtime.enums import (
     AtofExporterMode,
     LLMAttributes,
@@ -37,19 +27,29 @@ from nemo_relay._runtime.enums import (
     ScopeType,
     ToolAttributes,
 )
-from nemo_relay._runtime.events import MarkEvent, ScopeEvent
-from nemo_relay._runtime.marks import PendingMarkSpec
-from nemo_relay._runtime.metrics import MetricMeasurement
-from nemo_relay._runtime.propagation import PropagationContext
-from nemo_relay._runtime.requests import LLMRequest
-from nemo_relay._runtime.results import (
+from nemo_relay._runtime.events.events import MarkEvent, ScopeEvent
+from nemo_relay._runtime.log import oplog as _oplog
+from nemo_relay._runtime.managed.codec_context import (
+    LlmCodecIdentity,
+    LlmExecutionContext,
+    LlmRequestContext,
+    LlmResponseContext,
+    LlmSanitizeRequestCodec,
+    LlmSanitizeRequestContext,
+    LlmSanitizeResponseCodec,
+    LlmSanitizeResponseContext,
+)
+from nemo_relay._runtime.managed.request import LLMRequest
+from nemo_relay._runtime.managed.results import (
     LLMRequestInterceptOutcome,
     ToolExecutionContext,
     ToolExecutionInterceptOutcome,
     ToolExecutionResult,
 )
-from nemo_relay._runtime.spans import LLMHandle, ScopeHandle, ScopeStack, ToolHandle
-from nemo_relay._runtime.stacks import (
+from nemo_relay._runtime.tree.context import stack_var as _scope_stack_var  # noqa: F401 - programs replace it here
+from nemo_relay._runtime.tree.propagation import PropagationContext
+from nemo_relay._runtime.tree.spans import LLMHandle, ScopeHandle, ScopeStack, ToolHandle
+from nemo_relay._runtime.tree.stacks import (
     capture_propagation_context,
     capture_propagation_context_with_root,
     capture_rootless_propagation_context,
@@ -86,8 +86,8 @@ if TYPE_CHECKING:
     from nemo_relay import resource_metrics as resource_metrics
     from nemo_relay import runtime_registrations as runtime_registrations
     from nemo_relay import typed as typed
-    from nemo_relay._codecs.annotated_request import AnnotatedLLMRequest as AnnotatedLLMRequest
-    from nemo_relay._codecs.annotated_response import AnnotatedLLMResponse as AnnotatedLLMResponse
+    from nemo_relay._codecs.model.request import AnnotatedLLMRequest as AnnotatedLLMRequest
+    from nemo_relay._codecs.model.response import AnnotatedLLMResponse as AnnotatedLLMResponse
     from nemo_relay.atif import AtifExporter as AtifExporter
     from nemo_relay.atof import AtofExporter as AtofExporter
     from nemo_relay.atof import AtofExporterConfig as AtofExporterConfig
@@ -125,8 +125,8 @@ if TYPE_CHECKING:
 
 # Loaded when first asked for, so that `import nemo_relay` stays quick; and so are the names of `nemo_relay.types`.
 _LAZY = {
-    "AnnotatedLLMRequest": "nemo_relay._codecs.annotated_request",
-    "AnnotatedLLMResponse": "nemo_relay._codecs.annotated_response",
+    "AnnotatedLLMRequest": "nemo_relay._codecs.model.request",
+    "AnnotatedLLMResponse": "nemo_relay._codecs.model.response",
     "AtofExporter": "nemo_relay.atof",
     "AtofExporterConfig": "nemo_relay.atof",
     "AtifExporter": "nemo_relay.atif",

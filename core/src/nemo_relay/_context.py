@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from nemo_relay._runtime.stacks import get_scope_stack
+from nemo_relay._runtime.tree.stacks import get_scope_stack
 
 
 def ensure_scope_stack() -> None:

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from nemo_relay._runtime import gates
-from nemo_relay._runtime.stacks import (
+from nemo_relay._runtime.registry import gates
+from nemo_relay._runtime.tree.stacks import (
     capture_thread_scope_stack,
     create_scope_stack,
     create_scope_stack_from_propagation,

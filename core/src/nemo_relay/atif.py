@@ -18,11 +18,11 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from nemo_relay._projections.atif import roots, trajectory
-from nemo_relay._runtime import registry
-from nemo_relay._runtime.dispatch import dispatcher
+from nemo_relay._runtime.checks import expect_text
+from nemo_relay._runtime.delivery.dispatcher import dispatcher
 from nemo_relay._runtime.encoding import decode, encode
-from nemo_relay._runtime.registering import deregister, entry
-from nemo_relay._runtime.typecheck import expect_text
+from nemo_relay._runtime.registry import registry
+from nemo_relay._runtime.registry.registration import deregister, entry
 
 __all__ = ["AtifExporter", "read_events", "roots", "trajectory"]
 

@@ -23,12 +23,12 @@ import threading
 import time
 from pathlib import Path, PurePath
 
-from nemo_relay._runtime import registry
-from nemo_relay._runtime.dispatch import dispatcher
+from nemo_relay._runtime.checks import expect, expect_text
+from nemo_relay._runtime.delivery.dispatcher import dispatcher
+from nemo_relay._runtime.delivery.file_sink import FileSink
 from nemo_relay._runtime.enums import AtofExporterMode
-from nemo_relay._runtime.filesink import FileSink
-from nemo_relay._runtime.registering import entry
-from nemo_relay._runtime.typecheck import expect, expect_text
+from nemo_relay._runtime.registry import registry
+from nemo_relay._runtime.registry.registration import entry
 from nemo_relay.errors import SinkError
 
 __all__ = ["AtofExporter", "AtofExporterConfig"]

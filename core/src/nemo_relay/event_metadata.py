@@ -11,8 +11,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from nemo_relay._runtime import registry
-from nemo_relay._runtime.registering import deregister, entry, register
+from nemo_relay._runtime.registry import registry
+from nemo_relay._runtime.registry.registration import deregister, entry, register
 
 if TYPE_CHECKING:
     from nemo_relay.types import EventMetadataInjectorCallback

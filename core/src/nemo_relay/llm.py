@@ -14,18 +14,21 @@ from collections.abc import Awaitable, Callable
 from datetime import datetime
 from typing import Any
 
-from nemo_relay._runtime import clock, context, lifecycle, propagation, registry
-from nemo_relay._runtime.annotating import checked_response, resolve_codecs
+from nemo_relay._runtime import clock
+from nemo_relay._runtime.checks import expect, expect_text
+from nemo_relay._runtime.emission import emit
 from nemo_relay._runtime.enums import LLMAttributes
-from nemo_relay._runtime.layers import complete
-from nemo_relay._runtime.llmcall import LlmCall, finish_llm, open_llm
-from nemo_relay._runtime.managed import steps
-from nemo_relay._runtime.requests import LLMRequest
-from nemo_relay._runtime.spans import LLMHandle, Span
-from nemo_relay._runtime.standalone import ask, rewrite_request
-from nemo_relay._runtime.straight import through, through_sync
-from nemo_relay._runtime.streams import LlmStream, StreamCall, SyncLlmStream
-from nemo_relay._runtime.typecheck import expect, expect_text
+from nemo_relay._runtime.managed.annotations import checked_response, resolve_codecs
+from nemo_relay._runtime.managed.direct import through, through_sync
+from nemo_relay._runtime.managed.engine import steps
+from nemo_relay._runtime.managed.layers import complete
+from nemo_relay._runtime.managed.llm import LlmCall, finish_llm, open_llm
+from nemo_relay._runtime.managed.request import LLMRequest
+from nemo_relay._runtime.managed.single_steps import ask, rewrite_request
+from nemo_relay._runtime.managed.stream import LlmStream, StreamCall, SyncLlmStream
+from nemo_relay._runtime.registry import registry
+from nemo_relay._runtime.tree import context, propagation
+from nemo_relay._runtime.tree.spans import LLMHandle, Span
 
 __all__ = [
     "call",
@@ -120,7 +123,7 @@ def call_end(
     """
     expect(handle, LLMHandle, where="handle")
     annotated = None if annotated_response is None else checked_response(annotated_response)
-    status = {**lifecycle.OK, **metadata} if isinstance(metadata, dict) else lifecycle.over(metadata, lifecycle.OK)
+    status = {**emit.OK, **metadata} if isinstance(metadata, dict) else emit.over(metadata, emit.OK)
     ns = None if timestamp is None else clock.from_datetime(timestamp)
     finish_llm(handle, response, status, response_codec, annotated=annotated, data=data, ns=ns)
 

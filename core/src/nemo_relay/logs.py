@@ -23,8 +23,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from nemo_relay._runtime import oplog
-from nemo_relay._runtime.typecheck import expect_text
+from nemo_relay._runtime.checks import expect_text
+from nemo_relay._runtime.log import oplog
 from nemo_relay.errors import InvalidArgument
 
 __all__ = ["debug", "error", "info", "log", "trace", "warn"]

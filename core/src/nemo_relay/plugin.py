@@ -48,7 +48,7 @@ from nemo_relay._plugins.reports import (
     PluginHostReport,
     RuntimeDiagnostic,
 )
-from nemo_relay._runtime.awaiting import running_loop as _running_loop
+from nemo_relay._runtime.awaitables import running_loop as _running_loop
 
 __all__ = [
     "ComponentSpec",

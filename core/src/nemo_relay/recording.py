@@ -20,9 +20,9 @@ from pathlib import Path
 from typing import Self
 
 from nemo_relay import subscribers
-from nemo_relay._runtime.dispatch import dispatcher
+from nemo_relay._runtime.delivery.dispatcher import dispatcher
+from nemo_relay._runtime.delivery.trajectories import TrajectoryFiles
 from nemo_relay._runtime.enums import AtofExporterMode
-from nemo_relay._runtime.trajectories import TrajectoryFiles
 from nemo_relay.atof import AtofExporter, AtofExporterConfig
 
 __all__ = ["Recording", "record"]

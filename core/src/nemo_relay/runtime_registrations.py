@@ -23,8 +23,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Literal, TypeAlias
 
-from nemo_relay._runtime import gates, registry
-from nemo_relay._runtime.typecheck import expect_text
+from nemo_relay._runtime.checks import expect_text
+from nemo_relay._runtime.registry import gates, registry
 
 __all__ = [
     "ConditionalMiddlewareGuardrail",

@@ -15,14 +15,17 @@ from collections.abc import Callable, Iterable
 from datetime import datetime
 from typing import Any
 
-from nemo_relay._runtime import clock, context, lifecycle, registry
+from nemo_relay._runtime import clock
+from nemo_relay._runtime.checks import expect, expect_text
+from nemo_relay._runtime.emission import emit
+from nemo_relay._runtime.emission.marks import checked_schema, rearm_freshness
+from nemo_relay._runtime.emission.metrics import MetricMeasurement, checked_measurements
 from nemo_relay._runtime.enums import LogSeverity, ScopeAttributes, ScopeType
-from nemo_relay._runtime.events import SEVERITY_KEY
-from nemo_relay._runtime.marks import checked_schema, rearm_freshness
-from nemo_relay._runtime.metrics import MetricMeasurement, checked_measurements
-from nemo_relay._runtime.scoping import ManagedScope, close_scope, open_scope
-from nemo_relay._runtime.spans import ScopeHandle, Span
-from nemo_relay._runtime.typecheck import expect, expect_text
+from nemo_relay._runtime.events.events import SEVERITY_KEY
+from nemo_relay._runtime.managed.scope import ManagedScope, close_scope, open_scope
+from nemo_relay._runtime.registry import registry
+from nemo_relay._runtime.tree import context
+from nemo_relay._runtime.tree.spans import ScopeHandle, Span
 from nemo_relay.errors import InvalidArgument, NotFound
 
 __all__ = [
@@ -234,7 +237,7 @@ def event(
         rearm_freshness(handle or context.current())
     if registry.quiet.events:
         return
-    lifecycle.mark(name, handle or context.current(), data=data, metadata=metadata, data_schema=data_schema, ns=ns)
+    emit.mark(name, handle or context.current(), data=data, metadata=metadata, data_schema=data_schema, ns=ns)
 
 
 def metric(

@@ -11,9 +11,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from nemo_relay._runtime import registry
-from nemo_relay._runtime.registering import deregister, entry, register
-from nemo_relay._runtime.spans import Span
+from nemo_relay._runtime.registry import registry
+from nemo_relay._runtime.registry.registration import deregister, entry, register
+from nemo_relay._runtime.tree.spans import Span
 
 if TYPE_CHECKING:
     from nemo_relay.types import (

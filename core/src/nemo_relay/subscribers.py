@@ -21,14 +21,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from nemo_relay._runtime import context, flushing, registry
-from nemo_relay._runtime.dispatch import Statistics, dispatcher
-from nemo_relay._runtime.flushing import FlushBridge as _FlushBridge
-from nemo_relay._runtime.registering import deregister as _deregister
-from nemo_relay._runtime.registering import entry as _entry
+from nemo_relay._runtime.delivery import flush as flushing
+from nemo_relay._runtime.delivery.dispatcher import Statistics, dispatcher
+from nemo_relay._runtime.delivery.flush import FlushBridge as _FlushBridge
+from nemo_relay._runtime.registry import registry
+from nemo_relay._runtime.registry.registration import deregister as _deregister
+from nemo_relay._runtime.registry.registration import entry as _entry
+from nemo_relay._runtime.tree import context
 
 if TYPE_CHECKING:
-    from nemo_relay._runtime.spans import Span
+    from nemo_relay._runtime.tree.spans import Span
     from nemo_relay.types import Event
 
 __all__ = ["configure", "deregister", "flush", "flush_async", "is_heard", "register", "statistics"]

@@ -15,15 +15,17 @@ from collections.abc import Awaitable, Callable
 from datetime import datetime
 from typing import Any
 
-from nemo_relay._runtime import clock, context, registry
+from nemo_relay._runtime import clock
+from nemo_relay._runtime.checks import expect, expect_text
 from nemo_relay._runtime.enums import ToolAttributes
-from nemo_relay._runtime.layers import complete
-from nemo_relay._runtime.managed import steps
-from nemo_relay._runtime.spans import Span, ToolHandle
-from nemo_relay._runtime.standalone import ask, rewrite
-from nemo_relay._runtime.straight import through, through_sync
-from nemo_relay._runtime.toolcall import ToolCall, end_tool, open_tool
-from nemo_relay._runtime.typecheck import expect, expect_text
+from nemo_relay._runtime.managed.direct import through, through_sync
+from nemo_relay._runtime.managed.engine import steps
+from nemo_relay._runtime.managed.layers import complete
+from nemo_relay._runtime.managed.single_steps import ask, rewrite
+from nemo_relay._runtime.managed.tool import ToolCall, end_tool, open_tool
+from nemo_relay._runtime.registry import registry
+from nemo_relay._runtime.tree import context
+from nemo_relay._runtime.tree.spans import Span, ToolHandle
 
 __all__ = ["call", "call_end", "conditional_execution", "execute", "execute_sync", "request_intercepts"]
 

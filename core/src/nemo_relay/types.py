@@ -6,7 +6,8 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any, Literal, TypeAlias, TypedDict, TypeVar
 
-from nemo_relay._runtime.codec_context import (
+from nemo_relay._runtime.events.events import MarkEvent, ScopeEvent
+from nemo_relay._runtime.managed.codec_context import (
     LlmCodecIdentity,
     LlmExecutionContext,
     LlmRequestContext,
@@ -16,9 +17,8 @@ from nemo_relay._runtime.codec_context import (
     LlmSanitizeResponseCodec,
     LlmSanitizeResponseContext,
 )
-from nemo_relay._runtime.events import MarkEvent, ScopeEvent
-from nemo_relay._runtime.requests import LLMRequest
-from nemo_relay._runtime.results import (
+from nemo_relay._runtime.managed.request import LLMRequest
+from nemo_relay._runtime.managed.results import (
     LLMRequestInterceptOutcome,
     ToolExecutionContext,
     ToolExecutionInterceptOutcome,

@@ -14,8 +14,8 @@ from collections.abc import Awaitable
 from contextvars import copy_context
 from typing import TypeVar
 
-from nemo_relay._runtime.awaiting import run_blocking
-from nemo_relay._runtime.stacks import get_scope_stack
+from nemo_relay._runtime.awaitables import run_blocking
+from nemo_relay._runtime.tree.stacks import get_scope_stack
 
 T = TypeVar("T")
 

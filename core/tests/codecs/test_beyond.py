@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from nemo_relay import codecs
-from nemo_relay._codecs.tokens import TokenUsage, buckets
+from nemo_relay._codecs.model.tokens import TokenUsage, buckets
 from nemo_relay.codecs import AnnotatedLLMResponse, LLMRequest, by_reference
 
 USAGES: list[tuple[str, dict[str, Any], dict[str, int]]] = [

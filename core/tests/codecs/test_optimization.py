@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from nemo_relay import codecs
-from nemo_relay._codecs.optimization import Contributions
+from nemo_relay._codecs.model.contributions import Contributions
 from nemo_relay._pricing import component, table
 
 ROUTING = {

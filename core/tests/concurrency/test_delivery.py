@@ -142,8 +142,8 @@ def test_subscribers_that_fail_are_isolated_and_counted(capsys: pytest.CaptureFi
 
 
 def test_a_sink_that_fails_is_isolated() -> None:
-    from nemo_relay._runtime import registry
-    from nemo_relay._runtime.registering import entry
+    from nemo_relay._runtime.registry import registry
+    from nemo_relay._runtime.registry.registration import entry
 
     def broken(_line: bytes) -> None:
         raise RuntimeError("disk")

@@ -11,10 +11,12 @@ from typing import Any
 import pytest
 
 from nemo_relay import llm, subscribers, tools
-from nemo_relay._runtime import context, faults, gates, registry
-from nemo_relay._runtime.awaiting import running_loop
-from nemo_relay._runtime.dispatch import dispatcher
-from nemo_relay._runtime.stacks import capture_thread_scope_stack, restore_thread_scope_stack
+from nemo_relay._runtime.awaitables import running_loop
+from nemo_relay._runtime.delivery.dispatcher import dispatcher
+from nemo_relay._runtime.log import faults
+from nemo_relay._runtime.registry import gates, registry
+from nemo_relay._runtime.tree import context
+from nemo_relay._runtime.tree.stacks import capture_thread_scope_stack, restore_thread_scope_stack
 
 Record = dict[str, Any]
 

@@ -14,7 +14,7 @@ import pytest
 
 import nemo_relay
 from nemo_relay import LLMRequest, ScopeType, ToolExecutionResult, llm, scope, tools
-from nemo_relay._runtime.stacks import (
+from nemo_relay._runtime.tree.stacks import (
     capture_thread_scope_stack,
     restore_thread_scope_stack,
     sync_thread_scope_stack,

@@ -10,7 +10,7 @@ import pytest
 
 from nemo_relay import _native, event_metadata, guardrails, intercepts, scope, scope_local, subscribers, tools
 from nemo_relay import runtime_registrations as registrations
-from nemo_relay._runtime import registry
+from nemo_relay._runtime.registry import registry
 from nemo_relay.runtime_registrations import RuntimeRegistrationKind as Kind
 
 from .conftest import Driver, Ear

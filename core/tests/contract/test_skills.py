@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from nemo_relay import ToolExecutionResult, guardrails, intercepts, tools
-from nemo_relay._runtime.skills import skill_loads
+from nemo_relay._runtime.emission.skills import skill_loads
 
 from .conftest import Driver, Ear
 

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from nemo_relay._runtime import faults
-from nemo_relay._runtime.logconfig import SinkSettings
-from nemo_relay._runtime.logsinks import FileOutput, RotatingFile
-from nemo_relay._runtime.oplog import TRACE, Record
+from nemo_relay._runtime.log import faults
+from nemo_relay._runtime.log.config import SinkSettings
+from nemo_relay._runtime.log.oplog import TRACE, Record
+from nemo_relay._runtime.log.outputs import FileOutput, RotatingFile
 
 from .processes import config, records, run
 

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 import nemo_relay
-from nemo_relay._runtime import faults, oplog
-from nemo_relay._runtime.oplog import DEBUG, ERROR, INFO, TRACE, WARN, Record
+from nemo_relay._runtime.log import faults, oplog
+from nemo_relay._runtime.log.oplog import DEBUG, ERROR, INFO, TRACE, WARN, Record
 
 
 class Memory:

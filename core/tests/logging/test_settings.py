@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from nemo_relay._runtime import logconfig, oplog
+from nemo_relay._runtime.log import config as logconfig
+from nemo_relay._runtime.log import oplog
 from nemo_relay.errors import LoggingError, RelayError
 
 from .processes import config, records, run
@@ -127,7 +128,7 @@ def test_without_settings_nothing_is_opened_started_or_said() -> None:
         "before = sorted(os.listdir('/proc/self/fd')) if os.path.isdir('/proc/self/fd') else []\n"
         "import nemo_relay\n"
         "after = sorted(os.listdir('/proc/self/fd')) if before else []\n"
-        "print(before == after, threading.active_count(), 'nemo_relay._runtime.logconfig' in sys.modules)\n"
+        "print(before == after, threading.active_count(), 'nemo_relay._runtime.log.config' in sys.modules)\n"
         "nemo_relay.warn('not shown')\n"
     )
     done = run(code)

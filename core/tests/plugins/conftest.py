@@ -11,7 +11,8 @@ import pytest
 
 from nemo_relay import plugin
 from nemo_relay._plugins import host, kinds, layers
-from nemo_relay._runtime import faults, gates, registry
+from nemo_relay._runtime.log import faults
+from nemo_relay._runtime.registry import gates, registry
 
 
 @pytest.fixture(autouse=True)

@@ -15,7 +15,7 @@ import pytest
 
 from nemo_relay import ScopeType, errors, plugin, scope, subscribers, tools
 from nemo_relay._plugins import host
-from nemo_relay._runtime import faults
+from nemo_relay._runtime.log import faults
 from nemo_relay.runtime_registrations import RuntimeRegistrationKind, list_runtime_registrations
 
 from .conftest import Offer, one

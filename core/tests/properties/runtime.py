@@ -7,9 +7,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from nemo_relay import subscribers
-from nemo_relay._runtime import context, faults, gates, generators, registry
-from nemo_relay._runtime.dispatch import dispatcher
-from nemo_relay._runtime.stacks import capture_thread_scope_stack, restore_thread_scope_stack
+from nemo_relay._runtime.delivery.dispatcher import dispatcher
+from nemo_relay._runtime.log import faults
+from nemo_relay._runtime.registry import gates, registry
+from nemo_relay._runtime.tree import context, generators
+from nemo_relay._runtime.tree.stacks import capture_thread_scope_stack, restore_thread_scope_stack
 
 
 def clear() -> None:

@@ -11,7 +11,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from nemo_relay import LLMRequest, ScopeType, llm, scope, subscribers, tools
-from nemo_relay._runtime import registry
+from nemo_relay._runtime.registry import registry
 
 from .middleware_model import Entry, Model, awaiting, callbacks, chain, entries, gate, register
 from .runtime import empty_runtime

@@ -25,7 +25,7 @@ from hypothesis.stateful import (
 )
 
 from nemo_relay import ScopeType, errors, scope, scope_local, subscribers, tools
-from nemo_relay._runtime import registry
+from nemo_relay._runtime.registry import registry
 from nemo_relay.testing import MemorySink, check_lifecycles
 
 from .actors import Task, Thread, body, in_forked_child

@@ -11,7 +11,7 @@ import pytest
 
 from nemo_relay import subscribers
 from nemo_relay._plugins import host, layers
-from nemo_relay._runtime import scoping
+from nemo_relay._runtime.managed import scope
 
 
 @pytest.fixture(autouse=True)
@@ -22,7 +22,7 @@ def _nothing_active(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator
     active = host.current()
     if active is not None:
         active.begin_end().result(10)
-    assert scoping.opened is None
+    assert scope.opened is None
     subscribers.deregister("test")
 
 

@@ -14,8 +14,9 @@ import pytest
 from nemo_relay import MarkEvent, MetricKind, MetricMeasurement, MetricValueType, ScopeType, plugin, scope, subscribers
 from nemo_relay._resources import collector
 from nemo_relay._resources.points import MARK, PREFIX, Points
-from nemo_relay._runtime import faults, scoping
-from nemo_relay._runtime.metrics import checked_measurements
+from nemo_relay._runtime.emission.metrics import checked_measurements
+from nemo_relay._runtime.log import faults
+from nemo_relay._runtime.managed import scope as scoping
 
 from .conftest import document
 

@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager, contextmanager
 import pytest
 
 from nemo_relay import ScopeType, scope
-from nemo_relay._runtime import generators
+from nemo_relay._runtime.tree import generators
 
 
 def here() -> str:

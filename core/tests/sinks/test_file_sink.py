@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from nemo_relay import AtofExporter, AtofExporterConfig, AtofExporterMode, ScopeType, scope
-from nemo_relay._runtime.filesink import FileSink
+from nemo_relay._runtime.delivery.file_sink import FileSink
 from nemo_relay.errors import AlreadyRegistered, SinkError
 
 

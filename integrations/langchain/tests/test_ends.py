@@ -17,7 +17,7 @@ from langchain_core.tools import ToolException, tool
 
 from nemo_relay import ScopeType, scope, subscribers
 from nemo_relay.integrations.langchain import AdapterOptions, RelayCallbackHandler
-from nemo_relay.integrations.langchain.runs import counts
+from nemo_relay.integrations.langchain._runs.table import counts
 from nemo_relay.integrations.langchain.testing import ScriptedChatModel
 from nemo_relay.testing import CapturedEvents
 from nemo_relay.tree import Node

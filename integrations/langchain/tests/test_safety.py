@@ -20,12 +20,8 @@ from langchain_core.runnables import RunnableLambda
 from langchain_core.tools import tool
 
 import nemo_relay
-from nemo_relay.integrations.langchain import (
-    NemoRelayCallbackHandler,
-    RelayCallbackHandler,
-    callback_failures,
-)
-from nemo_relay.integrations.langchain.runs import counts
+from nemo_relay.integrations.langchain import NemoRelayCallbackHandler, RelayCallbackHandler, callback_failures
+from nemo_relay.integrations.langchain._runs.table import counts
 from nemo_relay.integrations.langchain.testing import ScriptedChatModel
 from nemo_relay.testing import CapturedEvents, capture_events, check_lifecycles
 
@@ -190,7 +186,7 @@ def test_a_message_that_cannot_be_viewed_does_not_lose_the_call(
     assert start.metadata["relay.degraded"] is True
 
 
-@pytest.mark.parametrize("view", ["requests.shown", "payloads.tool_view", "responses.Answer.data"])
+@pytest.mark.parametrize("view", ["_views.requests.shown", "_views.payloads.tool_view", "_views.responses.Answer.data"])
 def test_a_failing_view_loses_no_span(
     monkeypatch: pytest.MonkeyPatch, handler: RelayCallbackHandler, view: str
 ) -> None:
@@ -201,8 +197,8 @@ def test_a_failing_view_loses_no_span(
 
     with capture_events() as captured, monkeypatch.context() as patch:
         patch.setattr(f"nemo_relay.integrations.langchain.{view}", broken)
-        patch.setattr("nemo_relay.integrations.langchain.outcomes.tool_view", broken)
-        patch.setattr("nemo_relay.integrations.langchain.outcomes.shown", broken)
+        patch.setattr("nemo_relay.integrations.langchain._runs.outcomes.tool_view", broken)
+        patch.setattr("nemo_relay.integrations.langchain._runs.outcomes.shown", broken)
         one.invoke({}, {"callbacks": [handler]})
         ScriptedChatModel(script=["x"]).invoke("hi", {"callbacks": [handler]})
     check_lifecycles(captured.events)

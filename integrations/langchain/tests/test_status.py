@@ -15,13 +15,13 @@ from nemo_relay.integrations.langchain import (
     RelayCallbackHandler,
     RelayGuardrailMiddleware,
     RelayMiddleware,
-    gates,
     instrument,
     status,
     uninstrument,
     wrap_chat_model,
     wrap_tool,
 )
+from nemo_relay.integrations.langchain._guards import gates
 from nemo_relay.integrations.langchain.testing import ScriptedChatModel
 from nemo_relay.testing import CapturedEvents
 

@@ -21,7 +21,7 @@ from langgraph.func import entrypoint, task
 from langgraph.graph import END, START, StateGraph
 from langgraph.types import Command, RetryPolicy
 
-from nemo_relay.integrations.langchain.runs import counts
+from nemo_relay.integrations.langchain._runs.table import counts
 from nemo_relay.integrations.langchain.testing import ScriptedChatModel
 from nemo_relay.integrations.langgraph import AdapterOptions, RelayCallbackHandler
 from nemo_relay.testing import CapturedEvents

@@ -12,7 +12,8 @@ from typing import Any
 
 import pytest
 
-from nemo_relay.integrations.langchain import is_wanted, launching
+from nemo_relay.integrations.langchain import is_wanted
+from nemo_relay.integrations.langchain._record import launch
 
 PROGRAM = """
 import sys
@@ -110,18 +111,18 @@ def test_what_is_wanted(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NEMO_RELAY_INSTRUMENT", " LangChain,,langgraph,langchain ")
     assert is_wanted("langchain")
     assert not is_wanted("lang")
-    assert launching.wanted() == ["langchain", "langgraph"]
+    assert launch.wanted() == ["langchain", "langgraph"]
 
 
 def test_the_environment_of_a_program(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.delenv("NEMO_RELAY_INSTRUMENT", raising=False)
     monkeypatch.setenv("PYTHONPATH", "elsewhere")
-    once = launching.environment(None, None)
+    once = launch.environment(None, None)
     assert once["NEMO_RELAY_INSTRUMENT"] == "langchain"
     assert "NEMO_RELAY_RECORD" not in once
     monkeypatch.setenv("PYTHONPATH", once["PYTHONPATH"])
-    again = launching.environment("langgraph", str(tmp_path))
+    again = launch.environment("langgraph", str(tmp_path))
     assert again["PYTHONPATH"] == once["PYTHONPATH"]
     assert (again["NEMO_RELAY_INSTRUMENT"], again["NEMO_RELAY_RECORD"]) == ("langgraph", str(tmp_path))
-    assert launching.command(["app.py", "x"]) == [sys.executable, "app.py", "x"]
-    assert launching.command(["uvicorn", "app:app"]) == ["uvicorn", "app:app"]
+    assert launch.command(["app.py", "x"]) == [sys.executable, "app.py", "x"]
+    assert launch.command(["uvicorn", "app:app"]) == ["uvicorn", "app:app"]

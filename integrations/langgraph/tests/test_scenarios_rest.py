@@ -26,7 +26,7 @@ from langgraph.pregel.remote import RemoteGraph
 from pydantic import BaseModel, ConfigDict, Field
 
 from nemo_relay import ScopeType, scope
-from nemo_relay.integrations.langchain.runs import counts
+from nemo_relay.integrations.langchain._runs.table import counts
 from nemo_relay.integrations.langchain.testing import ScriptedChatModel
 from nemo_relay.integrations.langgraph import RelayCallbackHandler, RelayMiddleware, propagate_headers, wrap_graph
 from nemo_relay.testing import CapturedEvents, expect_tree

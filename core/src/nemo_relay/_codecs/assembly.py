@@ -14,8 +14,8 @@ import msgspec
 from nemo_relay._codecs.values import plain
 
 if TYPE_CHECKING:
-    from nemo_relay._codecs.annotated_response import AnnotatedLLMResponse
     from nemo_relay._codecs.base import Codec
+    from nemo_relay._codecs.model.response import AnnotatedLLMResponse
 
 JsonObject = dict[str, Any]
 Pieces = list[str]

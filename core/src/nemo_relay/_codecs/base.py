@@ -8,12 +8,12 @@ from typing import Any, ClassVar, Literal
 from msgspec import Struct, ValidationError, convert
 
 from nemo_relay._codecs.alignment import Encode, merge, patch
-from nemo_relay._codecs.annotated_request import AnnotatedLLMRequest, new
-from nemo_relay._codecs.annotated_response import AnnotatedLLMResponse
 from nemo_relay._codecs.errors import CodecError, InvalidPayload, MalformedBody, nested_too_deeply
-from nemo_relay._codecs.readers import Member, anything
+from nemo_relay._codecs.model.request import AnnotatedLLMRequest, new
+from nemo_relay._codecs.model.response import AnnotatedLLMResponse
+from nemo_relay._codecs.request_readers import Member, anything
 from nemo_relay._codecs.values import plain, same
-from nemo_relay._runtime.requests import LLMRequest
+from nemo_relay._runtime.managed.request import LLMRequest
 
 JsonObject = dict[str, Any]
 MISSING: Any = object()

@@ -15,17 +15,17 @@ if TYPE_CHECKING:
 _PACKAGE = "nemo_relay._codecs"
 # id -> (module, codec class, module of the assembler, assembler class)
 BUILTIN: dict[str, tuple[str, str, str, str]] = {
-    "openai_chat": ("openai_chat", "OpenAIChatCodec", "stream_openai_chat", "ChatAssembler"),
+    "openai_chat": ("openai_chat.request", "OpenAIChatCodec", "openai_chat.stream", "ChatAssembler"),
     "openai_responses": (
-        *("openai_responses", "OpenAIResponsesCodec"),
-        *("stream_openai_responses", "ResponsesAssembler"),
+        *("openai_responses.request", "OpenAIResponsesCodec"),
+        *("openai_responses.stream", "ResponsesAssembler"),
     ),
-    "anthropic_messages": ("anthropic", "AnthropicMessagesCodec", "stream_anthropic", "AnthropicAssembler"),
-    "gemini_generate_content": ("gemini", "GeminiGenerateContentCodec", "stream_gemini", "GeminiAssembler"),
-    "oci_genai": ("oci", "OCIGenAIChatCodec", "stream_oci", "OCIAssembler"),
-    "bedrock_converse": ("bedrock", "BedrockConverseCodec", "stream_bedrock", "BedrockAssembler"),
-    "cohere_chat": ("cohere", "CohereChatCodec", "stream_cohere", "CohereAssembler"),
-    "mistral_chat": ("mistral", "MistralChatCodec", "stream_openai_chat", "MistralAssembler"),
+    "anthropic_messages": ("anthropic.request", "AnthropicMessagesCodec", "anthropic.stream", "AnthropicAssembler"),
+    "gemini_generate_content": ("gemini.request", "GeminiGenerateContentCodec", "gemini.stream", "GeminiAssembler"),
+    "oci_genai": ("oci.request", "OCIGenAIChatCodec", "oci.stream", "OCIAssembler"),
+    "bedrock_converse": ("bedrock.request", "BedrockConverseCodec", "bedrock.stream", "BedrockAssembler"),
+    "cohere_chat": ("cohere.request", "CohereChatCodec", "cohere.stream", "CohereAssembler"),
+    "mistral_chat": ("mistral.request", "MistralChatCodec", "openai_chat.stream", "MistralAssembler"),
 }
 _ALIASES = {
     **dict.fromkeys(("openai", "openai.chat", "openai_chat_completions", "openai.chat_completions"), "openai_chat"),

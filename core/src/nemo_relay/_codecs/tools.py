@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from nemo_relay._codecs import readers
+from nemo_relay._codecs import request_readers
 from nemo_relay._codecs.base import JsonObject, native
 from nemo_relay._codecs.errors import InvalidPayload
 
@@ -34,9 +34,9 @@ def check_function(function: JsonObject, surface: str) -> JsonObject:
         raise InvalidPayload(f"{surface} function tool is missing name")
     description, strict = function.get("description", ""), function.get("strict", False)
     if type(description) is not str and description is not None:
-        readers.string(description, surface, "function tool description")
+        request_readers.string(description, surface, "function tool description")
     if type(strict) is not bool and strict is not None:
-        readers.boolean(strict, surface, "function tool strict")
+        request_readers.boolean(strict, surface, "function tool strict")
     if description is None or strict is None:
         return {k: v for k, v in function.items() if v is not None or k not in ("description", "strict")}
     return function

@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterable
 from typing import Any
 from urllib.parse import quote
 
-from nemo_relay._runtime import gates, registry
-from nemo_relay._runtime.registering import entry
-from nemo_relay._runtime.registry import Entry, Family
-from nemo_relay._runtime.typecheck import expect_text
+from nemo_relay._runtime.checks import expect_text
+from nemo_relay._runtime.registry import gates, registry
+from nemo_relay._runtime.registry.registration import entry
+from nemo_relay._runtime.registry.registry import Entry, Family
 from nemo_relay.errors import PluginContextClosed
 
 Undo = tuple[str, Callable[[], Any]]  # the kind it is of, and the call that takes something back

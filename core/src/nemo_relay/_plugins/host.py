@@ -20,9 +20,10 @@ from nemo_relay._plugins.contexts import Context, Undo
 from nemo_relay._plugins.documents import JsonObject
 from nemo_relay._plugins.layers import Path, Resolved
 from nemo_relay._plugins.reports import PluginHostReport
-from nemo_relay._runtime import faults, flushing, oplog
-from nemo_relay._runtime.awaiting import run_blocking
-from nemo_relay._runtime.dispatch import dispatcher
+from nemo_relay._runtime.awaitables import run_blocking
+from nemo_relay._runtime.delivery import flush
+from nemo_relay._runtime.delivery.dispatcher import dispatcher
+from nemo_relay._runtime.log import faults, oplog
 from nemo_relay.errors import InvalidConfig, MissingExtra, PluginConflict, RegistrationFailed, UnknownPlugin
 
 CLOSE_SECONDS = 10.0  # how long an ending activation waits for the events that were queued before
@@ -60,7 +61,7 @@ class Host:
 
     def begin_end(self, seconds: float | None = None) -> Future[None]:
         """Start the end, if nobody has; the future is resolved when it has happened. ``seconds`` bound the flush."""
-        wait = 0.0 if flushing.is_within_delivery() else seconds or CLOSE_SECONDS
+        wait = 0.0 if flush.is_within_delivery() else seconds or CLOSE_SECONDS
         with _lock:
             if self._end is not None:
                 return self._end

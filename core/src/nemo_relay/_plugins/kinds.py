@@ -15,8 +15,8 @@ from collections.abc import Iterable
 from typing import Any
 
 from nemo_relay._plugins.builtin import BUILTIN, Builtin
-from nemo_relay._runtime import oplog
-from nemo_relay._runtime.typecheck import expect_text
+from nemo_relay._runtime.checks import expect_text
+from nemo_relay._runtime.log import oplog
 from nemo_relay.errors import RegistrationFailed
 
 GROUP = "nemo_relay.plugins"

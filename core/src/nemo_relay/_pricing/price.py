@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from nemo_relay._pricing import table
 
 if TYPE_CHECKING:
-    from nemo_relay._codecs.annotated_response import AnnotatedLLMResponse
+    from nemo_relay._codecs.model.response import AnnotatedLLMResponse
 
 JsonObject = dict[str, Any]
 _LOG = logging.getLogger("nemo_relay.pricing")
@@ -71,7 +71,7 @@ def with_cost(annotated: AnnotatedLLMResponse, provider: str | None = None) -> A
 
 
 def _mixed(annotated: AnnotatedLLMResponse) -> bool:
-    from nemo_relay._codecs.anthropic_response import runs_on_foreign_model
+    from nemo_relay._codecs.anthropic.response import runs_on_foreign_model
 
     return runs_on_foreign_model(annotated._raw)
 

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import gc
 
-from nemo_relay._runtime import scoping
 from nemo_relay._runtime.enums import ScopeType
-from nemo_relay._runtime.spans import ScopeHandle, Span
+from nemo_relay._runtime.managed import scope
+from nemo_relay._runtime.tree.spans import ScopeHandle, Span
 
 _MANY = 4_096
 
@@ -23,7 +23,7 @@ class Agents:
 
     def watch(self) -> None:
         """Begin: hear of the scopes that open from now on."""
-        scoping.opened = self._add
+        scope.opened = self._add
 
     def find(self) -> None:
         """Find those that were open before. It looks at every object there is, so not on an event loop's thread."""
@@ -33,8 +33,8 @@ class Agents:
 
     def unwatch(self) -> None:
         """End; nothing is held any more."""
-        if scoping.opened == self._add:
-            scoping.opened = None
+        if scope.opened == self._add:
+            scope.opened = None
         self._known = {}
 
     def open(self) -> list[Span]:

@@ -10,8 +10,9 @@ from nemo_relay._resources.agents import Agents
 from nemo_relay._resources.collector import Collector
 from nemo_relay._resources.config import Settings
 from nemo_relay._resources.points import MARK, Points
-from nemo_relay._runtime import faults, registry
-from nemo_relay._runtime.spans import Span
+from nemo_relay._runtime.log import faults
+from nemo_relay._runtime.registry import registry
+from nemo_relay._runtime.tree.spans import Span
 
 _SCHEMA = {"name": "nemo.relay.metric_measurements", "version": "1"}
 

@@ -21,11 +21,9 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
-from nemo_relay._codecs.annotated_request import AnnotatedLLMRequest
-from nemo_relay._codecs.annotated_response import AnnotatedLLMResponse
-from nemo_relay._codecs.surfaces import (
-    BUILTIN as BUILTIN,
-)
+from nemo_relay._codecs.model.request import AnnotatedLLMRequest
+from nemo_relay._codecs.model.response import AnnotatedLLMResponse
+from nemo_relay._codecs.surfaces import BUILTIN as BUILTIN
 from nemo_relay._codecs.surfaces import (
     CodecIdentity,
     assembler,
@@ -39,23 +37,23 @@ from nemo_relay._codecs.surfaces import (
     register,
     resolve,
 )
-from nemo_relay._runtime.requests import LLMRequest as LLMRequest
+from nemo_relay._runtime.managed.request import LLMRequest as LLMRequest
 
 if TYPE_CHECKING:
-    from nemo_relay._codecs.anthropic import AnthropicMessagesCodec
+    from nemo_relay._codecs.anthropic.request import AnthropicMessagesCodec
     from nemo_relay._codecs.assembly import Assembler
-    from nemo_relay._codecs.bedrock import BedrockConverseCodec
-    from nemo_relay._codecs.chunk_marks import chunk_mark
-    from nemo_relay._codecs.cohere import CohereChatCodec
+    from nemo_relay._codecs.bedrock.request import BedrockConverseCodec
+    from nemo_relay._codecs.cohere.request import CohereChatCodec
     from nemo_relay._codecs.errors import CodecError, InvalidPayload, MalformedBody
-    from nemo_relay._codecs.gemini import GeminiGenerateContentCodec
-    from nemo_relay._codecs.media import by_reference
-    from nemo_relay._codecs.mistral import MistralChatCodec
-    from nemo_relay._codecs.oci import OCIGenAIChatCodec
-    from nemo_relay._codecs.openai_chat import OpenAIChatCodec
-    from nemo_relay._codecs.openai_responses import OpenAIResponsesCodec
+    from nemo_relay._codecs.gemini.request import GeminiGenerateContentCodec
+    from nemo_relay._codecs.mistral.request import MistralChatCodec
+    from nemo_relay._codecs.model.chunk_marks import chunk_mark
+    from nemo_relay._codecs.model.media import by_reference
+    from nemo_relay._codecs.model.tokens import TokenUsage
+    from nemo_relay._codecs.oci.request import OCIGenAIChatCodec
+    from nemo_relay._codecs.openai_chat.request import OpenAIChatCodec
+    from nemo_relay._codecs.openai_responses.request import OpenAIResponsesCodec
     from nemo_relay._codecs.sse import SSEAssembler, SSEDecoder
-    from nemo_relay._codecs.tokens import TokenUsage
 
 Json = Any
 
@@ -102,9 +100,9 @@ _LAZY = {
     "MalformedBody": "errors",
     "SSEAssembler": "sse",
     "SSEDecoder": "sse",
-    "TokenUsage": "tokens",
-    "by_reference": "media",
-    "chunk_mark": "chunk_marks",
+    "TokenUsage": "model.tokens",
+    "by_reference": "model.media",
+    "chunk_mark": "model.chunk_marks",
 }
 
 

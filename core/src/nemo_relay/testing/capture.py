@@ -13,8 +13,8 @@ from typing import Self
 from nemo_relay import subscribers
 from nemo_relay._projections.nodes import Forest
 from nemo_relay._projections.tree import build
-from nemo_relay._runtime.dispatch import dispatcher
-from nemo_relay._runtime.events import MarkEvent, ScopeEvent
+from nemo_relay._runtime.delivery.dispatcher import dispatcher
+from nemo_relay._runtime.events.events import MarkEvent, ScopeEvent
 
 _numbers = itertools.count(1)
 _FLUSH_SECONDS = 5.0

@@ -8,8 +8,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 
-from nemo_relay._runtime import clock, context, ids
-from nemo_relay._runtime.spans import ScopeStack
+from nemo_relay._runtime import clock, ids
+from nemo_relay._runtime.tree import context
+from nemo_relay._runtime.tree.spans import ScopeStack
 
 _START = datetime(2026, 1, 1, tzinfo=UTC)
 

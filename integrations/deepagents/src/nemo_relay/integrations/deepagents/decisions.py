@@ -7,8 +7,7 @@ from typing import Any
 from uuid import UUID
 from weakref import WeakKeyDictionary
 
-from nemo_relay.integrations.langchain import lifecycle, outcomes, runs
-from nemo_relay.integrations.langchain.runs import Run
+from nemo_relay.integrations.langchain.adapter import Run, lifecycle, outcomes, table
 
 from . import agents, resumptions, reviews
 from .notes import Bounded
@@ -22,7 +21,7 @@ _resumed: Bounded[int, Resumption] = Bounded()  # by the run that was resumed
 
 def node_starts(run_id: UUID, inputs: Any, metadata: dict[str, Any]) -> None:
     """Remember which tool calls a node may ask about."""
-    run = runs.find_open(run_id)
+    run = table.find_open(run_id)
     if run is None or run.kind not in ("node", "middleware_hook"):
         return
     review = reviews.review(inputs, metadata)
@@ -41,7 +40,7 @@ def run_fails(run_id: UUID, error: BaseException) -> None:
 
 def run_ends(run_id: UUID, outputs: Any) -> None:
     """A run returned: a node that asked has gone on; a resumed graph is over."""
-    review, run = _reviews.pop(run_id, None), runs.find(run_id)
+    review, run = _reviews.pop(run_id, None), table.find(run_id)
     if review is not None and run is not None:
         _explain(run, review, outputs)
     _close(run_id)
@@ -76,7 +75,7 @@ def _explain(run: Run, review: Review, outputs: Any) -> None:
 
 def _close(run_id: UUID) -> None:
     """A resumed run is over: tell what is known of answers that no node explained."""
-    found, run = _resumed.take(run_id.int), runs.find(run_id)
+    found, run = _resumed.take(run_id.int), table.find(run_id)
     if found is not None and run is not None:
         _mark(run, found)
 

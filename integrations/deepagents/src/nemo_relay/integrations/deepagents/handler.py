@@ -11,18 +11,18 @@ from weakref import WeakKeyDictionary
 from langchain_core.messages import BaseMessage, ToolMessage
 
 from nemo_relay.integrations import langgraph
-from nemo_relay.integrations.langchain import (
-    AdapterOptions,
+from nemo_relay.integrations.langchain import AdapterOptions
+from nemo_relay.integrations.langchain.adapter import (
+    HIDDEN_TAG,
+    Run,
     claims,
     enforcement,
     failures,
     lifecycle,
+    model_requests,
     outcomes,
-    runs,
+    table,
 )
-from nemo_relay.integrations.langchain import requests as model_requests
-from nemo_relay.integrations.langchain.naming import HIDDEN_TAG
-from nemo_relay.integrations.langchain.runs import Run
 
 from . import agents, decisions, files, requests, resumptions
 from .agents import TaskCall
@@ -149,7 +149,7 @@ class NemoRelayDeepAgentsCallbackHandler(langgraph.RelayCallbackHandler):
 
     def on_tool_end(self, output: Any, *, run_id: UUID, **kwargs: Any) -> None:
         """A tool returned."""
-        run = runs.find_open(run_id)
+        run = table.find_open(run_id)
         nothing: dict[str, Any] = {}
         extra = _attempt("on_tool_end", lambda: _file_ending(run, output), nothing)
         if run is None or not extra:
@@ -170,7 +170,7 @@ class NemoRelayDeepAgentsCallbackHandler(langgraph.RelayCallbackHandler):
         if not name.startswith("Graph "):
             super().mark_once(run_id, key, name, data, metadata)
             return
-        run = runs.find(run_id)
+        run = table.find(run_id)
         if run is None or not run.first((_REVIEWS, key)):
             return  # another handler has been told, and has taken what was noted about it
         if name == "Graph Interrupt":

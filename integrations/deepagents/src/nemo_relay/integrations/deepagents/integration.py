@@ -8,7 +8,8 @@ from inspect import signature
 from typing import Any, ParamSpec, TypeVar
 
 import deepagents
-from nemo_relay.integrations.langchain import AdapterOptions, gates
+from nemo_relay.integrations.langchain import AdapterOptions
+from nemo_relay.integrations.langchain.adapter import gates
 
 from . import configuration, general_purpose
 from .handler import NemoRelayDeepAgentsCallbackHandler

@@ -12,7 +12,8 @@ from langchain_core.runnables.config import var_child_runnable_config
 
 from nemo_relay import scope
 from nemo_relay.errors import GuardrailRejected
-from nemo_relay.integrations.langchain import AdapterOptions, RelayMiddleware, failures, runs
+from nemo_relay.integrations.langchain import AdapterOptions, RelayMiddleware
+from nemo_relay.integrations.langchain.adapter import failures, table
 
 from . import agents, configuration, requests
 from .agents import Setup
@@ -156,11 +157,11 @@ def _asking(request: Any) -> Iterator[None]:
         requests.asked.reset(token)
 
 
-def _agent_span() -> runs.Handle | None:
+def _agent_span() -> table.Handle | None:
     """The span of the agent whose hook runs here; None leaves it to the core."""
     config = var_child_runnable_config.get()
     callbacks = config.get("callbacks") if config else None
-    run = runs.find(getattr(callbacks, "parent_run_id", None))
+    run = table.find(getattr(callbacks, "parent_run_id", None))
     if run is None:
         return None
     return run.parent.handle if run.kind == "middleware_hook" and run.parent is not None else run.handle

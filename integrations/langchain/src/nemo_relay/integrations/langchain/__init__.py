@@ -12,24 +12,34 @@ except ImportError as error:
 
 from typing import TYPE_CHECKING, Any
 
-from . import resolver
-from .capture import Capture
-from .edits import Ask, EditError, EmptyRequestError, UnknownSubstitute, UnsupportedEdit
-from .embedding import wrap_embeddings, wrap_retriever
-from .failures import callback_failures
-from .gates import Status
-from .handler import RelayCallbackHandler
-from .health import status
-from .instrumenting import instrument, instrumented, is_wanted, uninstrument
-from .model_wrapping import wrap_chat_model
-from .options import AdapterOptions, OptionError, chosen
-from .resolver import current_scope
-from .runs import RunInfo
-from .tool_wrapping import wrap_tool, wrap_tools
-from .unfolding import unfold
+from nemo_relay.integrations.langchain._calls.embeddings import wrap_embeddings, wrap_retriever
+from nemo_relay.integrations.langchain._calls.wrap_model import wrap_chat_model
+from nemo_relay.integrations.langchain._calls.wrap_tool import wrap_tool, wrap_tools
+from nemo_relay.integrations.langchain._errors import (
+    Ask,
+    EditError,
+    EmptyRequestError,
+    UnknownSubstitute,
+    UnsupportedEdit,
+)
+from nemo_relay.integrations.langchain._failures import callback_failures
+from nemo_relay.integrations.langchain._guards.gates import Status
+from nemo_relay.integrations.langchain._health import status
+from nemo_relay.integrations.langchain._options import AdapterOptions, OptionError, chosen
+from nemo_relay.integrations.langchain._record.handler import RelayCallbackHandler
+from nemo_relay.integrations.langchain._record.instrument import instrument, instrumented, is_wanted, uninstrument
+from nemo_relay.integrations.langchain._runs import resolver
+from nemo_relay.integrations.langchain._runs.resolver import current_scope
+from nemo_relay.integrations.langchain._runs.table import RunInfo
+from nemo_relay.integrations.langchain._views.capture import Capture
+from nemo_relay.integrations.langchain._views.unfolding import unfold
 
 if TYPE_CHECKING:
-    from .middleware import NemoRelayMiddleware, RelayGuardrailMiddleware, RelayMiddleware
+    from nemo_relay.integrations.langchain._calls.middleware import (
+        NemoRelayMiddleware,
+        RelayGuardrailMiddleware,
+        RelayMiddleware,
+    )
 
 NemoRelayCallbackHandler = RelayCallbackHandler  # the published package's name for it
 
@@ -81,7 +91,7 @@ def __getattr__(name: str) -> Any:
     if name not in _AGENTS:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     try:
-        from . import middleware
+        from nemo_relay.integrations.langchain._calls import middleware
     except ImportError as error:
         raise ImportError(f"{name} needs langchain: pip install 'nemo-relay-langchain[agents]'") from error
     return getattr(middleware, _AGENTS[name])

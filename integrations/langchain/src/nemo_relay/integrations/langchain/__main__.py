@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import sys
 
-from .launching import main
+from nemo_relay.integrations.langchain._record.launch import main
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -8,7 +8,7 @@ from typing import Any
 
 from langgraph.cache.base import BaseCache
 from nemo_relay import scope
-from nemo_relay.integrations.langchain import failures, runs
+from nemo_relay.integrations.langchain.adapter import failures, table
 
 from . import loops
 
@@ -70,7 +70,7 @@ def recording(cache: Any) -> Any:
 def _found(hits: Mapping[Any, Any]) -> None:
     if not hits:
         return
-    run = runs.find(loops.caller_run_id())
+    run = table.find(loops.caller_run_id())
     for namespace, _ in hits:
         node = str(namespace[-1]).rpartition(".")[2]  # a task has only the path of its function
         scope.event(

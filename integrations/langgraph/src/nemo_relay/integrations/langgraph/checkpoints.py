@@ -8,8 +8,7 @@ from typing import Any
 
 from langgraph.checkpoint.base import BaseCheckpointSaver
 from nemo_relay import scope, subscribers
-from nemo_relay.integrations.langchain import failures, runs
-from nemo_relay.integrations.langchain.runs import Run
+from nemo_relay.integrations.langchain.adapter import Run, failures, table
 
 from . import pauses
 
@@ -171,7 +170,7 @@ def _graph_run(place: dict[str, Any]) -> Run | None:
     """The open run of the graph that this checkpoint belongs to; of the whole thread's where none is nearer."""
     thread, namespace = place.get("thread_id"), place.get("checkpoint_ns") or ""
     nearest: Run | None = None
-    for run in reversed(runs.open_runs()):
+    for run in reversed(table.open_runs()):
         about = run.handle.metadata if run.kind in _GRAPHS and run.handle is not None else None
         if not isinstance(about, dict) or thread is None or about.get("thread_id") != thread:
             continue

@@ -18,7 +18,8 @@ from nemo_relay import (
     use_scope_stack,
 )
 from nemo_relay.errors import NoActiveScope
-from nemo_relay.integrations.langchain import current_scope, failures
+from nemo_relay.integrations.langchain import current_scope
+from nemo_relay.integrations.langchain.adapter import failures
 
 from . import loops
 

@@ -7,8 +7,7 @@ from threading import RLock
 from typing import Any
 from uuid import UUID
 
-from nemo_relay.integrations.langchain import lifecycle, runs
-from nemo_relay.integrations.langchain.runs import Run
+from nemo_relay.integrations.langchain.adapter import Run, lifecycle, table
 
 _METADATA = {"integration": "langgraph"}
 
@@ -19,7 +18,7 @@ _LOCKS = tuple(RLock() for _ in range(16))
 
 def node_starts(owner: object, name: str | None, parent_run_id: UUID | None, metadata: Any, tags: Any) -> None:
     """A run starts; if it is the first node of its step, the step starts, and the one before is over."""
-    graph = runs.find_open(parent_run_id)
+    graph = table.find_open(parent_run_id)
     step = (metadata or {}).get("langgraph_step")
     if graph is None or graph.owner is not owner or step is None:
         return

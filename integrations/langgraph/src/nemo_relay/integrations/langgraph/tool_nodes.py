@@ -12,8 +12,8 @@ from langchain_core.messages import ToolMessage
 from langgraph.prebuilt import ToolNode
 from langgraph.prebuilt.tool_node import TOOL_CALL_ERROR_TEMPLATE, ToolCallRequest
 from langgraph.types import Command
-from nemo_relay.integrations.langchain import AdapterOptions, gates
-from nemo_relay.integrations.langchain.tool_node import atool_call, tool_call
+from nemo_relay.integrations.langchain import AdapterOptions
+from nemo_relay.integrations.langchain.adapter import atool_call, gates, tool_call
 
 _DEFAULTS = AdapterOptions()
 _OURS = ("wrap_tool_call", "awrap_tool_call")

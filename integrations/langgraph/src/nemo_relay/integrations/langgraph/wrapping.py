@@ -8,7 +8,8 @@ from typing import Any, TypeVar
 from langchain_core.callbacks import BaseCallbackManager
 
 from langgraph.pregel import Pregel
-from nemo_relay.integrations.langchain import AdapterOptions, chosen, gates
+from nemo_relay.integrations.langchain import AdapterOptions, chosen
+from nemo_relay.integrations.langchain.adapter import gates
 
 from . import caches, checkpoints
 from .handler import RelayCallbackHandler

@@ -1,0 +1,143 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The start and the end of a span, and marks, as events."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from nemo_relay._runtime import clock, ids
+from nemo_relay._runtime.emission.publish import Sanitize, publish
+from nemo_relay._runtime.encoding import NULL, decode, encode, quote
+from nemo_relay._runtime.events.events import MarkEvent, ScopeEvent
+from nemo_relay._runtime.events.lines import lineage
+from nemo_relay._runtime.log import faults
+from nemo_relay._runtime.registry import registry
+from nemo_relay._runtime.registry.registry import Audience
+from nemo_relay._runtime.tree.spans import Span
+
+OK: dict[str, Any] = {"otel.status_code": "OK"}
+_OK_JSON = b'{"otel.status_code":"OK"}'
+_MICROSECOND = 1_000
+
+
+def session_of(span: Span) -> str | None:
+    """The session an event at ``span`` belongs to: its outermost agent, else the root of its stack."""
+    if span._session is not None:
+        return span._session
+    stack = span._stack
+    return None if stack.rootless else stack.root.uuid
+
+
+def start(
+    span: Span,
+    audience: Audience,
+    ns: int,
+    data: bytes,
+    profile: str = "null",
+    sanitize: Sanitize | None = None,
+) -> None:
+    """Publish the start event of ``span``."""
+    span._started = ns
+    given = span._metadata
+    metadata = span._metadata_json = NULL if given is None else encode(given)
+    uuid = span._uuid
+    if uuid is None:
+        uuid = span._uuid = ids.source(ns)
+    place = span._place or _place(span, ns)
+    parts = ("start", span._category, span._flags[span._bits], place, uuid, ns, profile, data, metadata)
+    publish(ScopeEvent, parts, audience, span, registry.start_sanitizers, sanitize)
+
+
+def end(
+    span: Span,
+    audience: Audience,
+    ns: int,
+    data: bytes,
+    metadata: Any,
+    profile: str = "null",
+    sanitize: Sanitize | None = None,
+) -> None:
+    """Publish the end event of ``span``; ``metadata`` is laid over that of its start, annotations over both."""
+    if span._added is not None:
+        metadata = over(metadata, span._added)
+    laid = _OK_JSON if metadata is OK and span._metadata_json is NULL else merged(span, metadata)
+    uuid = span._uuid or span._identify(ns)
+    place = span._place or _place(span, ns)
+    parts = ("end", span._category, span._flags[span._bits], place, uuid, ns, profile, data, laid)
+    publish(ScopeEvent, parts, audience, span, registry.end_sanitizers, sanitize)
+
+
+def _place(span: Span, ns: int) -> str:
+    parent = span._parent
+    if parent is not None and span._session is parent._session:
+        above = parent._lineage or _lineage(parent, ns)
+    else:  # an agent that begins a session
+        above = lineage(None if parent is None else parent._uuid or parent._identify(ns), session_of(span))
+    place = span._place = f',"name":{quote(span._name)}{above}'
+    return place
+
+
+def _lineage(span: Span, ns: int) -> str:
+    below = span._lineage = lineage(span._uuid or span._identify(ns), session_of(span))
+    return below
+
+
+def end_time(span: Span) -> int:
+    """When a span ends: now, but at least a microsecond after its start."""
+    return max(clock.source(), span._started + _MICROSECOND)
+
+
+def merged(span: Span, metadata: Any) -> bytes:
+    """``metadata`` laid over what the span was started with. Where either is no object, the later one wins whole."""
+    before = span._metadata_json
+    if before is None:
+        before = encode(span._metadata)
+    if before == NULL:
+        return _OK_JSON if metadata is OK else encode(metadata)
+    if metadata is None:
+        return before
+    old = decode(before)
+    return encode({**old, **metadata}) if isinstance(old, dict) and isinstance(metadata, dict) else encode(metadata)
+
+
+def over(metadata: Any, status: dict[str, Any]) -> Any:
+    """``status`` laid over the caller's own end metadata."""
+    if metadata is None:
+        return status
+    return {**metadata, **status} if isinstance(metadata, dict) else status
+
+
+def mark(
+    name: str,
+    parent: Span,
+    *,
+    data: Any = None,
+    metadata: Any = None,
+    data_schema: Any = None,
+    category: str | None = None,
+    profile: Any = None,
+    ns: int | None = None,
+    audience: Audience | None = None,
+) -> None:
+    """Publish a mark at ``parent``, if anybody hears it. ``audience`` only when it was looked up already."""
+    audience = audience or registry.audience(parent)
+    if audience is None:
+        return
+    ns = clock.source() if ns is None else ns
+    uuid = ids.source(ns)
+    parts = (
+        f',"name":{quote(name)}{parent._lineage or _lineage(parent, ns)}',
+        uuid,
+        ns,
+        "null" if category is None else encode(category).decode(),
+        encode(profile),
+        encode(data),
+        encode(data_schema),
+        encode(metadata),
+    )
+    publish(MarkEvent, parts, audience, parent, registry.mark_sanitizers)
+
+
+def ended_twice(span: Span) -> None:
+    """Somebody ended a span that had ended: its first end stands."""
+    faults.report("span_ended_twice", RuntimeError(f"{span!r} has ended already; this end is ignored"), span=span.name)

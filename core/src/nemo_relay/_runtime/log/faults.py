@@ -1,0 +1,49 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What happens to a failure that must not reach the application: counted, and reported once per kind."""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+
+MAX_KINDS = 4_096  # further kinds are counted under their event alone: names of spans may be without number
+
+counts: Counter[str] = Counter()
+
+
+def text(error: BaseException) -> str:
+    """What ``error`` says. A ``__str__`` that raises is the application's: it must not become another error."""
+    try:
+        return str(error)
+    except Exception:
+        return "<error without a readable message>"
+
+
+def describe(error: BaseException) -> str:
+    """``Type: message`` of ``error``."""
+    return f"{type(error).__name__}: {text(error)}"
+
+
+def report(event: str, error: BaseException, **fields: object) -> None:
+    """Count the failure ``event``; write it to the operational log the first time it happens for these ``fields``."""
+    counts[event] += 1
+    if is_first(f"{event}:{sorted(fields.items())!r}:{type(error).__name__}"):
+        from nemo_relay._runtime.log import oplog
+
+        oplog.error(event, describe(error), **fields)
+
+
+def is_first(kind: str) -> bool:
+    """Count the failure ``kind``; whether it is the first one."""
+    if kind not in counts and len(counts) >= MAX_KINDS:
+        return False
+    counts[kind] += 1
+    return counts[kind] == 1
+
+
+def say(line: str) -> None:
+    """Write one line to standard error, where there still is one."""
+    try:  # noqa: SIM105 - contextlib is a whole import, for this
+        sys.stderr.write(line + "\n")
+    except Exception:  # a closed stderr must not become the application's problem
+        pass

@@ -1,0 +1,196 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The normalised views of LLM calls inside events: decoding them for observers, and how much history they repeat.
+
+Codecs are imported only when a call names one. Decoding for observers never fails the call.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from nemo_relay._runtime.emission.marks import owning_agent
+from nemo_relay._runtime.log import faults
+from nemo_relay._runtime.managed.request import LLMRequest
+from nemo_relay._runtime.registry import registry
+from nemo_relay._runtime.tree.spans import LLMHandle, Span
+
+# Set by the observability component: record every request whole, however often its history has been recorded.
+full_payloads = False
+
+
+def observed(codec: Any, request: LLMRequest, parent: Span) -> Any:
+    """The normalised request, where somebody hears of it."""
+    if codec is None or hasattr(codec, "recorded_request") or registry.audience(parent) is None:
+        return None
+    return decoded(codec, request)
+
+
+def decoded(codec: Any, request: LLMRequest) -> Any:
+    """The normalised request, or None where the codec cannot read it."""
+    try:
+        return codec.decode(request)
+    except Exception as error:
+        faults.report("managed_llm_request_codec_failed", error, codec=type(codec).__name__)
+        return None
+
+
+def response(codec: Any, payload: Any, span: LLMHandle, *, interrupted: bool) -> Any:
+    """The normalised response with what optimisations saved; None where there is neither."""
+    annotated = None
+    if codec is not None and payload is not None:
+        try:
+            annotated = codec.decode_response(payload)
+        except Exception as error:
+            faults.report("managed_llm_response_codec_failed", error, codec=type(codec).__name__)
+    return summed_up(annotated, span, interrupted=interrupted)
+
+
+def summed_up(annotated: Any, span: LLMHandle, *, interrupted: bool) -> Any:
+    """``annotated`` with its cost, and with the summary of the call's optimisation contributions, if it has any."""
+    if annotated is not None:
+        annotated = _priced(annotated, span)
+    if span._contributions is None:
+        return annotated
+    from nemo_relay._runtime.managed.contributions import attach
+
+    return attach(span, annotated, interrupted=interrupted)
+
+
+def _priced(annotated: Any, span: LLMHandle) -> Any:
+    from nemo_relay._codecs.model.response import AnnotatedLLMResponse
+    from nemo_relay._pricing.price import with_cost
+
+    if not isinstance(annotated, AnnotatedLLMResponse):  # a codec of the application may have a view of its own
+        return annotated
+    try:
+        return with_cost(annotated, span.name)
+    except Exception as error:
+        faults.report("llm_pricing_failed", error, span=span.name)
+        return annotated
+
+
+def resolve(codec: Any) -> Any:
+    """``codec``, or the one of that name where it is a string.
+
+    Raises:
+        ValueError: no codec has that name.
+    """
+    if not isinstance(codec, str):
+        return codec
+    from nemo_relay._codecs.surfaces import resolve as by_name
+
+    return by_name(codec)
+
+
+def resolve_codecs(span: LLMHandle) -> None:
+    """Look up the codecs of ``span`` that were given by name.
+
+    Raises:
+        ValueError: no codec has that name.
+    """
+    span._codec = resolve(span._codec)
+    span._response_codec = resolve(span._response_codec)
+
+
+def checked_response(annotated: Any) -> Any:
+    """The normalised response that a caller gave: an ``AnnotatedLLMResponse``, or a mapping of its attributes.
+
+    Raises:
+        ValueError: it is neither, or malformed.
+    """
+    from nemo_relay._codecs.model.response import AnnotatedLLMResponse
+
+    if isinstance(annotated, AnnotatedLLMResponse):
+        return annotated
+    if not isinstance(annotated, Mapping):
+        raise ValueError(f"invalid annotated_response: expected an object, got {annotated!r}")
+    try:
+        return AnnotatedLLMResponse.from_event(dict(annotated))
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"invalid annotated_response: {error}") from None
+
+
+def plain(annotated: Any) -> Any:
+    """The form that an event carries."""
+    to_event = getattr(annotated, "to_event", None)
+    return annotated if to_event is None else to_event()
+
+
+def restore(key: str, value: Any) -> Any:
+    """The annotation object of an event's plain form."""
+    from nemo_relay._codecs.model.request import AnnotatedLLMRequest
+    from nemo_relay._codecs.model.response import AnnotatedLLMResponse
+
+    kind: Any = AnnotatedLLMRequest if key == "annotated_request" else AnnotatedLLMResponse
+    if not isinstance(value, Mapping):
+        return None
+    return kind.from_event(dict(value))
+
+
+def contribute(span: LLMHandle, contributions: list[dict[str, Any]], ns: int) -> None:
+    """Emit the optimisation contributions of request intercepts as marks, and keep them for the end event."""
+    from nemo_relay._runtime.managed.contributions import emit
+
+    emit(span, contributions, ns)
+
+
+def consume_freshness(parent: Span) -> bool:
+    """Whether the owning agent's history has not been recorded since it started or was compacted; now it has."""
+    agent: Any = parent if parent._category == "agent" else owning_agent(parent)
+    fresh: bool = agent._fresh
+    agent._fresh = False
+    return fresh or full_payloads
+
+
+def recorded(codec: Any, request: LLMRequest) -> Any:
+    """The body and its normalised form as the event is to carry them, where the codec itself knows what history to
+    repeat; None where it does not.
+    """
+    make = getattr(codec, "recorded_request", None)
+    if make is None:
+        return None
+    try:
+        return make(request)
+    except Exception as error:
+        faults.report("projection_failed", error, codec=type(codec).__name__)
+        return None
+
+
+def recorded_response(codec: Any, response: Any) -> Any:
+    """The response as its event is to carry it; the response itself unless the codec has such a form."""
+    make = getattr(codec, "recorded_response", None)
+    if make is None or response is None:
+        return response
+    try:
+        return make(response)
+    except Exception as error:
+        faults.report("projection_failed", error, codec=type(codec).__name__)
+        return None  # why it was to look different we cannot know: better nothing than too much
+
+
+def recent(annotated: Any, content: Any, codec: Any, request: LLMRequest) -> tuple[Any, Any]:
+    """The normalised request and its body with only the system messages and the latest turn."""
+    view = plain(annotated)
+    messages = view.get("messages") if isinstance(view, Mapping) else None
+    if not isinstance(messages, list):
+        return annotated, content
+    kept = latest(messages)
+    if len(kept) == len(messages):
+        return annotated, content
+    if codec is not None:
+        try:
+            shorter = codec.decode(request)
+            shorter.messages = kept
+            content = codec.encode(shorter, request).content
+        except Exception as error:
+            faults.report("projection_failed", error, codec=type(codec).__name__)
+            return annotated, content
+    return {**view, "messages": kept}, content
+
+
+def latest(messages: list[Any]) -> list[Any]:
+    """System messages and everything from the last user message on; without a user message the last message."""
+    roles = [message.get("role") if isinstance(message, Mapping) else None for message in messages]
+    start = len(roles) - 1 - (roles[::-1].index("user") if "user" in roles else 0)
+    return [message for i, message in enumerate(messages) if i >= start or roles[i] == "system"]

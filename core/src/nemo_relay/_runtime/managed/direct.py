@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Calls that nothing shapes: the callback, standing in a span of its own, between the two events of the call.
+
+Where nobody observes it either, not even those are made; a subscriber that arrives while such a call runs hears its
+end. Calls with middleware go through the engine in ``managed``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from nemo_relay._runtime.awaitables import finish
+from nemo_relay._runtime.managed.engine import ManagedCall, steps
+from nemo_relay._runtime.registry import registry
+from nemo_relay._runtime.tree import context
+from nemo_relay._runtime.tree.spans import Span
+
+_get = context.position.get
+_set = context.position.set
+_quiet = registry.quiet
+
+
+async def through(kind: type[ManagedCall], span: Span, argument: Any, func: Callable[[Any], Any]) -> Any:
+    """Run a call of that kind, which nothing shapes unless a policy has come since it was made."""
+    if not kind.is_unshaped():
+        return await steps(kind(span, argument, func, sync=False))
+    heard = not _quiet.events
+    argument = kind.begin(span, argument) if heard else kind.unheard(span, argument)
+    before = _get()
+    _set(span)
+    try:
+        answer = func(argument)
+        if hasattr(type(answer), "__await__"):
+            answer = await answer
+    except BaseException as error:
+        _set(before)
+        if heard or not _quiet.events:
+            kind.fail(span, error)
+        raise
+    _set(before)
+    if heard or not _quiet.events:
+        kind.conclude(span, answer)
+    return answer
+
+
+def through_sync(kind: type[ManagedCall], span: Span, argument: Any, func: Callable[[Any], Any]) -> Any:
+    """The same without an event loop."""
+    # Written out a second time: what passes through a coroutine, StopIteration does not survive.
+    heard = not _quiet.events
+    argument = kind.begin(span, argument) if heard else kind.unheard(span, argument)
+    before = _get()
+    _set(span)
+    try:
+        answer = func(argument)
+        if hasattr(type(answer), "__await__"):
+            answer = finish(answer)
+    except BaseException as error:
+        _set(before)
+        if heard or not _quiet.events:
+            kind.fail(span, error)
+        raise
+    _set(before)
+    if heard or not _quiet.events:
+        kind.conclude(span, answer)
+    return answer

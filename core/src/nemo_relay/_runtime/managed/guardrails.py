@@ -1,0 +1,78 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Conditional guardrails: the first step of a managed call. Each one shows as a scope of its own."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from nemo_relay._runtime import clock
+from nemo_relay._runtime.awaitables import finish
+from nemo_relay._runtime.emission import emit
+from nemo_relay._runtime.encoding import encode
+from nemo_relay._runtime.enums import ScopeType
+from nemo_relay._runtime.log import faults
+from nemo_relay._runtime.managed.scope import is_cancellation
+from nemo_relay._runtime.registry import registry
+from nemo_relay._runtime.registry.registry import Entry
+from nemo_relay._runtime.tree.spans import ScopeHandle
+from nemo_relay.errors import CallbackError, GuardrailRejected
+
+if TYPE_CHECKING:
+    from nemo_relay._runtime.managed.engine import ManagedCall
+
+
+async def check(call: ManagedCall, guardrails: tuple[Entry, ...], *, mark: bool = True) -> None:
+    """Ask ``guardrails`` in order; the first that answers with a reason ends the call.
+
+    Raises:
+        GuardrailRejected: one of them refused.
+        CallbackError: one of them answered with something that is neither None nor a string.
+    """
+    arguments = call.guard_arguments()
+    for entry in guardrails:
+        span = _open(call, entry)
+        try:
+            reason = entry.fn(*arguments)
+            if hasattr(type(reason), "__await__"):
+                reason = finish(reason) if call.sync else await reason
+            if reason is not None and not isinstance(reason, str):
+                got = type(reason).__name__
+                kind = "LLM" if call.kind == "llm" else call.kind
+                raise CallbackError(
+                    f"{kind} conditional guardrail returned unexpected type: TypeError:"
+                    f" '{got}' object is not an instance of 'str'"
+                )
+        except BaseException as error:
+            _close(span, _failed(error))
+            raise
+        if reason is None:
+            _close(span, {"allowed": True, "rejected": False})
+            continue
+        _close(span, {"allowed": False, "rejected": True, "rejection_reason": reason})
+        if mark:
+            data = {"rejected": True, "rejection_reason": reason}
+            emit.mark(call.name, call.parent, data=data, metadata=call.metadata)
+        raise GuardrailRejected(reason, guardrail=entry.name, target=call.name, kind=call.kind)
+
+
+def _open(call: ManagedCall, entry: Entry) -> ScopeHandle:
+    parent = call.parent
+    span = ScopeHandle(entry.name, ScopeType.Guardrail, parent, parent._stack, metadata=call.metadata)
+    audience = registry.audience(parent)
+    if audience is not None:
+        emit.start(span, audience, clock.source(), encode(call.guard_payload()))
+    return span
+
+
+def _close(span: ScopeHandle, verdict: dict[str, Any]) -> None:
+    span._open = False
+    audience = registry.audience(span)
+    if audience is not None:
+        emit.end(span, audience, emit.end_time(span), encode(verdict), None)
+
+
+def _failed(error: BaseException) -> dict[str, Any]:
+    if is_cancellation(error) or isinstance(error, GeneratorExit):
+        return {"allowed": False, "cancelled": True, "error": "guardrail evaluation cancelled"}
+    shown = str(error) if isinstance(error, CallbackError) else f"internal error: {faults.describe(error)}"
+    return {"allowed": False, "error": shown}

@@ -1,0 +1,54 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Single steps of a managed call on their own: only the guardrails, only the request intercepts."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from nemo_relay._runtime.awaitables import running_loop
+from nemo_relay._runtime.managed.engine import ManagedCall
+from nemo_relay._runtime.managed.guardrails import check
+from nemo_relay._runtime.managed.layers import Steps, complete
+from nemo_relay._runtime.managed.llm import LlmCall
+from nemo_relay._runtime.managed.request import LLMRequest
+from nemo_relay._runtime.managed.results import LLMRequestInterceptOutcome
+from nemo_relay._runtime.registry import registry
+from nemo_relay._runtime.tree import propagation
+
+
+def _run(call: ManagedCall, steps: Steps) -> Any:
+    call.sync = running_loop() is None
+    return complete(steps) if call.sync else steps
+
+
+def rewrite(call: ManagedCall) -> Any:
+    """What the request intercepts make of the call's argument."""
+
+    async def steps() -> Any:
+        await call.rewrite()
+        return call.argument
+
+    return _run(call, steps())
+
+
+def rewrite_request(call: LlmCall) -> Any:
+    """What the request intercepts make of an LLM request, as a complete outcome."""
+
+    async def steps() -> Any:
+        await call.rewrite()
+        request = call.argument
+        header = propagation.traceparent(call.parent)
+        if header is not None and propagation.send_header:
+            request = LLMRequest({**request.headers, "traceparent": header}, request.content)
+        return LLMRequestInterceptOutcome(request, call.annotated, call.marks, call.contributions)
+
+    return _run(call, steps())
+
+
+def ask(call: ManagedCall) -> Any:
+    """Whether the guardrails let the call through; raises GuardrailRejected when one does not."""
+
+    async def steps() -> Any:
+        await check(call, registry.visible(call.guardrails, call.parent), mark=False)
+
+    return _run(call, steps())

@@ -1,0 +1,149 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Where the running code stands in the work tree.
+
+One context variable holds the current span, another the stack it belongs to. Nothing here is shared and mutable, so
+nothing has to be forked: a task, a thread with a copied context or an executor simply has its own position.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from contextvars import ContextVar
+
+from nemo_relay._runtime.log import faults
+from nemo_relay._runtime.tree import generators
+from nemo_relay._runtime.tree.spans import ScopeStack, Span, is_within
+from nemo_relay.errors import NotFound, RootScopeError, ScopeOrderError
+
+position: ContextVar[Span | None] = ContextVar("nemo_relay_position", default=None)
+stack_var: ContextVar[ScopeStack | None] = ContextVar("scope_stack", default=None)
+
+# Set where events are delivered: a callback stands where its event was emitted, even if that span has closed meanwhile.
+as_emitted: ContextVar[bool] = ContextVar("nemo_relay_as_emitted", default=False)
+
+_get = position.get
+_set = position.set
+
+
+class _Bound(threading.local):
+    """The stack a thread was given by hand, for the contexts in it that have none of their own."""
+
+    stack: ScopeStack | None = None
+    explicit = False
+
+
+bound = _Bound()
+
+_resolvers: dict[str, Callable[[], Span | None]] = {}
+
+
+def current() -> Span:
+    """The span that work started here belongs to."""
+    here = _get()
+    if here is None:
+        here = begin()
+    elif not here._open and not as_emitted.get():  # closed elsewhere, e.g. by the code that started this task
+        here = _nearest_open(here)
+    if generators.frames and not as_emitted.get():
+        own = generators.without_suspended(here)
+        here = generators.seen_from(own, 2)
+        if here is not own and is_within(here, own):
+            _set(here)  # so that a task started from here inherits it
+            generators.adopt(here, own)
+    return _resolve(here) if _resolvers else here
+
+
+def standing() -> Span | None:
+    """Where this context stands by its own doing, whatever frameworks say: what decides which policies hold."""
+    here = _get()
+    return generators.without_suspended(here) if here is not None and generators.frames else here
+
+
+def begin() -> Span:
+    """Give this context a stack: the one its thread is bound to, or a new one."""
+    bind(bound.stack or ScopeStack())
+    here = _get()
+    assert here is not None
+    return here
+
+
+def bind(stack: ScopeStack) -> None:
+    """Make ``stack``, at the place it has reached, the stack of this context."""
+    stack_var.set(stack)
+    _set(stack.top)
+
+
+def enter(span: Span) -> None:
+    """Make ``span`` current in this context."""
+    before = _get()
+    # Never a closed one: chains of them would grow for ever.
+    span._before = before if before is None or before._open else _nearest_open(before)
+    _set(span)
+    stack = span._stack
+    if stack.explicit:
+        stack.top = span
+
+
+def close(span: Span) -> None:
+    """Take ``span`` out of the tree of open work, wherever in it this context stands.
+
+    Raises:
+        NotFound: it is closed already.
+        RootScopeError: it is the root of its stack, or a span of another process.
+        ScopeOrderError: its stack is explicit, and it is not the top.
+    """
+    stack = span._stack
+    if span is stack.root or span is stack.imported:
+        raise RootScopeError
+    here = _get()
+    if stack.explicit and span is not stack.top and span is not here and span._open:
+        raise ScopeOrderError
+    # Nothing between the question and the answer: of two threads that close the same scope, one does.
+    if not span._open:
+        raise NotFound("scope handle not found")
+    span._open = False
+    noted = bool(generators.frames) and generators.forget(span)
+    if here is span:
+        _set(_open_before(span))
+    if stack.top is span:
+        stack.top = _nearest_open(span)
+    if not noted:  # a generator's consumers may still stand here, and go back to where they came from
+        span._before = None
+
+
+def _open_before(span: Span) -> Span | None:
+    """Where this context stood before ``span`` was entered; further back where that has been closed meanwhile."""
+    before = generators.before(span)
+    while before is not None and not before._open:
+        before = generators.before(before) or before._parent
+    return before
+
+
+def _nearest_open(span: Span) -> Span:
+    while not span._open and span._parent is not None:
+        span = generators.before(span) or span._parent
+    return span
+
+
+def register_resolver(name: str, fn: Callable[[], Span | None]) -> None:
+    """Ask ``fn`` which span of a framework is current here; see ``nemo_relay.scope.register_resolver``."""
+    _resolvers[name] = fn
+
+
+def deregister_resolver(name: str) -> bool:
+    """Stop asking; False when the name is unknown."""
+    return _resolvers.pop(name, None) is not None
+
+
+def _resolve(here: Span) -> Span:
+    for name, fn in tuple(_resolvers.items()):
+        try:
+            span = fn()
+        except Exception as error:
+            faults.report("scope_resolver_failed", error, resolver=name)
+            continue
+        # A scope that the application opened inside the framework's span is nearer than that span.
+        if span is not None and not is_within(here, span):
+            here = span
+    return here

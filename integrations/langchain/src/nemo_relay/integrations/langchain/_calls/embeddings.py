@@ -1,0 +1,162 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Embeddings and retrievers. LangChain has no callbacks for embeddings, so a proxy tells of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, TypeVar, cast
+
+from langchain_core.embeddings import Embeddings
+from langchain_core.retrievers import BaseRetriever
+from langchain_core.runnables.config import ensure_config, merge_configs
+
+from nemo_relay import ScopeHandle, ScopeType, scope
+from nemo_relay.integrations.langchain._calls import invocations
+from nemo_relay.integrations.langchain._models import about_model
+from nemo_relay.integrations.langchain._options import AdapterOptions
+from nemo_relay.integrations.langchain._record.handler import RelayCallbackHandler
+from nemo_relay.integrations.langchain._runs import outcomes
+from nemo_relay.integrations.langchain._runs.outcomes import Ending
+
+RetrieverT = TypeVar("RetrieverT", bound=BaseRetriever)
+
+
+class RecordedEmbeddings(Embeddings):
+    """Embeddings that are recorded: how many texts, how many dimensions, never the texts themselves."""
+
+    def __init__(self, inner: Embeddings) -> None:
+        self._inner = inner
+        self._name = type(inner).__name__
+        self._model = about_model(inner).name
+
+    def embed_documents(self, texts: list[str]) -> list[list[float]]:
+        """As the wrapped ones do."""
+        span = self._start(len(texts))
+        try:
+            found = self._inner.embed_documents(texts)
+        except BaseException as error:
+            _end(span, outcomes.raised(error))
+            raise
+        _end(span, outcomes.ok(_shape(found)))
+        return found
+
+    def embed_query(self, text: str) -> list[float]:
+        """As the wrapped ones do."""
+        span = self._start(1)
+        try:
+            found = self._inner.embed_query(text)
+        except BaseException as error:
+            _end(span, outcomes.raised(error))
+            raise
+        _end(span, outcomes.ok(_shape([found])))
+        return found
+
+    async def aembed_documents(self, texts: list[str]) -> list[list[float]]:
+        """As the wrapped ones do."""
+        span = self._start(len(texts))
+        try:
+            found = await self._inner.aembed_documents(texts)
+        except BaseException as error:
+            _end(span, outcomes.raised(error))
+            raise
+        _end(span, outcomes.ok(_shape(found)))
+        return found
+
+    async def aembed_query(self, text: str) -> list[float]:
+        """As the wrapped ones do."""
+        span = self._start(1)
+        try:
+            found = await self._inner.aembed_query(text)
+        except BaseException as error:
+            _end(span, outcomes.raised(error))
+            raise
+        _end(span, outcomes.ok(_shape([found])))
+        return found
+
+    def _start(self, texts: int) -> ScopeHandle:
+        metadata = {**invocations.metadata("embedder"), **({"model": self._model} if self._model else {})}
+        return scope.start(
+            self._name,
+            ScopeType.Embedder,
+            parent=invocations.parent(),
+            metadata=metadata,
+            input={"texts": texts},
+        )
+
+    def __getattr__(self, name: str) -> Any:
+        if name == "_inner":  # before it is there: copies and pickles ask
+            raise AttributeError(name)
+        return getattr(self._inner, name)
+
+
+def wrap_embeddings(embeddings: Embeddings) -> RecordedEmbeddings:
+    """Embeddings that record each call as an event of category ``embedder``.
+
+    Args:
+        embeddings: any embeddings of LangChain. Wrapped ones come back as they are.
+
+    Returns:
+        A proxy with all of their attributes.
+
+    Raises:
+        TypeError: they are no embeddings.
+
+    >>> from langchain_core.embeddings import Embeddings
+    >>> from nemo_relay.integrations.langchain import wrap_embeddings
+    >>> class Lengths(Embeddings):
+    ...     def embed_documents(self, texts):
+    ...         return [[float(len(text))] for text in texts]
+    ...     def embed_query(self, text):
+    ...         return self.embed_documents([text])[0]
+    >>> wrap_embeddings(Lengths()).embed_query("hello")
+    [5.0]
+    """
+    if isinstance(embeddings, RecordedEmbeddings):
+        return embeddings
+    if not isinstance(embeddings, Embeddings):
+        raise TypeError(f"wrap_embeddings: {type(embeddings).__name__!r} object is no embeddings model of LangChain")
+    return RecordedEmbeddings(embeddings)
+
+
+def wrap_retriever(retriever: RetrieverT, options: AdapterOptions | None = None) -> RetrieverT:
+    """A copy of ``retriever`` that records each of its calls, without callbacks at the place of the call.
+
+    Raises:
+        TypeError: it is no retriever.
+    """
+    if not isinstance(retriever, BaseRetriever):
+        raise TypeError(f"wrap_retriever: {type(retriever).__name__!r} object is no retriever of LangChain")
+    if isinstance(cast("object", retriever), _Recorded):
+        return retriever
+    copy = retriever.model_copy()
+    object.__setattr__(copy, "__class__", _recorded(type(retriever), RelayCallbackHandler(options)))
+    return copy
+
+
+class _Recorded:
+    """Marks the classes made here."""
+
+
+def _recorded(kind: Any, handler: RelayCallbackHandler) -> Any:
+    def watched(config: Any) -> Any:
+        return merge_configs(ensure_config(config), {"callbacks": [handler]})
+
+    class RecordedRetriever(kind, _Recorded):  # type: ignore[misc]
+        """The class of a wrapped retriever."""
+
+        def invoke(self, input: str, config: Any = None, **kwargs: Any) -> Any:
+            return kind.invoke(self, input, watched(config), **kwargs)
+
+        async def ainvoke(self, input: str, config: Any = None, **kwargs: Any) -> Any:
+            return await kind.ainvoke(self, input, watched(config), **kwargs)
+
+    RecordedRetriever.__name__, RecordedRetriever.__qualname__ = kind.__name__, kind.__qualname__
+    return RecordedRetriever
+
+
+def _shape(vectors: Sequence[Sequence[float]]) -> dict[str, int]:
+    return {"vectors": len(vectors), "dims": len(vectors[0]) if vectors else 0}
+
+
+def _end(span: ScopeHandle, ending: Ending) -> None:
+    scope.end(span, output=ending.data, metadata=ending.metadata)

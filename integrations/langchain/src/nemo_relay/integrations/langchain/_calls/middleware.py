@@ -1,0 +1,119 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Agent middleware: the model and tool calls of an agent go through guardrails and intercepts."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from typing import Any
+
+from langchain.agents.middleware import AgentMiddleware
+from nemo_relay.integrations.langchain._calls.agent_model_call import ManagedModelCall
+from nemo_relay.integrations.langchain._calls.tool_node import atool_call, tool_call
+from nemo_relay.integrations.langchain._guards import gates
+from nemo_relay.integrations.langchain._options import AdapterOptions
+from nemo_relay.integrations.langchain._record import watching
+from nemo_relay.integrations.langchain._runs import claims
+
+
+class RelayMiddleware(AgentMiddleware[Any, Any, Any]):
+    """Makes the model and tool calls of an agent managed calls of NeMo Relay.
+
+    Guardrails decide about them, intercepts may edit or replace them, and each is one event, also when the
+    callback handler watches the same agent. Where no intercept changes anything the model, the tools and the agent
+    get the very objects that they would get without it. Put it last in the list of middleware, so that it is next
+    to the model and the tools and sees what is really sent.
+
+    The agent and its nodes are recorded too, from the first call that passes the middleware on. A callback handler, or
+    ``instrument()``, records them from the start, and what other middleware does before.
+
+    Args:
+        options: see ``AdapterOptions``.
+        name: the name of the middleware.
+
+    >>> from langchain.agents import create_agent
+    >>> from nemo_relay.integrations.langchain import RelayMiddleware
+    >>> from nemo_relay.integrations.langchain.testing import ScriptedChatModel
+    >>> agent = create_agent(ScriptedChatModel(script=["hello"]), middleware=[RelayMiddleware()])
+    >>> agent.invoke({"messages": [("user", "hi")]})["messages"][-1].text
+    'hello'
+    """
+
+    _leads_to = (*gates.TOOL, *gates.LLM)
+    _follows = True
+
+    def __init__(self, options: AdapterOptions | None = None, *, name: str | None = None) -> None:
+        super().__init__()
+        self.options = options or AdapterOptions()
+        self._name = name or type(self).__name__
+        gates.opened(self, *self._leads_to)
+        if self._follows:
+            watching.serve(self)
+
+    @property
+    def name(self) -> str:
+        """The name of the middleware."""
+        return self._name
+
+    def wrap_model_call(self, request: Any, handler: Callable[[Any], Any]) -> Any:
+        """Ask the model, as a managed call."""
+        watching.wake()
+        if claims.enclosing("llm", "") is not None:  # another one of us is around it
+            return handler(request)
+        return ManagedModelCall(request, self.options).run(handler)
+
+    async def awrap_model_call(self, request: Any, handler: Callable[[Any], Awaitable[Any]]) -> Any:
+        """Ask the model, as a managed call."""
+        watching.wake()
+        if claims.enclosing("llm", "") is not None:
+            return await handler(request)
+        return await ManagedModelCall(request, self.options).arun(handler)
+
+    def wrap_tool_call(self, request: Any, handler: Callable[[Any], Any]) -> Any:
+        """Run the tool, as a managed call."""
+        watching.wake()
+        return tool_call(request, handler, self.options)
+
+    async def awrap_tool_call(self, request: Any, handler: Callable[[Any], Awaitable[Any]]) -> Any:
+        """Run the tool, as a managed call."""
+        watching.wake()
+        return await atool_call(request, handler, self.options)
+
+
+class RelayGuardrailMiddleware(RelayMiddleware):
+    """``RelayMiddleware`` that asks a human about what a guardrail refuses, and leaves model calls alone.
+
+    The run pauses with the payload of LangChain's human-in-the-loop middleware, so that what shows those reviews
+    shows these. It is resumed with ``Command(resume={"decisions": [{"type": "approve"}]})``, ``edit`` (checked
+    again), ``reject`` or ``respond``. The graph needs a checkpointer.
+
+    Args:
+        options: see ``AdapterOptions``.
+        on_rejection: what becomes of a refusal.
+        name: the name of the middleware.
+    """
+
+    _leads_to = gates.TOOL
+
+    def __init__(
+        self,
+        options: AdapterOptions | None = None,
+        *,
+        on_rejection: Any = "interrupt",
+        name: str | None = None,
+    ) -> None:
+        super().__init__(replace(options or AdapterOptions(), on_tool_rejection=on_rejection), name=name)
+
+    def wrap_model_call(self, request: Any, handler: Callable[[Any], Any]) -> Any:
+        """Ask the model."""
+        watching.wake()
+        return handler(request)
+
+    async def awrap_model_call(self, request: Any, handler: Callable[[Any], Awaitable[Any]]) -> Any:
+        """Ask the model."""
+        watching.wake()
+        return await handler(request)
+
+
+class NemoRelayMiddleware(RelayMiddleware):
+    """``RelayMiddleware`` under the name of the published package, by which the agent knows it too."""

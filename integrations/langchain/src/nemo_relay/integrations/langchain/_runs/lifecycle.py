@@ -1,0 +1,208 @@
+# SPDX-License-Identifier: Apache-2.0
+"""From runs to spans: opening a run's span under the right parent, and ending it exactly once."""
+
+from __future__ import annotations
+
+import atexit
+from collections.abc import Callable
+from typing import Any, Protocol
+from uuid import UUID
+
+from nemo_relay import LLMHandle, LLMRequest, ScopeType, ToolHandle, llm, scope, tools
+from nemo_relay.integrations.langchain import _failures
+from nemo_relay.integrations.langchain._options import AdapterOptions
+from nemo_relay.integrations.langchain._runs import outcomes, table
+from nemo_relay.integrations.langchain._runs.claims import Claim
+from nemo_relay.integrations.langchain._runs.outcomes import Ending
+from nemo_relay.integrations.langchain._runs.table import Handle, Run
+from nemo_relay.integrations.langchain._views.capture import capped
+from nemo_relay.integrations.langchain._views.payloads import DEGRADED
+
+Start = Callable[[Handle | None], Handle]
+
+
+class Owner(Protocol):
+    """A handler that opens runs."""
+
+    options: AdapterOptions
+
+
+_REALMS = ("agent", "graph", "subgraph")
+
+
+def new_run(run_id: UUID, parent_run_id: UUID | None, kind: str, name: str, owner: Owner) -> Run:
+    """A record for the run, not yet in the table."""
+    key, parent = run_id.int, table.find(parent_run_id)
+    run = Run(key=key, kind=kind, name=name, owner=owner, parent=parent, place=table.here())
+    run.memory = parent.memory if parent is not None else None
+    if run.memory is None:
+        run.memory = owner.options.memory()
+    run.realm = key if parent is None or kind in _REALMS else parent.realm
+    return run
+
+
+def begin(run_id: UUID, run: Run, start: Start | None, *, under: Handle | None = None) -> bool:
+    """Enter ``run`` and open its span with ``start(parent)``; ``None`` makes it transparent.
+
+    A parent that the framework does not name, or that nobody recorded, is ``None`` to ``start``: the core
+    then takes the scope that is current where the framework was called. ``under`` is a parent that is nearer
+    than the one the framework names.
+
+    Returns:
+        Whether it is this call that opened it; False when another handler did.
+    """
+    end_orphans()
+    if not table.admit(run_id, run):
+        return False
+    parent = under or (run.parent.handle if run.parent is not None else None)
+    # Hidden until its span is there: should both attempts fail, its children still find theirs above it.
+    run.hidden, run.handle = True, parent
+    if start is not None:
+        run.handle = _started(run_id, run, parent, start)
+        run.hidden = False
+    return True
+
+
+def adopt(run_id: UUID, run: Run, claim: Claim, about: dict[str, Any]) -> bool:
+    """Enter ``run``, which is the managed call ``claim``: its span is open, and not this run's to end."""
+    end_orphans()
+    if not table.admit(run_id, run):
+        return False
+    above = run.parent.handle if run.parent is not None else None
+    run.hidden, run.claim, run.handle = True, claim, claim.handle or above
+    claim.about = about
+    return True
+
+
+def _started(run_id: UUID, run: Run, parent: Handle | None, start: Start) -> Handle:
+    try:
+        return start(parent)
+    except Exception as error:
+        _failures.note("start", error)
+        return _bare_start(run, parent, {"relay.run_id": str(run_id), "relay.kind": run.kind, **DEGRADED})
+
+
+def _bare_start(run: Run, parent: Handle | None, metadata: dict[str, Any]) -> Handle:
+    """A span without the payload that could not be had."""
+    if run.kind == "tool":
+        return tools.call(run.name, None, handle=parent, metadata=metadata)
+    if run.kind == "llm":
+        return llm.call(run.name, LLMRequest({}, None), handle=parent, metadata=metadata)
+    return scope.start(run.name, ScopeType.Function, parent=parent, metadata=metadata)
+
+
+def conclude(run: Run, make: Callable[[], Ending], *, otherwise: str) -> None:
+    """End ``run`` with what ``make`` says; if that fails, with the bare outcome ``otherwise``."""
+    try:
+        ending = make()
+    except Exception as error:
+        _failures.note("end", error)
+        ending = Ending(otherwise, extra=dict(DEGRADED), unwound=otherwise == "error")
+    close(run, ending)
+
+
+def close(run: Run, ending: Ending) -> None:
+    """End ``run``; while a generator that feeds it is being torn down, as soon as that has ended."""
+    if run.pending is not None:
+        return
+    if ending.closed_early and run.children:
+        run.pending = ending
+        if run.children:
+            return
+    settle(run, ending)
+
+
+def settle(run: Run, ending: Ending) -> None:
+    """End ``run`` now. The second call for a run does nothing."""
+    if not table.take(run):
+        return
+    parent = run.parent
+    if run.claim is not None:
+        _tell(run, run.claim, ending)
+    if ending.unwound:
+        _end_stranded(run, ending)
+    try:
+        if not run.hidden and run.handle is not None:
+            _emit_end(run.handle, _permitted(run, ending))
+    finally:
+        run.release()
+        if parent is not None and parent.pending is not None and not parent.children:
+            settle(parent, parent.pending)
+
+
+def _tell(run: Run, claim: Claim, ending: Ending) -> None:
+    claim.ending = ending
+    if claim.late is not None and claim.handle is None and not claim.refused:
+        # The model itself was never asked: a cache has answered.
+        _emit_end(claim.late(run.parent.handle if run.parent is not None else None), ending)
+
+
+def _end_stranded(run: Run, ending: Ending) -> None:
+    # Neither a tool nor a model call that is cancelled while it is awaited tells its handlers.
+    reason = str(ending.extra.get("reason", ending.outcome))
+    for child in list(run.children.values()):
+        if table.stranded(child, run):
+            settle(child, child.pending or cut_off(child, reason))
+
+
+def cut_off(run: Run, reason: str) -> Ending:
+    """The end of a run that the framework left without one, with what it had streamed until then."""
+    ending = outcomes.cancelled(reason, run.stream.partial() if run.stream is not None else None)
+    if run.stream is not None:
+        ending.extra.update(run.stream.metadata())
+    return ending
+
+
+_PAYLOADS = {"tool": "tool_results", "retriever": "outputs"}  # of the others it is known where they are made
+
+
+def _permitted(run: Run, ending: Ending) -> Ending:
+    """``ending`` with as much of its payload as the options let through. An error is always told."""
+    options: AdapterOptions = run.owner.options
+    limit, kind = options.max_payload_bytes, _PAYLOADS.get(run.kind)
+    if kind is not None and not getattr(options.captured, kind) and ending.outcome != "error":
+        ending.data = None
+    if limit is not None:
+        ending.data, ending.annotated = capped(ending.data, limit), capped(ending.annotated, limit)
+    return ending
+
+
+def _emit_end(handle: Handle, ending: Ending) -> None:
+    if isinstance(handle, ToolHandle):
+        tools.call_end(handle, ending.data, metadata=ending.metadata)
+    elif isinstance(handle, LLMHandle):
+        _end_model_call(handle, ending)
+    else:
+        scope.end(handle, output=ending.data, metadata=ending.metadata)
+
+
+def _end_model_call(handle: LLMHandle, ending: Ending) -> None:
+    try:
+        llm.call_end(handle, ending.data, metadata=ending.metadata, annotated_response=ending.annotated)
+    except ValueError as error:  # the annotation has no normal form; the answer itself is still there
+        _failures.note("annotation", error)
+        llm.call_end(handle, ending.data, metadata={**ending.metadata, **DEGRADED})
+
+
+def mark(run: Run, name: str, data: Any, metadata: dict[str, Any] | None = None) -> None:
+    """A mark on the span of ``run``."""
+    scope.event(name, handle=run.handle, data=data, metadata=metadata)
+
+
+def end_orphans() -> None:
+    """End the runs that the framework has lost."""
+    for run in table.orphans():
+        settle(run, cut_off(run, "abandoned"))
+
+
+def end_everything() -> None:
+    """End what is still open when the process exits; children before parents."""
+    for run in reversed(table.open_runs()):
+        try:
+            settle(run, Ending("abandoned", unwound=False))
+        except Exception as error:
+            _failures.note("exit", error)
+
+
+atexit.register(end_everything)
+table.watch_orphans(_failures.observed(end_orphans))
