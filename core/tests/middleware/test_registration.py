@@ -25,7 +25,7 @@ from nemo_relay import (
     tools,
 )
 
-from .conftest import Driver, Ear
+from ..conftest import Driver, Ear
 
 # Each family: how it is registered globally and removed, the same for a scope, and its published kind.
 GUARDRAILS = (

@@ -12,7 +12,7 @@ import pytest
 from nemo_relay import ToolExecutionResult, guardrails, intercepts, tools
 from nemo_relay._runtime.emission.skills import skill_loads
 
-from .conftest import Driver, Ear
+from ..conftest import Driver, Ear
 
 VECTORS = [json.loads(line) for line in Path(__file__).with_name("skill_loads.jsonl").read_text().splitlines()]
 

@@ -11,7 +11,7 @@ import pytest
 
 from nemo_relay import ScopeType, ToolAttributes, ToolExecutionResult, scope, subscribers, tools
 
-from .conftest import Driver, Ear, in_form
+from ..conftest import Driver, Ear, in_form
 
 
 class OwnError(Exception):

@@ -9,7 +9,7 @@ import pytest
 
 from nemo_relay import LogSeverity, ScopeType, scope, subscribers
 
-from .conftest import Ear
+from ..conftest import Ear
 
 
 def test_a_mark_belongs_to_the_current_scope_or_to_the_one_given(ear: Ear) -> None:

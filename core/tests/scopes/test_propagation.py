@@ -12,7 +12,7 @@ import nemo_relay
 from nemo_relay import PropagationContext, ScopeType, scope
 from nemo_relay.errors import InvalidValue
 
-from .conftest import Ear
+from ..conftest import Ear
 
 PARENT = "018f13f0-7c1a-7a80-8000-000000000701"
 ROOT = "018f13f0-7c1a-7a80-8000-000000000700"

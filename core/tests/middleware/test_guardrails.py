@@ -11,7 +11,7 @@ import pytest
 from nemo_relay import LLMRequest, ScopeType, guardrails, intercepts, llm, scope, subscribers, tools
 from nemo_relay.errors import CallbackError, GuardrailRejected
 
-from .conftest import Driver, Ear, in_form
+from ..conftest import Driver, Ear, in_form
 
 
 def never(*args: Any) -> Any:

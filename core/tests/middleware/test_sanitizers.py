@@ -23,7 +23,7 @@ from nemo_relay import (
     tools,
 )
 
-from .conftest import Driver, Ear, in_form
+from ..conftest import Driver, Ear, in_form
 
 SECRET = {"password": "hunter2"}
 

@@ -28,8 +28,8 @@ from nemo_relay import ScopeType, errors, scope, scope_local, subscribers, tools
 from nemo_relay._runtime.registry import registry
 from nemo_relay.testing import MemorySink, check_lifecycles
 
+from ..emptied import empty_runtime
 from .actors import Task, Thread, body, in_forked_child
-from .runtime import empty_runtime
 
 anyone = st.integers(0, 1_000)
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What every contract test has: an empty runtime before and after it, and an ear."""
+"""What the tests of the core have: an empty runtime before and after each, and an ear."""
 
 from __future__ import annotations
 
@@ -13,10 +13,8 @@ import pytest
 from nemo_relay import llm, subscribers, tools
 from nemo_relay._runtime.awaitables import running_loop
 from nemo_relay._runtime.delivery.dispatcher import dispatcher
-from nemo_relay._runtime.log import faults
-from nemo_relay._runtime.registry import gates, registry
-from nemo_relay._runtime.tree import context
-from nemo_relay._runtime.tree.stacks import capture_thread_scope_stack, restore_thread_scope_stack
+
+from .emptied import empty_runtime
 
 Record = dict[str, Any]
 
@@ -109,31 +107,11 @@ def form(request: pytest.FixtureRequest) -> str:
     return form
 
 
-def _clear() -> None:
-    for family in registry.FAMILIES:
-        for name in list(family.entries):
-            family.remove(name)
-    for name in list(gates._gates):
-        gates.remove(name)
-    faults.counts.clear()
-
-
 @pytest.fixture(autouse=True)
-def empty_runtime() -> Iterator[None]:
+def _empty_runtime() -> Iterator[None]:
     """No registration, no scope, no fault remembered from another test; and nothing left for the next."""
-    before = capture_thread_scope_stack()
-    _clear()
-    context.position.set(None)
-    context.stack_var.set(None)
-    context.bound.stack, context.bound.explicit = None, False
-    yield
-    dispatcher.flush(20)
-    owned = registry.quiet.locals
-    _clear()
-    restore_thread_scope_stack(before)
-    registry.quiet.locals = 0
-    registry.quiet.refresh()
-    assert not owned, f"{owned} scopes still own registrations"
+    with empty_runtime():
+        yield
 
 
 @pytest.fixture

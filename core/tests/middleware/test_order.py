@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from nemo_relay import LLMRequest, ScopeType, llm, scope, subscribers, tools
 from nemo_relay._runtime.registry import registry
 
+from ..emptied import empty_runtime
 from .middleware_model import Entry, Model, awaiting, callbacks, chain, entries, gate, register
-from .runtime import empty_runtime
 
 EXECUTION = ("tool_execution_intercept", "llm_execution_intercept", "llm_stream_execution_intercept")
 

@@ -23,7 +23,7 @@ from nemo_relay import (
     tools,
 )
 
-from .conftest import Driver, Ear
+from ..conftest import Driver, Ear
 
 
 @pytest.mark.parametrize("result", ["text", {"a": 1}, [1], None, 0])

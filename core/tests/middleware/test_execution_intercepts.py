@@ -23,7 +23,7 @@ from nemo_relay import (
 )
 from nemo_relay.errors import ContinuationClosed
 
-from .conftest import Driver, Ear
+from ..conftest import Driver, Ear
 
 
 def passing(label: str, order: list[str]) -> Any:

@@ -10,7 +10,7 @@ import pytest
 
 from nemo_relay import LLMRequest, ScopeType, event_metadata, guardrails, llm, scope, scope_local, tools
 
-from .conftest import Ear, in_form
+from ..conftest import Ear, in_form
 
 
 def test_every_event_is_offered_and_keys_that_are_there_win(form: str, ear: Ear) -> None:

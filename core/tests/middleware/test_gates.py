@@ -13,7 +13,7 @@ from nemo_relay import runtime_registrations as registrations
 from nemo_relay._runtime.registry import registry
 from nemo_relay.runtime_registrations import RuntimeRegistrationKind as Kind
 
-from .conftest import Driver, Ear
+from ..conftest import Driver, Ear
 
 GUARDRAIL = Kind.TOOL_CONDITIONAL_EXECUTION_GUARDRAIL
 INTERCEPT = Kind.TOOL_REQUEST_INTERCEPT

@@ -12,7 +12,7 @@ import pytest
 import nemo_relay
 from nemo_relay import AnnotatedLLMRequest, LLMAttributes, LLMRequest, ScopeType, intercepts, llm, scope
 
-from .conftest import Driver, Ear, in_form
+from ..conftest import Driver, Ear, in_form
 
 
 class Codec:

@@ -12,7 +12,7 @@ import pytest
 
 from nemo_relay import LLMRequest, ScopeType, guardrails, intercepts, llm, scope, subscribers
 
-from .conftest import Ear
+from ..conftest import Ear
 
 REQUEST = LLMRequest({}, {"stream": True})
 

@@ -12,7 +12,7 @@ from nemo_relay import MetricKind as Kind
 from nemo_relay import MetricMeasurement, ScopeType, scope
 from nemo_relay import MetricValueType as Type
 
-from .conftest import Ear
+from ..conftest import Ear
 
 
 def made(name: str = "a", kind: Kind = Kind.Gauge, value_type: Type = Type.F64, value: Any = 1, **more: Any) -> Any:

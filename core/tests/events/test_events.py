@@ -18,7 +18,7 @@ import pytest
 
 from nemo_relay import LLMRequest, ScopeType, ToolExecutionResult, llm, scope, subscribers, tools
 
-from .conftest import Driver, Ear
+from ..conftest import Driver, Ear
 
 SCOPE_KEYS = set(
     "atof_version attributes category category_profile data data_schema kind metadata name parent_uuid"

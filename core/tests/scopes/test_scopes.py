@@ -12,7 +12,7 @@ import pytest
 from nemo_relay import LLMRequest, ScopeAttributes, ScopeType, ToolExecutionResult, llm, scope, tools
 from nemo_relay.errors import NotFound, RootScopeError
 
-from .conftest import Ear
+from ..conftest import Ear
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 

@@ -21,7 +21,7 @@ from nemo_relay import (
 )
 from nemo_relay.errors import CallbackError, InvalidArgument
 
-from .conftest import Driver, Ear, in_form
+from ..conftest import Driver, Ear, in_form
 
 
 def test_each_works_on_what_the_one_before_made(run: Driver, form: str, ear: Ear) -> None:

@@ -38,7 +38,7 @@ from nemo_relay._runtime import encoding
 from nemo_relay._runtime.encoding import encode
 from nemo_relay.testing import capture_events
 
-from .runtime import empty_runtime
+from ..emptied import empty_runtime
 
 
 class Point(NamedTuple):

@@ -20,7 +20,7 @@ from nemo_relay import (
     typed,
 )
 
-from .conftest import Ear
+from ..conftest import Ear
 
 
 @dataclass
@@ -202,7 +202,7 @@ async def test_a_typed_tool_call_may_be_answered_by_an_intercept() -> None:
 
 
 async def test_a_typed_llm_call(ear: Ear, form: str) -> None:
-    from .conftest import in_form
+    from ..conftest import in_form
 
     answer = await typed.llm_execute("l", LLMRequest({}, {}), in_form(form, lambda request: Point(7)), POINT)
     assert answer == Point(7)

@@ -12,7 +12,7 @@ import pytest
 
 from nemo_relay import LLMRequest, ScopeType, guardrails, llm, scope, scope_local, subscribers, tools
 
-from .conftest import Ear
+from ..conftest import Ear
 
 
 def test_names_are_unique_and_deregistering_says_whether_there_was_one() -> None:

@@ -20,7 +20,7 @@ from nemo_relay._runtime.tree.stacks import (
     sync_thread_scope_stack,
 )
 
-from .conftest import Ear
+from ..conftest import Ear
 
 
 def in_thread(fn: Callable[[], Any]) -> Any:
@@ -303,7 +303,7 @@ async def test_callbacks_run_with_the_callers_context_variables(form: str) -> No
         seen.append(own.get())
         return args[-1] if len(args) > 1 else "answer"
 
-    from .conftest import in_form
+    from ..conftest import in_form
 
     nemo_relay.intercepts.register_tool_request("i", 0, False, in_form(form, note))
     own.set("mine")
