@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import inspect
+import pickle
 from typing import Any
 
 import pytest
@@ -61,3 +62,23 @@ async def test_as_a_program_for_the_published_package_uses_them(events: Captured
                 llm:scripted {ok}
         """,
     )
+
+
+def test_what_is_public_says_where_it_is() -> None:
+    from nemo_relay.integrations.langchain import adapter as siblings
+    from nemo_relay.integrations.langchain import callbacks, middleware
+
+    for module in (adapter, siblings, callbacks, middleware):
+        for name in module.__all__:
+            value = getattr(module, name)
+            home = getattr(value, "__module__", "") or ""
+            assert not any(part.startswith("_") for part in home.split(".")), f"{module.__name__}.{name}: {home}"
+            if isinstance(value, type):
+                assert pickle.loads(pickle.dumps(value)) is value
+
+
+def test_c3_the_module_path_of_the_published_package() -> None:
+    from nemo_relay.integrations.langchain.callbacks import NemoRelayCallbackHandler
+
+    assert NemoRelayCallbackHandler is adapter.NemoRelayCallbackHandler
+    assert NemoRelayCallbackHandler.__module__ == "nemo_relay.integrations.langchain.callbacks"

@@ -7,7 +7,7 @@ from typing import Any
 from uuid import UUID
 from weakref import WeakKeyDictionary
 
-from nemo_relay.integrations.langchain.adapter import Run, lifecycle, outcomes, table
+from nemo_relay.integrations.langchain.adapter import Run, ending_of, find_open_run, find_run, interrupts_of, mark
 
 from . import agents, resumptions, reviews
 from .notes import Bounded
@@ -21,7 +21,7 @@ _resumed: Bounded[int, Resumption] = Bounded()  # by the run that was resumed
 
 def node_starts(run_id: UUID, inputs: Any, metadata: dict[str, Any]) -> None:
     """Remember which tool calls a node may ask about."""
-    run = table.find_open(run_id)
+    run = find_open_run(run_id)
     if run is None or run.kind not in ("node", "middleware_hook"):
         return
     review = reviews.review(inputs, metadata)
@@ -32,15 +32,15 @@ def node_starts(run_id: UUID, inputs: Any, metadata: dict[str, Any]) -> None:
 def run_fails(run_id: UUID, error: BaseException) -> None:
     """A run raised: a node that paused asks about its calls; a resumed graph is over."""
     review = _reviews.pop(run_id, None)
-    if review is not None and outcomes.raised(error).outcome == "interrupted":
-        for pause in outcomes.interrupts_of(error):
+    if review is not None and ending_of(error).outcome == "interrupted":
+        for pause in interrupts_of(error):
             resumptions.ask(review, str(pause.id))
     _close(run_id)
 
 
 def run_ends(run_id: UUID, outputs: Any) -> None:
     """A run returned: a node that asked has gone on; a resumed graph is over."""
-    review, run = _reviews.pop(run_id, None), table.find(run_id)
+    review, run = _reviews.pop(run_id, None), find_run(run_id)
     if review is not None and run is not None:
         _explain(run, review, outputs)
     _close(run_id)
@@ -68,21 +68,21 @@ def _explain(run: Run, review: Review, outputs: Any) -> None:
         found.known[place] = known
     for shown in reviews.decided(place, decisions, known):
         if shown["type"] in reviews.SKIPPED:
-            lifecycle.mark(run.parent, "tool.skipped", shown, dict(agents.INTEGRATION))
+            mark(run.parent, "tool.skipped", shown, dict(agents.INTEGRATION))
     if found.is_complete:
         _mark(top, found)
 
 
 def _close(run_id: UUID) -> None:
     """A resumed run is over: tell what is known of answers that no node explained."""
-    found, run = _resumed.take(run_id.int), table.find(run_id)
+    found, run = _resumed.take(run_id.int), find_run(run_id)
     if found is not None and run is not None:
         _mark(run, found)
 
 
 def _mark(run: Run, found: Resumption) -> None:
     if run.first(found.key):
-        lifecycle.mark(run, found.name, found.mark_data(), found.metadata)
+        mark(run, found.name, found.mark_data(), found.metadata)
 
 
 def _resumed_above(run: Run) -> Run | None:

@@ -3,8 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any
 from uuid import UUID
 from weakref import WeakKeyDictionary
 
@@ -14,20 +13,22 @@ from nemo_relay.integrations import langgraph
 from nemo_relay.integrations.langchain import AdapterOptions
 from nemo_relay.integrations.langchain.adapter import (
     HIDDEN_TAG,
+    Ending,
     Run,
-    claims,
-    enforcement,
-    failures,
-    lifecycle,
-    model_requests,
-    outcomes,
-    table,
+    ask_for_model,
+    attempt,
+    chat_request,
+    conclude,
+    find_open_run,
+    find_run,
+    model_name,
+    outside_managed_calls,
+    provider_name,
+    tool_returned,
 )
 
 from . import agents, decisions, files, requests, resumptions
 from .agents import TaskCall
-
-T = TypeVar("T")
 
 _REVIEWS = "deepagents"
 _NO_MESSAGES: list[BaseMessage] = []
@@ -67,7 +68,7 @@ class NemoRelayDeepAgentsCallbackHandler(langgraph.RelayCallbackHandler):
         if agents.is_deep(metadata or {}):
             given = (name, about or {}, labels or [])
             make = lambda: _described(*given, parent_run_id, inputs, lcel="run_type" in kwargs)  # noqa: E731
-            name, about, labels = _attempt("on_chain_start", make, given)
+            name, about, labels = attempt("on_chain_start", make, given)
         super().on_chain_start(
             serialized,
             inputs,
@@ -102,7 +103,7 @@ class NemoRelayDeepAgentsCallbackHandler(langgraph.RelayCallbackHandler):
         **kwargs: Any,
     ) -> None:
         """A chat model is asked; the guardrails decide again where middleware behind ours changed the request."""
-        unseen = _attempt("on_chat_model_start", lambda: requests.added(messages[0]), _NO_MESSAGES)
+        unseen = attempt("on_chat_model_start", lambda: requests.added(messages[0]), _NO_MESSAGES)
         if unseen and self.options.enforce_in_callbacks:
             _ask_again(serialized, messages[0], run_id, parent_run_id, metadata or {}, kwargs)
         super().on_chat_model_start(
@@ -135,7 +136,7 @@ class NemoRelayDeepAgentsCallbackHandler(langgraph.RelayCallbackHandler):
             name = str((serialized or {}).get("name"))
             call_id = kwargs.get("tool_call_id")
             make = lambda: _tool_metadata(run_id, name, inputs, call_id)  # noqa: E731
-            about = {**(metadata or {}), **_attempt("on_tool_start", make, {})}
+            about = {**(metadata or {}), **attempt("on_tool_start", make, {})}
         super().on_tool_start(
             serialized,
             input_str,
@@ -149,19 +150,19 @@ class NemoRelayDeepAgentsCallbackHandler(langgraph.RelayCallbackHandler):
 
     def on_tool_end(self, output: Any, *, run_id: UUID, **kwargs: Any) -> None:
         """A tool returned."""
-        run = table.find_open(run_id)
+        run = find_open_run(run_id)
         nothing: dict[str, Any] = {}
-        extra = _attempt("on_tool_end", lambda: _file_ending(run, output), nothing)
+        extra = attempt("on_tool_end", lambda: _file_ending(run, output), nothing)
         if run is None or not extra:
             super().on_tool_end(output, run_id=run_id, **kwargs)
             return
 
-        def ending() -> outcomes.Ending:
-            made = outcomes.tool_returned(output)
+        def ending() -> Ending:
+            made = tool_returned(output)
             made.extra.update(extra)
             return made
 
-        self.observe("on_tool_end", lambda: lifecycle.conclude(run, ending, otherwise="ok"))
+        self.observe("on_tool_end", lambda: conclude(run, ending, otherwise="ok"))
 
     def mark_once(
         self, run_id: UUID | None, key: object, name: str, data: Any, metadata: dict[str, Any] | None = None
@@ -170,7 +171,7 @@ class NemoRelayDeepAgentsCallbackHandler(langgraph.RelayCallbackHandler):
         if not name.startswith("Graph "):
             super().mark_once(run_id, key, name, data, metadata)
             return
-        run = table.find(run_id)
+        run = find_run(run_id)
         if run is None or not run.first((_REVIEWS, key)):
             return  # another handler has been told, and has taken what was noted about it
         if name == "Graph Interrupt":
@@ -214,14 +215,14 @@ def _ask_again(
 ) -> None:
     """Let the guardrails decide about the request as it is sent; raises ``GuardrailRejected``."""
     params = kwargs.get("invocation_params") or {}
-    find = lambda: model_requests.provider_name(params, metadata, serialized, kwargs.get("name"))  # noqa: E731
-    provider = _attempt("on_chat_model_start", find, "model")
+    find = lambda: provider_name(params, metadata, serialized, kwargs.get("name"))  # noqa: E731
+    provider = attempt("on_chat_model_start", find, "model")
 
     def content() -> dict[str, Any]:
-        return model_requests.chat_request(messages, params, model_requests.model_name(params, metadata))[0]
+        return chat_request(messages, params, model_name(params, metadata))[0]
 
-    with claims.announce(None):  # the managed call has been asked about, in the form it had further out
-        enforcement.ask_for_model(provider, content, run_id, parent_run_id)
+    with outside_managed_calls():  # the managed call has been asked about, in the form it had further out
+        ask_for_model(provider, content, run_id, parent_run_id)
 
 
 def _tool_metadata(run_id: UUID, name: str, inputs: Any, tool_call_id: Any) -> dict[str, Any]:
@@ -243,11 +244,3 @@ def _file_ending(run: Run | None, output: Any) -> dict[str, Any]:
     extra: dict[str, Any] = {"error.code": "permission_denied"} if files.is_denied(run.name, output) else {}
     size = files.read_bytes(run.name, output)
     return {**extra, "resource": {**about, "bytes": size}} if size is not None else extra
-
-
-def _attempt(where: str, make: Callable[[], T], otherwise: T) -> T:
-    try:
-        return make()
-    except Exception as error:
-        failures.note(where, error)
-        return otherwise

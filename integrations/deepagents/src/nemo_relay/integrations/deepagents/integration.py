@@ -9,7 +9,7 @@ from typing import Any, ParamSpec, TypeVar
 
 import deepagents
 from nemo_relay.integrations.langchain import AdapterOptions
-from nemo_relay.integrations.langchain.adapter import gates
+from nemo_relay.integrations.langchain.adapter import GUARDRAIL_PASSAGES, close_gate, open_gate
 
 from . import configuration, general_purpose
 from .handler import NemoRelayDeepAgentsCallbackHandler
@@ -20,7 +20,7 @@ R = TypeVar("R")
 
 # One for all: the framework itself then sees that an agent inside an agent brings nothing new.
 _HANDLER = NemoRelayDeepAgentsCallbackHandler()
-gates.closed(_HANDLER)  # until there is an agent that has it
+close_gate(_HANDLER)  # until there is an agent that has it
 
 
 def add_nemo_relay_integration(
@@ -88,7 +88,7 @@ def create_deep_agent(*args: Any, **kwargs: Any) -> Any:
     """
     given = signature(deepagents.create_deep_agent).bind(*args, **kwargs).arguments
     agent = deepagents.create_deep_agent(**add_nemo_relay_integration(given))
-    gates.opened(_HANDLER, *gates.GUARDRAILS)
+    open_gate(_HANDLER, *GUARDRAIL_PASSAGES)
     return agent.with_config(callbacks=[_HANDLER])
 
 

@@ -13,7 +13,7 @@ from langchain_core.runnables.config import var_child_runnable_config
 from nemo_relay import scope
 from nemo_relay.errors import GuardrailRejected
 from nemo_relay.integrations.langchain import AdapterOptions, RelayMiddleware
-from nemo_relay.integrations.langchain.adapter import failures, table
+from nemo_relay.integrations.langchain.adapter import Handle, find_run, guard
 
 from . import agents, configuration, requests
 from .agents import Setup
@@ -76,11 +76,11 @@ class NemoRelayDeepAgentsMiddleware(RelayMiddleware):
 
     def before_agent(self, state: Any, runtime: Any) -> None:
         """The agent starts: leave the configuration mark."""
-        failures.guard("before_agent", self._mark)
+        guard("before_agent", self._mark)
 
     async def abefore_agent(self, state: Any, runtime: Any) -> None:
         """The agent starts: leave the configuration mark."""
-        failures.guard("before_agent", self._mark)
+        guard("before_agent", self._mark)
 
     def wrap_model_call(self, request: Any, handler: Callable[[Any], Any]) -> Any:
         """Ask the model, as a managed call."""
@@ -157,11 +157,11 @@ def _asking(request: Any) -> Iterator[None]:
         requests.asked.reset(token)
 
 
-def _agent_span() -> table.Handle | None:
+def _agent_span() -> Handle | None:
     """The span of the agent whose hook runs here; None leaves it to the core."""
     config = var_child_runnable_config.get()
     callbacks = config.get("callbacks") if config else None
-    run = table.find(getattr(callbacks, "parent_run_id", None))
+    run = find_run(getattr(callbacks, "parent_run_id", None))
     if run is None:
         return None
     return run.parent.handle if run.kind == "middleware_hook" and run.parent is not None else run.handle

@@ -26,29 +26,24 @@ from nemo_relay.integrations.langchain._failures import callback_failures
 from nemo_relay.integrations.langchain._guards.gates import Status
 from nemo_relay.integrations.langchain._health import status
 from nemo_relay.integrations.langchain._options import AdapterOptions, OptionError, chosen
-from nemo_relay.integrations.langchain._record.handler import RelayCallbackHandler
+from nemo_relay.integrations.langchain._public import say_public_path
 from nemo_relay.integrations.langchain._record.instrument import instrument, instrumented, is_wanted, uninstrument
 from nemo_relay.integrations.langchain._runs import resolver
 from nemo_relay.integrations.langchain._runs.resolver import current_scope
 from nemo_relay.integrations.langchain._runs.table import RunInfo
 from nemo_relay.integrations.langchain._views.capture import Capture
 from nemo_relay.integrations.langchain._views.unfolding import unfold
+from nemo_relay.integrations.langchain.callbacks import NemoRelayCallbackHandler, RelayCallbackHandler
 
 if TYPE_CHECKING:
-    from nemo_relay.integrations.langchain._calls.middleware import (
+    from nemo_relay.integrations.langchain.middleware import (
         NemoRelayMiddleware,
         RelayGuardrailMiddleware,
         RelayMiddleware,
     )
 
-NemoRelayCallbackHandler = RelayCallbackHandler  # the published package's name for it
-
 # What needs LangChain's agents, which a program of plain runnables need not have.
-_AGENTS = {
-    "NemoRelayMiddleware": "NemoRelayMiddleware",
-    "RelayGuardrailMiddleware": "RelayGuardrailMiddleware",
-    "RelayMiddleware": "RelayMiddleware",
-}
+_AGENTS = ("NemoRelayMiddleware", "RelayGuardrailMiddleware", "RelayMiddleware")
 
 __all__ = [
     "AdapterOptions",
@@ -82,6 +77,7 @@ __all__ = [
     "wrap_tools",
 ]
 
+say_public_path(__name__, globals(), __all__)
 resolver.install()
 if is_wanted("langchain"):
     instrument()
@@ -91,10 +87,10 @@ def __getattr__(name: str) -> Any:
     if name not in _AGENTS:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     try:
-        from nemo_relay.integrations.langchain._calls import middleware
+        from nemo_relay.integrations.langchain import middleware
     except ImportError as error:
         raise ImportError(f"{name} needs langchain: pip install 'nemo-relay-langchain[agents]'") from error
-    return getattr(middleware, _AGENTS[name])
+    return getattr(middleware, name)
 
 
 def __dir__() -> list[str]:

@@ -7,9 +7,10 @@ import logging
 from collections import Counter
 from collections.abc import Callable
 from functools import wraps
-from typing import ParamSpec
+from typing import ParamSpec, TypeVar
 
 P = ParamSpec("P")
+T = TypeVar("T")
 
 _log = logging.getLogger("nemo_relay.integrations.langchain")
 _counts: Counter[str] = Counter()
@@ -27,7 +28,7 @@ def callback_failures() -> dict[str, int]:
     return dict(_counts)
 
 
-def note(where: str, error: Exception) -> None:
+def note_failure(where: str, error: Exception) -> None:
     """Count ``error``; log it the first time its class shows up in ``where``."""
     kind = f"{where}: {type(error).__name__}"
     _counts[kind] += 1
@@ -54,4 +55,13 @@ def guard(where: str, callback: Callable[P, None], *args: P.args, **kwargs: P.kw
     try:
         callback(*args, **kwargs)
     except Exception as error:
-        note(where, error)
+        note_failure(where, error)
+
+
+def attempt(where: str, make: Callable[[], T], otherwise: T) -> T:
+    """What ``make`` returns; ``otherwise`` where it raises, which is counted under ``where``."""
+    try:
+        return make()
+    except Exception as error:
+        note_failure(where, error)
+        return otherwise

@@ -1,30 +1,65 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a sibling adapter may use of this one: the framework's runs, the guards in front of them, and their failures.
+"""What an adapter that stands on this one may use; the LangGraph and Deep Agents adapters do. No application needs it.
 
-An application needs none of it; the LangGraph and Deep Agents adapters stand on these names.
+=================  ===============================================================================================
+runs               ``Run``, ``Handle``, ``find_run``, ``find_open_run``, ``open_runs``
+endings            ``Ending``, ``ending_of``, ``tool_returned``, ``interrupts_of``, ``conclude``
+marks              ``mark``: something that happened in a run
+guardrails         ``open_gate``, ``close_gate``, ``*_PASSAGES``: what leads calls to them; ``ask_for_model``
+managed calls      ``tool_call``, ``atool_call``; ``outside_managed_calls`` hides the one that is running
+requests           ``chat_request``, ``model_name``, ``provider_name``: what a model callback says of its call
+failures           ``guard``, ``attempt``, ``note_failure``: what goes wrong in an observer stays there
+=================  ===============================================================================================
 """
 
 from __future__ import annotations
 
-from nemo_relay.integrations.langchain import _failures as failures
 from nemo_relay.integrations.langchain._calls.tool_node import atool_call, tool_call
-from nemo_relay.integrations.langchain._guards import enforcement, gates
-from nemo_relay.integrations.langchain._runs import claims, lifecycle, outcomes, table
+from nemo_relay.integrations.langchain._failures import attempt, guard, note_failure
+from nemo_relay.integrations.langchain._guards.enforcement import ask_for_model
+from nemo_relay.integrations.langchain._guards.gates import (
+    GUARDRAIL_PASSAGES,
+    LLM_PASSAGES,
+    TOOL_PASSAGES,
+    close_gate,
+    open_gate,
+)
+from nemo_relay.integrations.langchain._public import say_public_path
+from nemo_relay.integrations.langchain._runs.claims import outside_managed_calls
+from nemo_relay.integrations.langchain._runs.lifecycle import conclude, mark
 from nemo_relay.integrations.langchain._runs.naming import HIDDEN_TAG
-from nemo_relay.integrations.langchain._runs.table import Run
-from nemo_relay.integrations.langchain._views import requests as model_requests
+from nemo_relay.integrations.langchain._runs.outcomes import Ending, ending_of, interrupts_of, tool_returned
+from nemo_relay.integrations.langchain._runs.table import Handle, Run, find_open_run, find_run, open_runs
+from nemo_relay.integrations.langchain._views.requests import chat_request, model_name, provider_name
 
 __all__ = [
+    "Ending",
+    "GUARDRAIL_PASSAGES",
     "HIDDEN_TAG",
+    "Handle",
+    "LLM_PASSAGES",
     "Run",
+    "TOOL_PASSAGES",
+    "ask_for_model",
+    "attempt",
     "atool_call",
-    "claims",
-    "enforcement",
-    "failures",
-    "gates",
-    "lifecycle",
-    "model_requests",
-    "outcomes",
-    "table",
+    "chat_request",
+    "close_gate",
+    "conclude",
+    "ending_of",
+    "find_open_run",
+    "find_run",
+    "guard",
+    "interrupts_of",
+    "mark",
+    "model_name",
+    "note_failure",
+    "open_gate",
+    "open_runs",
+    "outside_managed_calls",
+    "provider_name",
     "tool_call",
+    "tool_returned",
 ]
+
+say_public_path(__name__, globals(), __all__)

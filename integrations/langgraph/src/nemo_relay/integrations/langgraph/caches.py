@@ -8,7 +8,7 @@ from typing import Any
 
 from langgraph.cache.base import BaseCache
 from nemo_relay import scope
-from nemo_relay.integrations.langchain.adapter import failures, table
+from nemo_relay.integrations.langchain.adapter import find_run, guard
 
 from . import loops
 
@@ -36,13 +36,13 @@ class RelayCache(BaseCache[Any]):
     def get(self, keys: Sequence[Any]) -> dict[Any, Any]:
         """What is cached under ``keys``."""
         found = self.inner.get(keys)
-        failures.guard("cache", _found, found)
+        guard("cache", _found, found)
         return found
 
     async def aget(self, keys: Sequence[Any]) -> dict[Any, Any]:
         """What is cached under ``keys``."""
         found = await self.inner.aget(keys)
-        failures.guard("cache", _found, found)
+        guard("cache", _found, found)
         return found
 
     def set(self, pairs: Mapping[Any, Any]) -> None:
@@ -70,7 +70,7 @@ def recording(cache: Any) -> Any:
 def _found(hits: Mapping[Any, Any]) -> None:
     if not hits:
         return
-    run = table.find(loops.caller_run_id())
+    run = find_run(loops.caller_run_id())
     for namespace, _ in hits:
         node = str(namespace[-1]).rpartition(".")[2]  # a task has only the path of its function
         scope.event(

@@ -8,7 +8,7 @@ from typing import Any
 
 from langgraph.checkpoint.base import BaseCheckpointSaver
 from nemo_relay import scope, subscribers
-from nemo_relay.integrations.langchain.adapter import Run, failures, table
+from nemo_relay.integrations.langchain.adapter import Run, guard, open_runs
 
 from . import pauses
 
@@ -52,25 +52,25 @@ class RelayCheckpointer(BaseCheckpointSaver[Any]):
     def put(self, config: Any, checkpoint: Any, metadata: Any, new_versions: Any) -> Any:
         """Save a checkpoint."""
         found = self.inner.put(config, checkpoint, _signed(config, metadata), new_versions)
-        failures.guard("checkpoint", _saved, config, checkpoint, metadata, self.serde)
+        guard("checkpoint", _saved, config, checkpoint, metadata, self.serde)
         return found
 
     async def aput(self, config: Any, checkpoint: Any, metadata: Any, new_versions: Any) -> Any:
         """Save a checkpoint."""
         found = await self.inner.aput(config, checkpoint, _signed(config, metadata), new_versions)
-        failures.guard("checkpoint", _saved, config, checkpoint, metadata, self.serde)
+        guard("checkpoint", _saved, config, checkpoint, metadata, self.serde)
         return found
 
     def get_tuple(self, config: Any) -> Any:
         """Read a checkpoint."""
         found = self.inner.get_tuple(config)
-        failures.guard("checkpoint", _restored, config, found)
+        guard("checkpoint", _restored, config, found)
         return found
 
     async def aget_tuple(self, config: Any) -> Any:
         """Read a checkpoint."""
         found = await self.inner.aget_tuple(config)
-        failures.guard("checkpoint", _restored, config, found)
+        guard("checkpoint", _restored, config, found)
         return found
 
     def with_allowlist(self, extra_allowlist: Any) -> Any:
@@ -112,7 +112,7 @@ def _signed(config: Any, metadata: Any) -> Any:
         if run is not None and run.handle is not None:
             signed.append({**metadata, RUN_KEY: run.handle.uuid})
 
-    failures.guard("checkpoint", sign)
+    guard("checkpoint", sign)
     return signed[0] if signed else metadata
 
 
@@ -170,7 +170,7 @@ def _graph_run(place: dict[str, Any]) -> Run | None:
     """The open run of the graph that this checkpoint belongs to; of the whole thread's where none is nearer."""
     thread, namespace = place.get("thread_id"), place.get("checkpoint_ns") or ""
     nearest: Run | None = None
-    for run in reversed(table.open_runs()):
+    for run in reversed(open_runs()):
         about = run.handle.metadata if run.kind in _GRAPHS and run.handle is not None else None
         if not isinstance(about, dict) or thread is None or about.get("thread_id") != thread:
             continue

@@ -15,7 +15,7 @@ from langgraph.callbacks import (
 )
 from nemo_relay.integrations import langchain
 from nemo_relay.integrations.langchain import RunInfo
-from nemo_relay.integrations.langchain.adapter import table
+from nemo_relay.integrations.langchain.adapter import find_open_run
 
 from . import loops, pauses, propagation, supersteps
 
@@ -58,12 +58,12 @@ class RelayCallbackHandler(langchain.RelayCallbackHandler, GraphCallbackHandler)
 
     def on_chain_end(self, outputs: Any, *, run_id: UUID, **kwargs: Any) -> None:
         """A graph, node or other runnable returned."""
-        self.observe("superstep", supersteps.graph_ends, self, table.find_open(run_id))
+        self.observe("superstep", supersteps.graph_ends, self, find_open_run(run_id))
         super().on_chain_end(outputs, run_id=run_id, **kwargs)
 
     def on_chain_error(self, error: BaseException, *, run_id: UUID, **kwargs: Any) -> None:
         """A graph, node or other runnable raised, was interrupted, cancelled or closed."""
-        self.observe("superstep", supersteps.graph_ends, self, table.find_open(run_id))
+        self.observe("superstep", supersteps.graph_ends, self, find_open_run(run_id))
         super().on_chain_error(error, run_id=run_id, **kwargs)
 
     def on_interrupt(self, event: GraphInterruptEvent) -> None:

@@ -19,7 +19,7 @@ from nemo_relay import (
 )
 from nemo_relay.errors import NoActiveScope
 from nemo_relay.integrations.langchain import current_scope
-from nemo_relay.integrations.langchain.adapter import failures
+from nemo_relay.integrations.langchain.adapter import guard
 
 from . import loops
 
@@ -78,7 +78,7 @@ def remote_parent() -> Iterator[None]:
     the server's own perhaps, is nearer and stays the parent.
     """
     found: list[PropagationContext] = []
-    failures.guard("propagation", _look_up, found)
+    guard("propagation", _look_up, found)
     if not found:
         yield
         return

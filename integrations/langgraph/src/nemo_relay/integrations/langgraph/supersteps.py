@@ -7,7 +7,7 @@ from threading import RLock
 from typing import Any
 from uuid import UUID
 
-from nemo_relay.integrations.langchain.adapter import Run, lifecycle, table
+from nemo_relay.integrations.langchain.adapter import Run, find_open_run, mark
 
 _METADATA = {"integration": "langgraph"}
 
@@ -18,7 +18,7 @@ _LOCKS = tuple(RLock() for _ in range(16))
 
 def node_starts(owner: object, name: str | None, parent_run_id: UUID | None, metadata: Any, tags: Any) -> None:
     """A run starts; if it is the first node of its step, the step starts, and the one before is over."""
-    graph = table.find_open(parent_run_id)
+    graph = find_open_run(parent_run_id)
     step = (metadata or {}).get("langgraph_step")
     if graph is None or graph.owner is not owner or step is None:
         return
@@ -28,7 +28,7 @@ def node_starts(owner: object, name: str | None, parent_run_id: UUID | None, met
         if graph.step is None or graph.step[0] != step:
             graph_ends(owner, graph)
             graph.step = (step, [])
-            lifecycle.mark(graph, "Superstep Start", {"step": step}, _METADATA)
+            mark(graph, "Superstep Start", {"step": step}, _METADATA)
         graph.step[1].append(str(name))
 
 
@@ -38,4 +38,4 @@ def graph_ends(owner: object, graph: Run | None) -> None:
         return
     step, tasks = graph.step
     graph.step = None
-    lifecycle.mark(graph, "Superstep End", {"step": step, "task_count": len(tasks), "tasks": tasks}, _METADATA)
+    mark(graph, "Superstep End", {"step": step, "task_count": len(tasks), "tasks": tasks}, _METADATA)

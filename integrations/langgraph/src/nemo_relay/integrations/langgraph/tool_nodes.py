@@ -13,7 +13,7 @@ from langgraph.prebuilt import ToolNode
 from langgraph.prebuilt.tool_node import TOOL_CALL_ERROR_TEMPLATE, ToolCallRequest
 from langgraph.types import Command
 from nemo_relay.integrations.langchain import AdapterOptions
-from nemo_relay.integrations.langchain.adapter import atool_call, gates, tool_call
+from nemo_relay.integrations.langchain.adapter import TOOL_PASSAGES, atool_call, open_gate, tool_call
 
 _DEFAULTS = AdapterOptions()
 _OURS = ("wrap_tool_call", "awrap_tool_call")
@@ -81,7 +81,7 @@ def create_tool_node(
     if "handle_tool_errors" in tool_node_kwargs:
         tool_node_kwargs["handle_tool_errors"] = _exactly(tool_node_kwargs["handle_tool_errors"])
     node = ToolNode(tools, wrap_tool_call=wrap, awrap_tool_call=awrap, **tool_node_kwargs)
-    gates.opened(node, *gates.TOOL)
+    open_gate(node, *TOOL_PASSAGES)
     return node
 
 

@@ -9,7 +9,7 @@ from langchain_core.callbacks import BaseCallbackManager
 
 from langgraph.pregel import Pregel
 from nemo_relay.integrations.langchain import AdapterOptions, chosen
-from nemo_relay.integrations.langchain.adapter import gates
+from nemo_relay.integrations.langchain.adapter import GUARDRAIL_PASSAGES, close_gate, open_gate
 
 from . import caches, checkpoints
 from .handler import RelayCallbackHandler
@@ -18,7 +18,7 @@ GraphT = TypeVar("GraphT", bound=Pregel[Any, Any, Any, Any])
 
 # One for all: the framework itself then sees that a wrapped graph inside a wrapped graph brings nothing new.
 _HANDLER = RelayCallbackHandler()
-gates.closed(_HANDLER)  # until there is a graph that has it
+close_gate(_HANDLER)  # until there is a graph that has it
 
 
 def wrap_graph(graph: GraphT, options: AdapterOptions | None = None, **choices: Any) -> GraphT:
@@ -57,7 +57,7 @@ def wrap_graph(graph: GraphT, options: AdapterOptions | None = None, **choices: 
         return graph
     handler = _HANDLER if wanted is None else RelayCallbackHandler(wanted)
     if handler is _HANDLER:
-        gates.opened(_HANDLER, *gates.GUARDRAILS)
+        open_gate(_HANDLER, *GUARDRAIL_PASSAGES)
     return graph.copy(_recording(graph)).with_config(callbacks=[handler])
 
 

@@ -151,7 +151,7 @@ class ManagedModelCall:
         return span, Claim("llm", self._about.provider, handle)
 
     def _raised(self, span: Handle | None, claim: Claim, error: BaseException) -> None:
-        invocations.describe_end(span, claim, outcomes.raised(error), self._failure)
+        invocations.describe_end(span, claim, outcomes.ending_of(error), self._failure)
 
     def _returned(self, span: Handle | None, claim: Claim, response: Any) -> Any:
         invocations.describe_end(span, claim, outcomes.ok(None))

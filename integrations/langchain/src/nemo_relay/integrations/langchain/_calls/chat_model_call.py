@@ -52,7 +52,7 @@ class ManagedChatCall:
         self._manager = run_manager
         self._given = {**({"stop": stop} if stop else {}), **kwargs}
         # A run that came in through a method which is not wrapped has its event already.
-        found = table.find_open(run_manager.run_id) if run_manager is not None else claims.started_run()
+        found = table.find_open_run(run_manager.run_id) if run_manager is not None else claims.started_run()
         self._run = found if found is not None and found.claim is not None else None
         self._about = about_model(model)
         settings = {key: value for key, value in self._given.items() if key not in ("tools", "tool_choice")}
@@ -77,10 +77,10 @@ class ManagedChatCall:
             model, messages, arguments = self._changed(request)
             self._open()
             try:
-                with claims.announce(None):
+                with claims.outside_managed_calls():
                     result = call(model, messages, run_manager=self._manager, **arguments)
             except BaseException as error:
-                self._end(outcomes.raised(error))
+                self._end(outcomes.ending_of(error))
                 raise
             return self._answered(result)
 
@@ -97,10 +97,10 @@ class ManagedChatCall:
             model, messages, arguments = self._changed(request)
             self._open()
             try:
-                with claims.announce(None):
+                with claims.outside_managed_calls():
                     result = await call(model, messages, run_manager=self._manager, **arguments)
             except BaseException as error:
-                self._end(outcomes.raised(error))
+                self._end(outcomes.ending_of(error))
                 raise
             return self._answered(result)
 
@@ -179,7 +179,7 @@ class ManagedChatCall:
     def _views(self, chunks: Iterator[ChatGenerationChunk]) -> Iterator[Any]:
         try:
             while True:
-                with claims.announce(None):  # not across a yield: whoever reads may stand in another context
+                with claims.outside_managed_calls():  # not across a yield: whoever reads may stand in another context
                     chunk = next(chunks, None)
                 if chunk is None:
                     return
@@ -187,7 +187,7 @@ class ManagedChatCall:
         except GeneratorExit:
             raise
         except BaseException as error:
-            self._end(outcomes.raised(error))
+            self._end(outcomes.ending_of(error))
             raise
         finally:
             close = getattr(chunks, "close", None)
@@ -197,7 +197,7 @@ class ManagedChatCall:
     async def _aviews(self, chunks: AsyncIterator[ChatGenerationChunk]) -> AsyncIterator[Any]:
         try:
             while True:
-                with claims.announce(None):
+                with claims.outside_managed_calls():
                     chunk = await anext(chunks, None)
                 if chunk is None:
                     return
@@ -205,7 +205,7 @@ class ManagedChatCall:
         except GeneratorExit:
             raise
         except BaseException as error:
-            self._end(outcomes.raised(error))
+            self._end(outcomes.ending_of(error))
             raise
         finally:
             close = getattr(chunks, "aclose", None)

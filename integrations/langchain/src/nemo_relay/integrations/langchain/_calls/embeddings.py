@@ -35,7 +35,7 @@ class RecordedEmbeddings(Embeddings):
         try:
             found = self._inner.embed_documents(texts)
         except BaseException as error:
-            _end(span, outcomes.raised(error))
+            _end(span, outcomes.ending_of(error))
             raise
         _end(span, outcomes.ok(_shape(found)))
         return found
@@ -46,7 +46,7 @@ class RecordedEmbeddings(Embeddings):
         try:
             found = self._inner.embed_query(text)
         except BaseException as error:
-            _end(span, outcomes.raised(error))
+            _end(span, outcomes.ending_of(error))
             raise
         _end(span, outcomes.ok(_shape([found])))
         return found
@@ -57,7 +57,7 @@ class RecordedEmbeddings(Embeddings):
         try:
             found = await self._inner.aembed_documents(texts)
         except BaseException as error:
-            _end(span, outcomes.raised(error))
+            _end(span, outcomes.ending_of(error))
             raise
         _end(span, outcomes.ok(_shape(found)))
         return found
@@ -68,7 +68,7 @@ class RecordedEmbeddings(Embeddings):
         try:
             found = await self._inner.aembed_query(text)
         except BaseException as error:
-            _end(span, outcomes.raised(error))
+            _end(span, outcomes.ending_of(error))
             raise
         _end(span, outcomes.ok(_shape([found])))
         return found

@@ -39,14 +39,14 @@ class RelayMiddleware(AgentMiddleware[Any, Any, Any]):
     'hello'
     """
 
-    _leads_to = (*gates.TOOL, *gates.LLM)
+    _leads_to = (*gates.TOOL_PASSAGES, *gates.LLM_PASSAGES)
     _follows = True
 
     def __init__(self, options: AdapterOptions | None = None, *, name: str | None = None) -> None:
         super().__init__()
         self.options = options or AdapterOptions()
         self._name = name or type(self).__name__
-        gates.opened(self, *self._leads_to)
+        gates.open_gate(self, *self._leads_to)
         if self._follows:
             watching.serve(self)
 
@@ -93,7 +93,7 @@ class RelayGuardrailMiddleware(RelayMiddleware):
         name: the name of the middleware.
     """
 
-    _leads_to = gates.TOOL
+    _leads_to = gates.TOOL_PASSAGES
 
     def __init__(
         self,

@@ -159,5 +159,5 @@ def _managed(kind: Any, options: AdapterOptions) -> Any:
 
     ManagedModel.__name__ = kind.__name__
     ManagedModel.__qualname__ = kind.__qualname__
-    gates.opened(ManagedModel, *gates.LLM)
+    gates.open_gate(ManagedModel, *gates.LLM_PASSAGES)
     return ManagedModel

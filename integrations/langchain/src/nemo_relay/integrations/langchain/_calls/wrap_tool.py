@@ -85,7 +85,7 @@ def _managed(kind: type[BaseTool], options: AdapterOptions) -> type[BaseTool]:
 
     Managed.__name__ = kind.__name__
     Managed.__qualname__ = kind.__qualname__
-    gates.opened(Managed, *gates.TOOL)
+    gates.open_gate(Managed, *gates.TOOL_PASSAGES)
     return Managed
 
 

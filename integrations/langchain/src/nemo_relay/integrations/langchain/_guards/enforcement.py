@@ -29,7 +29,7 @@ def ask_for_tool(
         Exception: one raised; what it would have decided nobody knows, so the call does not happen.
     """
     above = parent_run_id.int if parent_run_id is not None else 0
-    if table.find(run_id) is not None or claims.take("tool", run_id.int, name, tool_call_id, above)[0] is not None:
+    if table.find_run(run_id) is not None or claims.take("tool", run_id.int, name, tool_call_id, above)[0] is not None:
         return
     key = refusals.key_of(above, name, tool_call_id, args)
     known = refusals.recall(key)
@@ -46,7 +46,7 @@ def ask_for_tool(
 
 def ask_for_model(name: str, content: Callable[[], dict[str, Any]], run_id: UUID, parent_run_id: UUID | None) -> None:
     """Let the LLM guardrails decide about a run that is about to start. Raises as ``ask_for_tool`` does."""
-    if table.find(run_id) is not None or claims.take("llm", run_id.int, name)[0] is not None:
+    if table.find_run(run_id) is not None or claims.take("llm", run_id.int, name)[0] is not None:
         return
     parent = _handle(parent_run_id)
     try:
@@ -62,12 +62,12 @@ def _view(content: Callable[[], dict[str, Any]]) -> dict[str, Any] | None:
     try:
         return content()
     except Exception as error:
-        _failures.note("request", error)
+        _failures.note_failure("request", error)
         return None
 
 
 def _handle(run_id: UUID | None) -> Handle | None:
-    run = table.find(run_id)
+    run = table.find_run(run_id)
     return run.handle if run is not None else None
 
 

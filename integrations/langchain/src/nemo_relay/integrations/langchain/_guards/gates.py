@@ -13,9 +13,9 @@ from nemo_relay.runtime_registrations import RuntimeRegistrationKind, list_runti
 
 Passage = Literal["tool guardrail", "llm guardrail", "tool intercept", "llm intercept"]
 
-GUARDRAILS: tuple[Passage, ...] = ("tool guardrail", "llm guardrail")
-TOOL: tuple[Passage, ...] = ("tool guardrail", "tool intercept")
-LLM: tuple[Passage, ...] = ("llm guardrail", "llm intercept")
+GUARDRAIL_PASSAGES: tuple[Passage, ...] = ("tool guardrail", "llm guardrail")
+TOOL_PASSAGES: tuple[Passage, ...] = ("tool guardrail", "tool intercept")
+LLM_PASSAGES: tuple[Passage, ...] = ("llm guardrail", "llm intercept")
 
 _KINDS: dict[RuntimeRegistrationKind, Passage] = {
     RuntimeRegistrationKind.TOOL_CONDITIONAL_EXECUTION_GUARDRAIL: "tool guardrail",
@@ -51,12 +51,12 @@ class Status:
     failures: dict[str, int] = field(default_factory=dict)
 
 
-def opened(gate: Any, *passages: Passage) -> None:
+def open_gate(gate: Any, *passages: Passage) -> None:
     """``gate`` leads calls of the framework to what is registered, for as long as it lives."""
     _gates[gate] = passages
 
 
-def closed(gate: Any) -> None:
+def close_gate(gate: Any) -> None:
     """``gate`` does not do so yet, or any more."""
     _gates.pop(gate, None)
 

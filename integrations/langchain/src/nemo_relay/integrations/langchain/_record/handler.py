@@ -55,7 +55,7 @@ class RelayCallbackHandler(BaseCallbackHandler):
         if options is not None:
             self.options = options
         if self.options.enforce_in_callbacks:
-            gates.opened(self, *gates.GUARDRAILS)
+            gates.open_gate(self, *gates.GUARDRAIL_PASSAGES)
 
     # --- for adapters that stand on this one
 
@@ -65,7 +65,7 @@ class RelayCallbackHandler(BaseCallbackHandler):
 
     def run_info(self, run_id: UUID | None) -> RunInfo | None:
         """What is known of a run of the framework; None when it was not recorded."""
-        run = table.find(run_id)
+        run = table.find_run(run_id)
         return run.info() if run is not None else None
 
     def view(self, value: Any) -> Any:
@@ -74,7 +74,7 @@ class RelayCallbackHandler(BaseCallbackHandler):
 
     def pause_run(self, run_id: UUID | None, interrupt_ids: Sequence[str]) -> None:
         """The graph run waits for these interrupts: it will end ``interrupted``."""
-        run = table.find_open(run_id)
+        run = table.find_open_run(run_id)
         if run is not None:
             graphs.pause(run, interrupt_ids)
 
@@ -82,7 +82,7 @@ class RelayCallbackHandler(BaseCallbackHandler):
         self, run_id: UUID | None, key: object, name: str, data: Any, metadata: dict[str, Any] | None = None
     ) -> None:
         """A mark on the run's span by the first of several handlers; ``key`` names the occasion."""
-        run = table.find(run_id)
+        run = table.find_run(run_id)
         if run is not None and run.first(key):
             lifecycle.mark(run, name, data, metadata)
 
@@ -101,7 +101,7 @@ class RelayCallbackHandler(BaseCallbackHandler):
         **kwargs: Any,
     ) -> None:
         """A chain, graph, node or other runnable starts."""
-        about, parent, given = metadata or {}, table.find(parent_run_id), kwargs.get("name")
+        about, parent, given = metadata or {}, table.find_run(parent_run_id), kwargs.get("name")
         lcel = "run_type" in kwargs
         kind = naming.chain_kind(given, parent, tags or (), about, lcel=lcel, run_type=kwargs.get("run_type"))
         run = new_run(run_id, parent_run_id, kind, naming.chain_name(given, serialized, kind, parent), self)
@@ -123,7 +123,7 @@ class RelayCallbackHandler(BaseCallbackHandler):
     @observed
     def on_chain_end(self, outputs: Any, *, run_id: UUID, **kwargs: Any) -> None:
         """A chain returned."""
-        run = table.find_open(run_id)
+        run = table.find_open_run(run_id)
         if run is not None:
             graphs.route(run, outputs, self)
             conclude(run, lambda: graphs.chain_ending(run, outputs, kwargs), otherwise="ok")
@@ -131,11 +131,11 @@ class RelayCallbackHandler(BaseCallbackHandler):
     @observed
     def on_chain_error(self, error: BaseException, *, run_id: UUID, **kwargs: Any) -> None:
         """A chain raised, was interrupted, cancelled or closed."""
-        run = table.find_open(run_id)
+        run = table.find_open_run(run_id)
         if run is None:
             return
         graphs.note_error(run, error)
-        conclude(run, lambda: outcomes.raised(error), otherwise="error")
+        conclude(run, lambda: outcomes.ending_of(error), otherwise="error")
 
     def on_chat_model_start(
         self,
@@ -225,7 +225,7 @@ class RelayCallbackHandler(BaseCallbackHandler):
             self._count_chunk(run_id, text, True, False)
 
     def _count_chunk(self, run_id: UUID, text: str, carries: bool, calls: bool) -> None:
-        run = table.find_open(run_id)
+        run = table.find_open_run(run_id)
         if run is None or run.stream is None or run.owner is not self:
             return
         first, marks = run.stream.add(text, carries_output=carries), self.options.stream_marks
@@ -238,19 +238,19 @@ class RelayCallbackHandler(BaseCallbackHandler):
     @observed
     def on_llm_end(self, response: LLMResult, *, run_id: UUID, **kwargs: Any) -> None:
         """A model answered."""
-        run = table.find_open(run_id)
+        run = table.find_open_run(run_id)
         if run is not None:
             conclude(run, lambda: answered(run, outcomes.ok(None), response), otherwise="ok")
 
     @observed
     def on_llm_error(self, error: BaseException, *, run_id: UUID, **kwargs: Any) -> None:
         """A model call failed, or its stream was closed."""
-        run = table.find_open(run_id)
+        run = table.find_open_run(run_id)
         if run is None:
             return
         graphs.note_error(run, error)
         response = kwargs.get("response")
-        conclude(run, lambda: answered(run, outcomes.raised(error), response), otherwise="error")
+        conclude(run, lambda: answered(run, outcomes.ending_of(error), response), otherwise="error")
 
     def on_tool_start(
         self,
@@ -304,14 +304,14 @@ class RelayCallbackHandler(BaseCallbackHandler):
     @observed
     def on_tool_end(self, output: Any, *, run_id: UUID, **kwargs: Any) -> None:
         """A tool returned."""
-        run = table.find_open(run_id)
+        run = table.find_open_run(run_id)
         if run is not None:
             conclude(run, lambda: outcomes.tool_returned(output), otherwise="ok")
 
     @observed
     def on_tool_error(self, error: BaseException, *, run_id: UUID, **kwargs: Any) -> None:
         """A tool raised."""
-        run = table.find_open(run_id)
+        run = table.find_open_run(run_id)
         if run is None:
             return
         graphs.note_error(run, error)
@@ -345,16 +345,16 @@ class RelayCallbackHandler(BaseCallbackHandler):
     @observed
     def on_retriever_end(self, documents: Sequence[Document], *, run_id: UUID, **kwargs: Any) -> None:
         """A retriever answered."""
-        run = table.find_open(run_id)
+        run = table.find_open_run(run_id)
         if run is not None:
             conclude(run, lambda: outcomes.ok(payloads.documents_view(documents)), otherwise="ok")
 
     @observed
     def on_retriever_error(self, error: BaseException, *, run_id: UUID, **kwargs: Any) -> None:
         """A retriever raised."""
-        run = table.find_open(run_id)
+        run = table.find_open_run(run_id)
         if run is not None:
-            conclude(run, lambda: outcomes.raised(error), otherwise="error")
+            conclude(run, lambda: outcomes.ending_of(error), otherwise="error")
 
     @observed
     def on_custom_event(
@@ -386,7 +386,7 @@ class RelayCallbackHandler(BaseCallbackHandler):
         return getattr(self.options.captured, payload) and subscribers.is_heard(handle)
 
     def _mark(self, run_id: UUID, name: str, data: Any, metadata: dict[str, Any] | None) -> None:
-        run = table.find(run_id)
+        run = table.find_run(run_id)
         if run is None:
             scope.event(name, data=data, metadata=metadata)
         elif run.owner is self:

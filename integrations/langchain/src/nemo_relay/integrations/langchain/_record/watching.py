@@ -86,7 +86,7 @@ class _Follower(RelayCallbackHandler):
     def wake(self, run_id: UUID) -> None:
         """Open the spans of this run, and of the runs around it, as far as nobody else has."""
         start = _noted.pop(run_id, None)
-        if start is None or table.find(run_id) is not None:
+        if start is None or table.find_run(run_id) is not None:
             return
         if start.parent_run_id is not None:
             self.wake(start.parent_run_id)
@@ -99,7 +99,7 @@ class _Follower(RelayCallbackHandler):
             super()._mark(run_id, name, data, metadata)
 
     def _follows(self, run_id: UUID | None) -> bool:
-        run = table.find(run_id)
+        run = table.find_run(run_id)
         return run is not None and run.owner is self
 
 

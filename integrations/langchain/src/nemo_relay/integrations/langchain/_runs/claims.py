@@ -55,6 +55,13 @@ def announce(claim: Claim | None) -> Iterator[Claim | None]:
         _current.reset(token)
 
 
+@contextmanager
+def outside_managed_calls() -> Iterator[None]:
+    """Let callbacks inside the block see no managed call, whatever is running around it."""
+    with announce(None):
+        yield
+
+
 def take(
     kind: Kind, key: int, name: str, tool_call_id: str | None = None, parent: int = 0
 ) -> tuple[Claim | None, bool]:

@@ -63,7 +63,7 @@ def note_error(run: Run, error: BaseException) -> None:
         return
     parent.last_error = error
     if run.kind in ("node", "middleware_hook"):
-        ending = outcomes.raised(error)
+        ending = outcomes.ending_of(error)
         if ending.outcome == "interrupted":
             pause(parent, ending.extra.get("relay.interrupt_ids", []))
             parent.paused_nodes[run.name] = None

@@ -32,7 +32,7 @@ _REALMS = ("agent", "graph", "subgraph")
 
 def new_run(run_id: UUID, parent_run_id: UUID | None, kind: str, name: str, owner: Owner) -> Run:
     """A record for the run, not yet in the table."""
-    key, parent = run_id.int, table.find(parent_run_id)
+    key, parent = run_id.int, table.find_run(parent_run_id)
     run = Run(key=key, kind=kind, name=name, owner=owner, parent=parent, place=table.here())
     run.memory = parent.memory if parent is not None else None
     if run.memory is None:
@@ -78,7 +78,7 @@ def _started(run_id: UUID, run: Run, parent: Handle | None, start: Start) -> Han
     try:
         return start(parent)
     except Exception as error:
-        _failures.note("start", error)
+        _failures.note_failure("start", error)
         return _bare_start(run, parent, {"relay.run_id": str(run_id), "relay.kind": run.kind, **DEGRADED})
 
 
@@ -96,7 +96,7 @@ def conclude(run: Run, make: Callable[[], Ending], *, otherwise: str) -> None:
     try:
         ending = make()
     except Exception as error:
-        _failures.note("end", error)
+        _failures.note_failure("end", error)
         ending = Ending(otherwise, extra=dict(DEGRADED), unwound=otherwise == "error")
     close(run, ending)
 
@@ -180,7 +180,7 @@ def _end_model_call(handle: LLMHandle, ending: Ending) -> None:
     try:
         llm.call_end(handle, ending.data, metadata=ending.metadata, annotated_response=ending.annotated)
     except ValueError as error:  # the annotation has no normal form; the answer itself is still there
-        _failures.note("annotation", error)
+        _failures.note_failure("annotation", error)
         llm.call_end(handle, ending.data, metadata={**ending.metadata, **DEGRADED})
 
 
@@ -201,7 +201,7 @@ def end_everything() -> None:
         try:
             settle(run, Ending("abandoned", unwound=False))
         except Exception as error:
-            _failures.note("exit", error)
+            _failures.note_failure("exit", error)
 
 
 atexit.register(end_everything)

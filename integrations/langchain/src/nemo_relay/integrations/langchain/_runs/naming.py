@@ -119,7 +119,7 @@ def _chosen_session(session_id: Callable[[Mapping[str, Any]], str | None] | None
     try:
         found = session_id(metadata) if session_id is not None else None
     except Exception as error:  # the application's own function; the run is worth more than its name
-        _failures.note("session_id", error)
+        _failures.note_failure("session_id", error)
         return None
     return None if found is None else str(found)
 

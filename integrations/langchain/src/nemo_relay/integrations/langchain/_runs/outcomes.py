@@ -52,7 +52,7 @@ def cancelled(reason: str, data: Any = None, *, unwound: bool = True, closed_ear
     return Ending("cancelled", data, {"reason": reason}, unwound=unwound, closed_early=closed_early)
 
 
-def raised(error: BaseException) -> Ending:
+def ending_of(error: BaseException) -> Ending:
     """The run raised ``error``."""
     stop = _cancellation(error)
     if stop is not None:
@@ -152,7 +152,7 @@ def tool_raised(error: BaseException) -> Ending:
     """A tool raised; arguments that do not fit its schema are the model's mistake, not its own."""
     if type(error).__name__ == "ValidationError" and _while_parsing(error):
         return failed(error, "tool_error", "invalid_arguments")
-    return raised(error)
+    return ending_of(error)
 
 
 def _while_parsing(error: BaseException) -> bool:

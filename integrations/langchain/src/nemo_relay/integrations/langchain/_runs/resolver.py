@@ -27,7 +27,7 @@ def current_scope() -> Handle | None:
     """
     config = var_child_runnable_config.get()
     callbacks = config.get("callbacks") if config else None
-    run = table.find(getattr(callbacks, "parent_run_id", None))
+    run = table.find_run(getattr(callbacks, "parent_run_id", None))
     return run.handle if run is not None else None
 
 

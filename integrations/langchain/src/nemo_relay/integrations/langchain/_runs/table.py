@@ -129,7 +129,7 @@ def admit(run_id: UUID, run: Run) -> bool:
     return True
 
 
-def find(run_id: UUID | None) -> Run | None:
+def find_run(run_id: UUID | None) -> Run | None:
     """The run with this id, open or ended; None for a run nobody recorded."""
     return None if run_id is None else _known.get(run_id.int)
 
@@ -139,7 +139,7 @@ def known(key: int) -> Run | None:
     return _known.get(key)
 
 
-def find_open(run_id: UUID | None) -> Run | None:
+def find_open_run(run_id: UUID | None) -> Run | None:
     """The run with this id if it has not ended."""
     return None if run_id is None else _open.get(run_id.int)
 

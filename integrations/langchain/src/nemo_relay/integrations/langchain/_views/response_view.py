@@ -27,7 +27,7 @@ def answer_view(messages: Sequence[BaseMessage], structured: Any = None, model: 
     try:
         return _answer_view(messages, structured, model)
     except Exception as error:
-        _failures.note("response", error)
+        _failures.note_failure("response", error)
         return {"role": "assistant", "content": None, "tool_calls": []}
 
 

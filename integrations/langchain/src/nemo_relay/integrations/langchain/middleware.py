@@ -1,0 +1,15 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The agent middleware. It needs LangChain's agents: ``pip install 'nemo-relay-langchain[agents]'``."""
+
+from __future__ import annotations
+
+from nemo_relay.integrations.langchain._calls.middleware import (
+    NemoRelayMiddleware,
+    RelayGuardrailMiddleware,
+    RelayMiddleware,
+)
+from nemo_relay.integrations.langchain._public import say_public_path
+
+__all__ = ["NemoRelayMiddleware", "RelayGuardrailMiddleware", "RelayMiddleware"]
+
+say_public_path(__name__, globals(), __all__)
