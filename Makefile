@@ -47,6 +47,8 @@ check: $(READY) ## Lint, format, types, import contracts, house rules
 	$(VENV)/ruff format --check .
 	$(VENV)/python scripts/house.py
 	$(VENV)/python scripts/merged_tree.py
+	$(VENV)/python scripts/import_cycles.py
+	$(VENV)/python scripts/private_names.py
 	$(VENV)/mypy .build/merged scripts examples benchmarks
 	PYTHONPATH=.build/merged:scripts $(VENV)/lint-imports --no-logo --config pyproject.toml
 

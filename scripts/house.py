@@ -58,6 +58,20 @@ def module_lengths(root: Path) -> Iterator[str]:
         yield f"[tool.house] long-modules names {path_name!r}, which is not longer than {ceiling} lines"
 
 
+def wide_folders(root: Path) -> Iterator[str]:
+    settings: dict[str, Any] = read_toml(root / "pyproject.toml")["tool"]["house"]
+    ceiling, earned = settings["max-modules-in-a-folder"], dict(settings["wide-folders"])
+    for folder in sorted({path.parent for dist in distributions(root) for path in text_files(dist.path, ".py")}):
+        relative = folder.relative_to(root)
+        modules = len(list(folder.glob("*.py")))
+        if "tests" in relative.parts or modules <= ceiling:
+            continue
+        if not earned.pop(str(relative), None):
+            yield f"{relative}: {modules} modules, over {ceiling}: make rooms, or name it in wide-folders"
+    for path_name in earned:
+        yield f"[tool.house] wide-folders names {path_name!r}, which has no more than {ceiling} modules"
+
+
 def one_version(root: Path) -> Iterator[str]:
     dists = distributions(root)
     names, version = {dist.name for dist in dists}, dists[0].version
@@ -110,6 +124,7 @@ def no_registry_hosts(root: Path) -> Iterator[str]:
 RULES: tuple[Callable[[Path], Iterator[str]], ...] = (
     licence_lines,
     module_lengths,
+    wide_folders,
     one_version,
     complete_distributions,
     contracts_for_all,

@@ -101,3 +101,13 @@ def test_a_unit_without_a_contract(root: Path) -> None:
 def test_a_line_that_names_a_registry(root: Path) -> None:
     (root / "core" / "README.md").write_text("see pypi" + ".org/simple\n", encoding="utf-8")
     assert len(breaches(root, "no_registry_hosts")) == 1
+
+
+def test_a_folder_with_too_many_modules(root: Path) -> None:
+    room = root / "core" / "src" / "nemo_relay" / "_made_up"
+    room.mkdir()
+    for number in range(21):
+        (room / f"m{number}.py").write_text(f"{SPDX}\n", encoding="utf-8")
+    assert any("_made_up: 21 modules, over 20" in breach for breach in breaches(root, "wide_folders"))
+    (room / "m0.py").unlink()
+    assert breaches(root, "wide_folders") == []

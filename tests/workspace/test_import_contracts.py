@@ -16,7 +16,9 @@ LANGCHAIN = "nemo_relay.integrations.langchain"
 LANGGRAPH = "nemo_relay.integrations.langgraph"
 DEEPAGENTS = "nemo_relay.integrations.deepagents"
 CONTRACTS = {
-    contract["unit"]: contract for contract in read_toml(ROOT / "pyproject.toml")["tool"]["importlinter"]["contracts"]
+    contract["unit"]: contract
+    for contract in read_toml(ROOT / "pyproject.toml")["tool"]["importlinter"]["contracts"]
+    if contract["type"] == "unit"
 }
 
 
@@ -89,3 +91,15 @@ def test_every_unit_is_proven_here() -> None:
     marks = test_a_contract_refuses.pytestmark  # type: ignore[attr-defined]
     proven = {unit_of(importer) for importer, _ in marks[0].args[1]}
     assert proven == set(CONTRACTS)
+
+
+def test_the_rooms_of_the_core_are_a_column() -> None:
+    layers = next(
+        contract
+        for contract in read_toml(ROOT / "pyproject.toml")["tool"]["importlinter"]["contracts"]
+        if contract["type"] == "layers"
+    )
+    rooms = ["managed", "emission", "delivery", "registry", "tree", "events", "log"]
+    assert layers["layers"][:7] == rooms and layers["exhaustive"]
+    folders = (path.parent for path in (ROOT / "core/src/nemo_relay/_runtime").glob("*/__init__.py"))
+    assert sorted(folder.name for folder in folders) == sorted(rooms)

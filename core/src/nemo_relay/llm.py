@@ -58,7 +58,7 @@ def _checked(name: object, request: object, handle: object, attributes: object, 
     if attributes is None:
         return parent, 0
     expect(attributes, LLMAttributes, where="attributes")
-    return parent, attributes._value  # type: ignore[attr-defined]
+    return parent, attributes.value  # type: ignore[attr-defined]
 
 
 def configure(*, send_traceparent: bool) -> None:

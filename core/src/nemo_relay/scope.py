@@ -125,7 +125,7 @@ def start(
 def end(handle: ScopeHandle, *, output: Any = None, metadata: Any = None, timestamp: datetime | None = None) -> bool:
     """End a detached scope; False when it had ended already. Arguments as for ``pop``."""
     expect(handle, ScopeHandle)
-    if not handle._open:
+    if not handle.is_open:
         return False
     try:
         close_scope(handle, output, metadata, timestamp)
@@ -193,7 +193,7 @@ def annotate(handle: Span, metadata: dict[str, Any]) -> None:
     """
     expect(handle, Span, "ScopeHandle")
     expect(metadata, dict, where="metadata")
-    handle._added = {**(handle._added or {}), **metadata}
+    handle.annotations = {**(handle.annotations or {}), **metadata}
 
 
 def event(

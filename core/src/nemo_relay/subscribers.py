@@ -23,7 +23,6 @@ from typing import TYPE_CHECKING, Any
 
 from nemo_relay._runtime.delivery import flush as flushing
 from nemo_relay._runtime.delivery.dispatcher import Statistics, dispatcher
-from nemo_relay._runtime.delivery.flush import FlushBridge as _FlushBridge
 from nemo_relay._runtime.registry import registry
 from nemo_relay._runtime.registry.registration import deregister as _deregister
 from nemo_relay._runtime.registry.registration import entry as _entry
@@ -81,8 +80,12 @@ def flush(timeout: float | None = None) -> bool:
 
 
 async def flush_async(timeout: float | None = None) -> bool:
-    """Like ``flush``, without blocking the event loop."""
-    return await flushing.flush_async(_flush_bridge, timeout)
+    """Like ``flush``, without blocking the event loop; under asyncio and under trio.
+
+    Raises:
+        RuntimeError: neither of the two runs here.
+    """
+    return await flushing.flush_async(timeout)
 
 
 def configure(*, capacity: int = 100_000, wait_seconds: float = 0.0) -> None:
@@ -110,4 +113,6 @@ def _native_flush() -> None:
     dispatcher.flush(None)
 
 
-_flush_bridge = _FlushBridge(lambda: _native_flush())
+# Programs replace ``_native_flush`` here, and their own is what is called then.
+_flush_bridge = flushing.bridge
+_flush_bridge.wait = lambda: _native_flush()

@@ -43,7 +43,7 @@ def _checked(name: object, handle: object, attributes: object, tool_call_id: obj
     if attributes is None:
         return parent, 0
     expect(attributes, ToolAttributes, where="attributes")
-    return parent, attributes._value  # type: ignore[attr-defined]
+    return parent, attributes.value  # type: ignore[attr-defined]
 
 
 def call(

@@ -23,7 +23,7 @@ def numbers(name: str, log: list[tuple[str, str]]) -> Iterator[int]:
         for number in range(3):
             log.append((name, here()))
             with scope.scope("inside", ScopeType.Function) as inner:
-                log.append((name, str(inner.parent_uuid == inner._parent.uuid and inner._parent.name)))  # type: ignore[union-attr]
+                log.append((name, str(inner.parent_uuid == inner.parent.uuid and inner.parent.name)))  # type: ignore[union-attr]
             yield number
 
 
@@ -40,8 +40,8 @@ def test_the_consumer_is_not_inside_what_it_consumes() -> None:
     with scope.scope("app", ScopeType.Agent):
         for _ in numbers("a", log):
             with scope.scope("consumer", ScopeType.Function) as mine:
-                assert mine._parent is not None
-                assert mine._parent.name == "app"
+                assert mine.parent is not None
+                assert mine.parent.name == "app"
         assert here() == "app"
     assert set(log) == {("a", "a")}
 
@@ -119,8 +119,8 @@ def test_a_context_manager_made_of_a_generator_holds_its_block() -> None:
     with managed("outer"), managed("inner"):
         assert here() == "inner"
         with scope.scope("mine", ScopeType.Function) as mine:
-            assert mine._parent is not None
-            assert mine._parent.name == "inner"
+            assert mine.parent is not None
+            assert mine.parent.name == "inner"
     assert here() == "root"
 
 

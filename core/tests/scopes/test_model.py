@@ -402,7 +402,7 @@ class Scopes(RuleBasedStateMachine):
     def nothing_is_owned_by_closed_scopes(self) -> None:
         if self.places:
             assert registry.quiet.locals == self.expected_locals()
-            assert all(node.handle._local is None for node in self.nodes if not node.open)
+            assert all(node.handle.local is None for node in self.nodes if not node.open)
 
     def teardown(self) -> None:
         try:

@@ -40,13 +40,13 @@ class Agents:
     def open(self) -> list[Span]:
         """Those that are open now."""
         for key, span in list(self._known.items()):
-            if not span._open:
+            if not span.is_open:
                 self._known.pop(key, None)
         return list(self._known.values())
 
     def _add(self, span: ScopeHandle) -> None:
         # A root stands for a process or a context, not for an agent.
-        if span.scope_type is not ScopeType.Agent or span._parent is None or not span._open:
+        if span.scope_type is not ScopeType.Agent or span.parent_span is None or not span.is_open:
             return
         self._known[id(span)] = span
         if len(self._known) > _MANY:

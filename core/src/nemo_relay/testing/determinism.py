@@ -50,7 +50,7 @@ def deterministic(*, start: datetime = _START, step_ns: int = 1_000_000) -> Iter
 @contextmanager
 def _fresh_root() -> Iterator[None]:
     here = context.position.get()
-    if here is not None and here is not here._stack.root:
+    if here is not None and here is not here.stack.root:
         yield
         return
     stack = context.stack_var.get()

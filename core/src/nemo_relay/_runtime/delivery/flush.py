@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import atexit
 import os
+import sys
 import threading
 from collections.abc import Callable
 from contextlib import suppress
@@ -13,10 +14,9 @@ from typing import Any
 from nemo_relay._runtime import ids
 from nemo_relay._runtime.awaitables import running_loop
 from nemo_relay._runtime.delivery.dispatcher import dispatcher
-from nemo_relay._runtime.emission.publish import publishing
 from nemo_relay._runtime.log import faults
 from nemo_relay._runtime.registry import registry
-from nemo_relay._runtime.tree.context import as_emitted
+from nemo_relay._runtime.tree.context import as_emitted, publishing
 
 EXIT_SECONDS = 2.0  # how long an exiting process waits for its subscribers
 
@@ -38,10 +38,12 @@ def flush(timeout: float | None) -> bool:
     return dispatcher.flush(timeout)
 
 
-async def flush_async(bridge: FlushBridge, timeout: float | None) -> bool:
+async def flush_async(timeout: float | None) -> bool:
     """See ``nemo_relay.subscribers.flush_async``."""
     if is_within_delivery():
         return True
+    if running_loop() is None:
+        return await _flush_elsewhere(timeout)
     import asyncio
 
     waiter = asyncio.get_running_loop().create_future()
@@ -53,11 +55,26 @@ async def flush_async(bridge: FlushBridge, timeout: float | None) -> bool:
     return True
 
 
-class FlushBridge:
-    """One daemon thread that waits for the dispatcher on behalf of any number of event loops."""
+async def _flush_elsewhere(timeout: float | None) -> bool:
+    """Wait without asyncio: on a thread of trio's, where trio runs this."""
+    trio = sys.modules.get("trio")  # never imported for this: whoever runs on it has done so
+    if trio is None or not trio.lowlevel.in_trio_run():
+        raise RuntimeError(
+            "subscribers.flush_async() needs an event loop of asyncio or trio; elsewhere call subscribers.flush()"
+            " on a thread"
+        )
+    done: bool = await trio.to_thread.run_sync(dispatcher.flush, timeout, abandon_on_cancel=True)
+    return done
 
-    def __init__(self, wait: Callable[[], None]) -> None:
-        self._wait = wait
+
+class FlushBridge:
+    """One daemon thread that waits for the dispatcher on behalf of any number of event loops.
+
+    ``wait`` is what it calls; ``nemo_relay.subscribers`` puts the published name of that call in its place.
+    """
+
+    def __init__(self, wait: Callable[[], object]) -> None:
+        self.wait = wait
         self.reset()
 
     def reset(self) -> None:
@@ -84,7 +101,7 @@ class FlushBridge:
                 waiters, self._waiters = self._waiters, []
             error: BaseException | None = None
             try:
-                self._wait()
+                self.wait()
             except BaseException as raised:
                 error = raised
             for waiter in waiters:
@@ -104,6 +121,9 @@ def _resolve(waiter: Any, error: BaseException | None) -> None:
         waiter.get_loop().call_soon_threadsafe(settle)
 
 
+bridge = FlushBridge(lambda: dispatcher.flush(None))
+
+
 def _at_exit() -> None:
     if not dispatcher.flush(EXIT_SECONDS):
         left = dispatcher.statistics().queued
@@ -115,9 +135,7 @@ def _in_child() -> None:
     ids.reseed()
     registry.renew_lock()
     dispatcher.reset()
-    from nemo_relay import subscribers
-
-    subscribers._flush_bridge.reset()
+    bridge.reset()
 
 
 atexit.register(_at_exit)

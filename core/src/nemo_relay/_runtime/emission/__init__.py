@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""."""
+"""From "it happened" to "deliver": starts, ends and marks become events, and pass what may change them."""

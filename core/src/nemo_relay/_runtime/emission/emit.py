@@ -13,19 +13,11 @@ from nemo_relay._runtime.events.lines import lineage
 from nemo_relay._runtime.log import faults
 from nemo_relay._runtime.registry import registry
 from nemo_relay._runtime.registry.registry import Audience
-from nemo_relay._runtime.tree.spans import Span
+from nemo_relay._runtime.tree.spans import Span, session_of
 
 OK: dict[str, Any] = {"otel.status_code": "OK"}
 _OK_JSON = b'{"otel.status_code":"OK"}'
 _MICROSECOND = 1_000
-
-
-def session_of(span: Span) -> str | None:
-    """The session an event at ``span`` belongs to: its outermost agent, else the root of its stack."""
-    if span._session is not None:
-        return span._session
-    stack = span._stack
-    return None if stack.rootless else stack.root.uuid
 
 
 def start(
@@ -37,14 +29,14 @@ def start(
     sanitize: Sanitize | None = None,
 ) -> None:
     """Publish the start event of ``span``."""
-    span._started = ns
-    given = span._metadata
-    metadata = span._metadata_json = NULL if given is None else encode(given)
-    uuid = span._uuid
+    span.started_ns = ns
+    given = span.given_metadata
+    metadata = span.start_metadata = NULL if given is None else encode(given)
+    uuid = span.known_uuid
     if uuid is None:
-        uuid = span._uuid = ids.source(ns)
-    place = span._place or _place(span, ns)
-    parts = ("start", span._category, span._flags[span._bits], place, uuid, ns, profile, data, metadata)
+        uuid = span.known_uuid = ids.source(ns)
+    place = span.place or _place(span, ns)
+    parts = ("start", span.category, span.flag_texts[span.bits], place, uuid, ns, profile, data, metadata)
     publish(ScopeEvent, parts, audience, span, registry.start_sanitizers, sanitize)
 
 
@@ -58,40 +50,40 @@ def end(
     sanitize: Sanitize | None = None,
 ) -> None:
     """Publish the end event of ``span``; ``metadata`` is laid over that of its start, annotations over both."""
-    if span._added is not None:
-        metadata = over(metadata, span._added)
-    laid = _OK_JSON if metadata is OK and span._metadata_json is NULL else merged(span, metadata)
-    uuid = span._uuid or span._identify(ns)
-    place = span._place or _place(span, ns)
-    parts = ("end", span._category, span._flags[span._bits], place, uuid, ns, profile, data, laid)
+    if span.annotations is not None:
+        metadata = over(metadata, span.annotations)
+    laid = _OK_JSON if metadata is OK and span.start_metadata is NULL else merged(span, metadata)
+    uuid = span.known_uuid or span.identify(ns)
+    place = span.place or _place(span, ns)
+    parts = ("end", span.category, span.flag_texts[span.bits], place, uuid, ns, profile, data, laid)
     publish(ScopeEvent, parts, audience, span, registry.end_sanitizers, sanitize)
 
 
 def _place(span: Span, ns: int) -> str:
-    parent = span._parent
-    if parent is not None and span._session is parent._session:
-        above = parent._lineage or _lineage(parent, ns)
+    parent = span.parent_span
+    if parent is not None and span.session is parent.session:
+        above = parent.lineage or _lineage(parent, ns)
     else:  # an agent that begins a session
-        above = lineage(None if parent is None else parent._uuid or parent._identify(ns), session_of(span))
-    place = span._place = f',"name":{quote(span._name)}{above}'
+        above = lineage(None if parent is None else parent.known_uuid or parent.identify(ns), session_of(span))
+    place = span.place = f',"name":{quote(span.label)}{above}'
     return place
 
 
 def _lineage(span: Span, ns: int) -> str:
-    below = span._lineage = lineage(span._uuid or span._identify(ns), session_of(span))
+    below = span.lineage = lineage(span.known_uuid or span.identify(ns), session_of(span))
     return below
 
 
 def end_time(span: Span) -> int:
     """When a span ends: now, but at least a microsecond after its start."""
-    return max(clock.source(), span._started + _MICROSECOND)
+    return max(clock.source(), span.started_ns + _MICROSECOND)
 
 
 def merged(span: Span, metadata: Any) -> bytes:
     """``metadata`` laid over what the span was started with. Where either is no object, the later one wins whole."""
-    before = span._metadata_json
+    before = span.start_metadata
     if before is None:
-        before = encode(span._metadata)
+        before = encode(span.given_metadata)
     if before == NULL:
         return _OK_JSON if metadata is OK else encode(metadata)
     if metadata is None:
@@ -126,7 +118,7 @@ def mark(
     ns = clock.source() if ns is None else ns
     uuid = ids.source(ns)
     parts = (
-        f',"name":{quote(name)}{parent._lineage or _lineage(parent, ns)}',
+        f',"name":{quote(name)}{parent.lineage or _lineage(parent, ns)}',
         uuid,
         ns,
         "null" if category is None else encode(category).decode(),

@@ -28,15 +28,15 @@ def checked_schema(schema: Any) -> dict[str, str]:
 
 def owning_agent(span: Span) -> ScopeHandle:
     """The nearest agent at or above ``span``; the root counts as one."""
-    while span._category != "agent" and span._parent is not None:
-        span = span._parent
+    while span.category != "agent" and span.parent_span is not None:
+        span = span.parent_span
     assert isinstance(span, ScopeHandle)
     return span
 
 
 def rearm_freshness(span: Span) -> None:
     """The history was compacted: the agent's next LLM start records it whole again."""
-    owning_agent(span)._fresh = True
+    owning_agent(span).fresh = True
 
 
 class PendingMarkSpec:

@@ -10,7 +10,7 @@ the dispatcher, and all later events line up behind it: telemetry waits, the app
 from __future__ import annotations
 
 from collections.abc import Callable, Generator
-from contextvars import ContextVar, copy_context
+from contextvars import copy_context
 from typing import Any
 
 from nemo_relay._runtime import encoding
@@ -21,7 +21,7 @@ from nemo_relay._runtime.events.lines import Parts, line_of
 from nemo_relay._runtime.log import faults
 from nemo_relay._runtime.registry import registry
 from nemo_relay._runtime.registry.registry import Audience, Entry, Family
-from nemo_relay._runtime.tree.context import as_emitted
+from nemo_relay._runtime.tree.context import as_emitted, publishing
 from nemo_relay._runtime.tree.spans import Span
 
 _quiet = registry.quiet
@@ -29,9 +29,6 @@ _quiet = registry.quiet
 Step = tuple[Callable[..., Any], tuple[Any, ...]]
 Chain = Generator[Step, Any, bytes]
 Sanitize = Callable[[dict[str, Any]], Generator[Step, Any, None]]
-
-# The events emitted by a callback of the chain; None outside. They are delivered right after the event it works on.
-publishing: ContextVar[list[Callable[[], None]] | None] = ContextVar("nemo_relay_event_sanitizer_active", default=None)
 
 
 def publish(

@@ -202,20 +202,20 @@ def skill_of(path: str) -> Iterator[str]:
 
 def emit_skill_loads(span: ToolHandle, args: Any, ns: int, audience: Audience) -> None:
     """Emit a mark for each skill that the call loads, at the time of its start."""
-    metadata = span._metadata
-    if source_of(span._name) is None and (metadata.__class__ is not dict or LOADS_KEY not in metadata):
+    metadata = span.given_metadata
+    if source_of(span.label) is None and (metadata.__class__ is not dict or LOADS_KEY not in metadata):
         return
     try:
-        loads = skill_loads(span._name, args, metadata)
+        loads = skill_loads(span.label, args, metadata)
     except Exception as error:  # a container of the application that cannot be walked, or is too deep
-        faults.report("skill_detection_failed", error, tool_name=span._name)
+        faults.report("skill_detection_failed", error, tool_name=span.label)
         return
     for name, source in loads:
         emit.mark(
             "skill.load",
             span,
             data={"skill_name": name},
-            metadata={"skill_load_source": source, "tool_name": span._name},
+            metadata={"skill_load_source": source, "tool_name": span.label},
             ns=ns,
             audience=audience,
         )

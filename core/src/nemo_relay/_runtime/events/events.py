@@ -7,7 +7,7 @@ what it reads. Keys stand in alphabetical order at the top level; payloads keep 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from nemo_relay._runtime.encoding import decode
@@ -186,9 +186,12 @@ _SEVERITIES = {severity.name.lower(): severity for severity in LogSeverity}
 
 
 def _annotation(profile: dict[str, Any] | None, key: str) -> Any:
+    """The annotation object of an event's plain form."""
     value = None if profile is None else profile.get(key)
-    if value is None:
+    if not isinstance(value, Mapping):
         return None
-    from nemo_relay._runtime.managed.annotations import restore
+    from nemo_relay._codecs.model.request import AnnotatedLLMRequest
+    from nemo_relay._codecs.model.response import AnnotatedLLMResponse
 
-    return restore(key, value)
+    kind: Any = AnnotatedLLMRequest if key == "annotated_request" else AnnotatedLLMResponse
+    return kind.from_event(dict(value))

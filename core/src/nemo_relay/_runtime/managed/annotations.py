@@ -50,7 +50,7 @@ def summed_up(annotated: Any, span: LLMHandle, *, interrupted: bool) -> Any:
     """``annotated`` with its cost, and with the summary of the call's optimisation contributions, if it has any."""
     if annotated is not None:
         annotated = _priced(annotated, span)
-    if span._contributions is None:
+    if span.contributions is None:
         return annotated
     from nemo_relay._runtime.managed.contributions import attach
 
@@ -89,8 +89,8 @@ def resolve_codecs(span: LLMHandle) -> None:
     Raises:
         ValueError: no codec has that name.
     """
-    span._codec = resolve(span._codec)
-    span._response_codec = resolve(span._response_codec)
+    span.codec = resolve(span.codec)
+    span.response_codec = resolve(span.response_codec)
 
 
 def checked_response(annotated: Any) -> Any:
@@ -117,17 +117,6 @@ def plain(annotated: Any) -> Any:
     return annotated if to_event is None else to_event()
 
 
-def restore(key: str, value: Any) -> Any:
-    """The annotation object of an event's plain form."""
-    from nemo_relay._codecs.model.request import AnnotatedLLMRequest
-    from nemo_relay._codecs.model.response import AnnotatedLLMResponse
-
-    kind: Any = AnnotatedLLMRequest if key == "annotated_request" else AnnotatedLLMResponse
-    if not isinstance(value, Mapping):
-        return None
-    return kind.from_event(dict(value))
-
-
 def contribute(span: LLMHandle, contributions: list[dict[str, Any]], ns: int) -> None:
     """Emit the optimisation contributions of request intercepts as marks, and keep them for the end event."""
     from nemo_relay._runtime.managed.contributions import emit
@@ -137,9 +126,9 @@ def contribute(span: LLMHandle, contributions: list[dict[str, Any]], ns: int) ->
 
 def consume_freshness(parent: Span) -> bool:
     """Whether the owning agent's history has not been recorded since it started or was compacted; now it has."""
-    agent: Any = parent if parent._category == "agent" else owning_agent(parent)
-    fresh: bool = agent._fresh
-    agent._fresh = False
+    agent: Any = parent if parent.category == "agent" else owning_agent(parent)
+    fresh: bool = agent.fresh
+    agent.fresh = False
     return fresh or full_payloads
 
 

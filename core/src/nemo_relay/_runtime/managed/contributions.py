@@ -16,7 +16,7 @@ _MICROSECOND = 1_000
 
 def emit(span: LLMHandle, offered: list[dict[str, Any]], ns: int) -> None:
     """Accept what request intercepts offered, within the limits, and emit a mark for each from ``ns`` on."""
-    contributions = span._contributions = Contributions(lambda: ids.source(clock.source()))
+    contributions = span.contributions = Contributions(lambda: ids.source(clock.source()))
     for item in offered:
         try:
             data = contributions.offer(item)
@@ -37,7 +37,7 @@ def emit(span: LLMHandle, offered: list[dict[str, Any]], ns: int) -> None:
 
 def attach(span: LLMHandle, annotated: Any, *, interrupted: bool) -> Any:
     """``annotated`` with the summary of the call's contributions; made for it where there is none."""
-    contributions: Contributions | None = span._contributions
+    contributions: Contributions | None = span.contributions
     if contributions is None:
         return annotated
-    return contributions.attach(annotated, requested_model=span._model_name, interrupted=interrupted)
+    return contributions.attach(annotated, requested_model=span.model_name, interrupted=interrupted)

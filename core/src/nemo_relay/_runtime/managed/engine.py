@@ -45,19 +45,19 @@ class ManagedCall(ABC):
     @property
     def name(self) -> str:
         """The tool or provider."""
-        name: str = self.span._name
+        name: str = self.span.label
         return name
 
     @property
     def parent(self) -> Span:
         """The span it belongs to."""
-        parent: Span = self.span._parent
+        parent: Span = self.span.parent_span
         return parent
 
     @property
     def metadata(self) -> Any:
         """What its caller gave for the events."""
-        return self.span._metadata
+        return self.span.given_metadata
 
     @staticmethod
     @abstractmethod
@@ -128,7 +128,7 @@ class ManagedCall(ABC):
 async def steps(call: ManagedCall) -> Any:
     """Guardrails, request intercepts, start event, execution intercepts around the callback, end event."""
     span = call.span
-    guardrails = registry.visible(call.guardrails, span._parent)
+    guardrails = registry.visible(call.guardrails, span.parent_span)
     if guardrails:
         await check(call, guardrails)
     await call.rewrite()
@@ -161,9 +161,9 @@ async def steps(call: ManagedCall) -> Any:
 def failure(span: Span, error: BaseException) -> dict[str, Any]:
     """The end metadata of a call that raised ``error``."""
     if isinstance(error, GeneratorExit) or (is_cancellation(error) and _is_cancelling()):
-        label = "LLM" if span._category == "llm" else "tool"
+        label = "LLM" if span.category == "llm" else "tool"
         return {"otel.status_code": "ERROR", "otel.status_description": f"{label} execution cancelled"}
-    given = span._metadata if isinstance(span._metadata, dict) else {}
+    given = span.given_metadata if isinstance(span.given_metadata, dict) else {}
     status: dict[str, Any] = {"otel.status_code": "ERROR"}
     if isinstance(error, (InvalidArgument, CallbackError)):
         kind = "invalid_argument" if isinstance(error, InvalidArgument) else "internal_error"

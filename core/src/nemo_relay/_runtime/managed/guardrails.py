@@ -57,7 +57,7 @@ async def check(call: ManagedCall, guardrails: tuple[Entry, ...], *, mark: bool 
 
 def _open(call: ManagedCall, entry: Entry) -> ScopeHandle:
     parent = call.parent
-    span = ScopeHandle(entry.name, ScopeType.Guardrail, parent, parent._stack, metadata=call.metadata)
+    span = ScopeHandle(entry.name, ScopeType.Guardrail, parent, parent.stack, metadata=call.metadata)
     audience = registry.audience(parent)
     if audience is not None:
         emit.start(span, audience, clock.source(), encode(call.guard_payload()))
@@ -65,7 +65,7 @@ def _open(call: ManagedCall, entry: Entry) -> ScopeHandle:
 
 
 def _close(span: ScopeHandle, verdict: dict[str, Any]) -> None:
-    span._open = False
+    span.is_open = False
     audience = registry.audience(span)
     if audience is not None:
         emit.end(span, audience, emit.end_time(span), encode(verdict), None)

@@ -53,12 +53,12 @@ class LlmCall(ManagedCall):
     @property
     def codec(self) -> Any:
         """What normalises the request for intercepts and observers, if anything."""
-        return self.span._codec
+        return self.span.codec
 
     @property
     def response_codec(self) -> Any:
         """What normalises the response for observers, if anything."""
-        return self.span._response_codec
+        return self.span.response_codec
 
     @staticmethod
     def is_unshaped() -> bool:
@@ -66,13 +66,13 @@ class LlmCall(ManagedCall):
 
     @staticmethod
     def begin(span: LLMHandle, argument: LLMRequest, annotated: Any = None) -> LLMRequest:
-        codec = span._codec
+        codec = span.codec
         if codec is not None:
             annotating.resolve_codecs(span)
-            codec = span._codec
+            codec = span.codec
             if annotated is None:
-                assert span._parent is not None
-                annotated = annotating.observed(codec, argument, span._parent)
+                assert span.parent_span is not None
+                annotated = annotating.observed(codec, argument, span.parent_span)
         shown = start_llm(span, argument, None, annotated, codec)
         return traced(argument, span, shown)
 
@@ -82,13 +82,13 @@ class LlmCall(ManagedCall):
 
     @staticmethod
     def conclude(span: LLMHandle, raw: Any) -> None:
-        if span._response_codec is not None:
+        if span.response_codec is not None:
             annotating.resolve_codecs(span)
-        finish_llm(span, raw, emit.OK, span._response_codec, data=span._data)
+        finish_llm(span, raw, emit.OK, span.response_codec, data=span.handle_data)
 
     @staticmethod
     def fail(span: LLMHandle, error: BaseException) -> None:
-        finish_llm(span, None, failure(span, error), None, data=span._data)
+        finish_llm(span, None, failure(span, error), None, data=span.handle_data)
 
     def guard_arguments(self) -> tuple[Any, ...]:
         return (RequestView(self.argument),)
@@ -144,9 +144,9 @@ class LlmCall(ManagedCall):
         span = self.span
         argument = self.begin(span, self.argument, self.annotated)
         if self.marks:
-            emit_pending(self.marks, span, span._started + _MICROSECOND, step_ns=0, family="llm")
+            emit_pending(self.marks, span, span.started_ns + _MICROSECOND, step_ns=0, family="llm")
         if self.contributions:
-            annotating.contribute(span, self.contributions, span._started + 2 * _MICROSECOND)
+            annotating.contribute(span, self.contributions, span.started_ns + 2 * _MICROSECOND)
         self.argument = argument
 
     def context(self) -> LlmExecutionContext:
@@ -177,7 +177,9 @@ class LlmCall(ManagedCall):
 
     def finish(self, response: Any, status: dict[str, Any], first_chunk: float | None) -> None:
         """Publish the end event with ``response`` as its payload."""
-        finish_llm(self.span, response, status, self.response_codec, data=self.span._data, first_chunk=first_chunk)
+        finish_llm(
+            self.span, response, status, self.response_codec, data=self.span.handle_data, first_chunk=first_chunk
+        )
 
 
 class TracedRequest(LLMRequest):
@@ -213,8 +215,8 @@ def traced(request: LLMRequest, span: LLMHandle, observed: bool) -> LLMRequest:
     """``request`` with the W3C header of ``span``; the very same where the call belongs to no trace that anybody
     sees.
     """
-    parent = span._parent
-    if not propagation.send_header or not (observed or (parent is not None and parent._parent is not None)):
+    parent = span.parent_span
+    if not propagation.send_header or not (observed or (parent is not None and parent.parent_span is not None)):
         return request
     return TracedRequest(request, span)
 
@@ -237,7 +239,7 @@ def open_llm(
 
 def start_llm(span: LLMHandle, request: LLMRequest, ns: int | None, annotated: Any = None, codec: Any = None) -> bool:
     """Publish the start of an LLM call; says whether anybody heard it."""
-    parent = span._parent
+    parent = span.parent_span
     assert parent is not None
     fresh = annotating.consume_freshness(parent)
     audience = _quiet.audience if _quiet.alone else registry.audience(parent)
@@ -256,9 +258,9 @@ def start_llm(span: LLMHandle, request: LLMRequest, ns: int | None, annotated: A
     payload = encode({"content": content, "headers": presentable(headers)})
     ns = clock.source() if ns is None else ns
     if annotated is None:
-        profile = _plain_profile(span._model_name)
+        profile = _plain_profile(span.model_name)
     else:
-        profile = _profile(span._model_name, "annotated_request", annotated, None)
+        profile = _profile(span.model_name, "annotated_request", annotated, None)
     sanitize = None if _quiet.plain else request_sanitizer(span, codec)
     emit.start(span, audience, ns, payload, profile, sanitize)
     return True
@@ -290,10 +292,10 @@ def finish_llm(
     ns: int | None = None,
 ) -> None:
     """Publish the end of an LLM call, with ``data`` in place of no response. A second end is ignored, and reported."""
-    if not span._open:
+    if not span.is_open:
         emit.ended_twice(span)
         return
-    span._open = False
+    span.is_open = False
     audience = _quiet.audience if _quiet.alone else registry.audience(span)
     if audience is not None:
         if response_codec is not None:
@@ -307,15 +309,15 @@ def finish_llm(
             sanitize = response_sanitizer(span, response_codec, data, interrupted=interrupted)
         if annotated is not None:
             annotated = annotating.summed_up(annotated, span, interrupted=interrupted)
-        elif sanitize is None and (response_codec is not None or span._contributions is not None):
+        elif sanitize is None and (response_codec is not None or span.contributions is not None):
             annotated = annotating.response(response_codec, response, span, interrupted=interrupted)
         ns = emit.end_time(span) if ns is None else ns
         if annotated is None and first_chunk is None:
-            profile = _plain_profile(span._model_name)
+            profile = _plain_profile(span.model_name)
         else:
-            profile = _profile(span._model_name, "annotated_response", annotated, first_chunk)
+            profile = _profile(span.model_name, "annotated_response", annotated, first_chunk)
         emit.end(span, audience, ns, payload, status, profile, sanitize)
-    if span._local is not None:
+    if span.local is not None:
         registry.release(span)
 
 

@@ -49,9 +49,9 @@ def open_scope(
     bits = 0
     if attributes is not None:
         expect(attributes, ScopeAttributes)
-        bits = attributes._value
+        bits = attributes.value
     ns = None if timestamp is None else clock.from_datetime(timestamp)
-    span = ScopeHandle(name, scope_type, parent, parent._stack, bits, data, metadata)
+    span = ScopeHandle(name, scope_type, parent, parent.stack, bits, data, metadata)
     # Who hears the start is settled before the scope can own anybody.
     audience = None if registry.quiet.events else registry.audience(parent)
     if opener is not None:
@@ -79,7 +79,7 @@ def close_scope(span: ScopeHandle, output: Any, metadata: Any, timestamp: dateti
             ns = emit.end_time(span) if ns is None else ns
             emit.end(span, audience, ns, encode(output), metadata)
     finally:
-        if span._local is not None:
+        if span.local is not None:
             registry.release(span)
 
 

@@ -77,8 +77,8 @@ class Ending:
         self._asked = False  # the finalizer is called once
         self._response: Any = None
         self.over = False
-        if not call.span._started:
-            call.span._started = clock.source()
+        if not call.span.started_ns:
+            call.span.started_ns = clock.source()
 
     def chunk(self, chunk: Any) -> Any:
         """Note one chunk; returns what the collector returned, which may be awaitable."""
@@ -110,7 +110,7 @@ class Ending:
             response = self._finished(response)
         if status is _DROPPED and self._is_complete(response):
             status = emit.OK
-        seconds = (self._first_ns - self._call.span._started) / 1e9 if self._count else None
+        seconds = (self._first_ns - self._call.span.started_ns) / 1e9 if self._count else None
         self._call.finish(response, status, seconds)
 
     def fail(self, error: BaseException) -> None:

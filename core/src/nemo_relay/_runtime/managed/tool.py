@@ -54,13 +54,13 @@ class ToolCall(ManagedCall):
     @staticmethod
     def conclude(span: ToolHandle, raw: Any) -> None:
         if raw.__class__ is ToolExecutionResult:
-            finish_tool(span, raw.result, raw.annotation, emit.OK, span._data)
+            finish_tool(span, raw.result, raw.annotation, emit.OK, span.handle_data)
         else:
-            finish_tool(span, raw, None, emit.OK, span._data)
+            finish_tool(span, raw, None, emit.OK, span.handle_data)
 
     @staticmethod
     def fail(span: ToolHandle, error: BaseException) -> None:
-        finish_tool(span, None, None, failure(span, error), span._data, sanitized=False)
+        finish_tool(span, None, None, failure(span, error), span.handle_data, sanitized=False)
 
     def guard_arguments(self) -> tuple[Any, ...]:
         return (self.name, copy_json(self.argument))
@@ -73,7 +73,7 @@ class ToolCall(ManagedCall):
         entries = registry.visible(registry.tool_request_intercepts, self.parent)
         if not entries:
             return
-        name, view = span._name, copy_json(self.argument)
+        name, view = span.label, copy_json(self.argument)
         for entry in entries:
             view = entry.fn(name, view)
             if hasattr(type(view), "__await__"):
@@ -88,8 +88,8 @@ class ToolCall(ManagedCall):
     def layer_arguments(self, entry: Entry, value: Any, proceed: Continuation) -> tuple[Any, ...]:
         span = self.span
         if entry.form == OLD_FORM:
-            return (span._name, copy_json(value), proceed)
-        return (ToolExecutionContext(span._name, value, span._tool_call_id), proceed)
+            return (span.label, copy_json(value), proceed)
+        return (ToolExecutionContext(span.label, value, span.tool_call_id), proceed)
 
     def checked(self, value: Any) -> Any:
         return self.argument if same(value, self.argument) else value
@@ -124,7 +124,7 @@ class ToolCall(ManagedCall):
     def succeed(self, produced: Produced) -> Any:
         span, marks = self.span, produced.marks
         ns = emit.end_time(span) if marks else None
-        finish_tool(span, produced.value, produced.annotation, emit.OK, span._data, ns)
+        finish_tool(span, produced.value, produced.annotation, emit.OK, span.handle_data, ns)
         if ns is not None:
             emit_pending(marks, span, ns + _MICROSECOND, step_ns=_MICROSECOND, family="tool")
         return produced.original
@@ -182,21 +182,21 @@ def open_tool(
 
 def start_tool(span: ToolHandle, args: Any, ns: int | None) -> None:
     """Publish the start of a tool call, with the marks that its arguments call for."""
-    parent = span._parent
+    parent = span.parent_span
     assert parent is not None
     audience = _quiet.audience if _quiet.alone else registry.audience(parent)
     if audience is None:
         return
     ns = clock.source() if ns is None else ns
     sanitize = None if _quiet.plain else _sanitizer(registry.tool_request_sanitizers, span)
-    emit.start(span, audience, ns, encode(args), _profile(span._tool_call_id, None), sanitize)
-    if span._metadata is not None or source_of(span._name) is not None:
+    emit.start(span, audience, ns, encode(args), _profile(span.tool_call_id, None), sanitize)
+    if span.given_metadata is not None or source_of(span.label) is not None:
         emit_skill_loads(span, args, ns, audience)
 
 
 def end_tool(span: ToolHandle, result: Any, data: Any, metadata: Any, ns: int | None) -> None:
     """Publish the end of a tool call that was opened by hand. A second end is ignored, and reported."""
-    if not span._open:
+    if not span.is_open:
         emit.ended_twice(span)
         return
     produced = result if result.__class__ is ToolExecutionResult else ToolExecutionResult(result)
@@ -214,7 +214,7 @@ def finish_tool(
     sanitized: bool = True,
 ) -> None:
     """Publish the end of a tool call, if anybody hears it. ``fallback`` is the payload where there is no value."""
-    span._open = False
+    span.is_open = False
     audience = _quiet.audience if _quiet.alone else registry.audience(span)
     if audience is not None:
         ns = emit.end_time(span) if ns is None else ns
@@ -224,9 +224,9 @@ def finish_tool(
         sanitize = None
         if sanitized and not _quiet.plain:
             sanitize = _sanitizer(registry.tool_response_sanitizers, span, fallback=fallback)
-        profile = _profile(span._tool_call_id, annotation)
+        profile = _profile(span.tool_call_id, annotation)
         emit.end(span, audience, ns, payload, metadata, profile, sanitize)
-    if span._local is not None:
+    if span.local is not None:
         registry.release(span)
 
 
@@ -239,7 +239,7 @@ def _sanitizer(family: registry.Family, span: ToolHandle, fallback: Any = None) 
     def sanitize(record: dict[str, Any]) -> Generator[Step, Any, None]:
         for entry in entries:
             try:
-                answer = yield entry.fn, (span._name, record["data"])
+                answer = yield entry.fn, (span.label, record["data"])
                 strict(answer)
                 record["data"] = answer
             except Exception as error:
@@ -247,7 +247,7 @@ def _sanitizer(family: registry.Family, span: ToolHandle, fallback: Any = None) 
                 failed = "request" if family is registry.tool_request_sanitizers else "response"
                 shown = f"internal error: {faults.describe(error)}"
                 faults.say(f"nemo_relay: Python tool sanitizer callable failed: {shown}")
-                faults.report(f"tool_{failed}_sanitizer_failed", error, sanitizer=entry.name, tool_name=span._name)
+                faults.report(f"tool_{failed}_sanitizer_failed", error, sanitizer=entry.name, tool_name=span.label)
                 return
         if record["data"] is None and fallback is not None:
             record["data"] = fallback

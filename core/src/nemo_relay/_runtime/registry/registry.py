@@ -211,9 +211,9 @@ def _local_entries(family: Family, span: Span) -> list[Entry]:
         # A call that names a parent elsewhere still stands here: a policy is not left by naming another parent.
         chain = _lineage(here, _lineage(span, {}))
     layers = [
-        owner._local.families[family.index].snapshot
+        owner.local.families[family.index].snapshot
         for owner in chain.values()
-        if owner._local is not None and family.index in owner._local.families
+        if owner.local is not None and family.index in owner.local.families
     ]
     return [entry for layer in reversed(layers) for entry in layer]
 
@@ -222,18 +222,18 @@ def _lineage(span: Span | None, chain: dict[int, Span]) -> dict[int, Span]:
     """``span`` and what it stands in, from the innermost outwards, behind what is in ``chain``."""
     while span is not None and id(span) not in chain:
         chain[id(span)] = span
-        via = getattr(span, "_via", None)
+        via = getattr(span, "via", None)
         if via is not None:
             _lineage(via, chain)
-        span = span._parent
+        span = span.parent_span
     return chain
 
 
 def remember_place(span: Span) -> None:
     """``span`` is about to become the current one: what owned registrations here goes on to hold inside it."""
     here = standing()
-    if here is not None and here is not span._parent:
-        span._via = here
+    if here is not None and here is not span.parent_span:
+        span.via = here
 
 
 def local_family(family: Family, span: Span, *, create: bool) -> Family | None:
@@ -242,17 +242,17 @@ def local_family(family: Family, span: Span, *, create: bool) -> Family | None:
     Raises:
         NotFound: the scope is closed.
     """
-    if not span._open:
+    if not span.is_open:
         raise NotFound(f"scope {span.uuid} not found")
-    if span._local is None:
+    if span.local is None:
         if not create:
             return None
-        span._local = LocalRegistrations()
+        span.local = LocalRegistrations()
     with lock:
-        own = span._local.families.get(family.index)
+        own = span.local.families.get(family.index)
         if own is None and create:
-            quiet.locals += not span._local.families
-            own = span._local.families[family.index] = Family(family.index, family.kind, family.noun)
+            quiet.locals += not span.local.families
+            own = span.local.families[family.index] = Family(family.index, family.kind, family.noun)
             quiet.refresh()
     return own
 
@@ -260,18 +260,18 @@ def local_family(family: Family, span: Span, *, create: bool) -> Family | None:
 def release(span: Span, *, only_if_empty: bool = False) -> None:
     """Drop what ``span`` owns: it has ended, or what it owned has been removed again."""
     with lock:
-        families = {} if span._local is None else span._local.families
+        families = {} if span.local is None else span.local.families
         if only_if_empty and any(own.entries for own in families.values()):
             return
         if families:
             quiet.locals -= 1
-        span._local = None
+        span.local = None
         quiet.refresh()
 
 
 def owns(span: Span, family: Family) -> bool:
     """Whether ``family`` is (still) what ``span`` owns."""
-    local = span._local
+    local = span.local
     return local is not None and local.families.get(family.index) is family
 
 

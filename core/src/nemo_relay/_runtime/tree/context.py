@@ -22,6 +22,9 @@ stack_var: ContextVar[ScopeStack | None] = ContextVar("scope_stack", default=Non
 # Set where events are delivered: a callback stands where its event was emitted, even if that span has closed meanwhile.
 as_emitted: ContextVar[bool] = ContextVar("nemo_relay_as_emitted", default=False)
 
+# The events emitted by a callback that works on an event; None outside. They are delivered right after that event.
+publishing: ContextVar[list[Callable[[], None]] | None] = ContextVar("nemo_relay_event_sanitizer_active", default=None)
+
 _get = position.get
 _set = position.set
 
@@ -43,7 +46,7 @@ def current() -> Span:
     here = _get()
     if here is None:
         here = begin()
-    elif not here._open and not as_emitted.get():  # closed elsewhere, e.g. by the code that started this task
+    elif not here.is_open and not as_emitted.get():  # closed elsewhere, e.g. by the code that started this task
         here = _nearest_open(here)
     if generators.frames and not as_emitted.get():
         own = generators.without_suspended(here)
@@ -78,9 +81,9 @@ def enter(span: Span) -> None:
     """Make ``span`` current in this context."""
     before = _get()
     # Never a closed one: chains of them would grow for ever.
-    span._before = before if before is None or before._open else _nearest_open(before)
+    span._before = before if before is None or before.is_open else _nearest_open(before)
     _set(span)
-    stack = span._stack
+    stack = span.stack
     if stack.explicit:
         stack.top = span
 
@@ -93,16 +96,16 @@ def close(span: Span) -> None:
         RootScopeError: it is the root of its stack, or a span of another process.
         ScopeOrderError: its stack is explicit, and it is not the top.
     """
-    stack = span._stack
+    stack = span.stack
     if span is stack.root or span is stack.imported:
         raise RootScopeError
     here = _get()
-    if stack.explicit and span is not stack.top and span is not here and span._open:
+    if stack.explicit and span is not stack.top and span is not here and span.is_open:
         raise ScopeOrderError
     # Nothing between the question and the answer: of two threads that close the same scope, one does.
-    if not span._open:
+    if not span.is_open:
         raise NotFound("scope handle not found")
-    span._open = False
+    span.is_open = False
     noted = bool(generators.frames) and generators.forget(span)
     if here is span:
         _set(_open_before(span))
@@ -115,14 +118,14 @@ def close(span: Span) -> None:
 def _open_before(span: Span) -> Span | None:
     """Where this context stood before ``span`` was entered; further back where that has been closed meanwhile."""
     before = generators.before(span)
-    while before is not None and not before._open:
-        before = generators.before(before) or before._parent
+    while before is not None and not before.is_open:
+        before = generators.before(before) or before.parent_span
     return before
 
 
 def _nearest_open(span: Span) -> Span:
-    while not span._open and span._parent is not None:
-        span = generators.before(span) or span._parent
+    while not span.is_open and span.parent_span is not None:
+        span = generators.before(span) or span.parent_span
     return span
 
 

@@ -47,9 +47,9 @@ def forget(span: Span) -> bool:
     if frame is None:
         return False
     if _innermost.get(frame) is span:
-        outer = span._parent
+        outer = span.parent_span
         while outer is not None and frames.get(outer) is not frame:
-            outer = outer._parent
+            outer = outer.parent_span
         if outer is None:
             del _innermost[frame]
         else:
@@ -75,9 +75,9 @@ def before(span: Span) -> Span | None:
 
 def without_suspended(here: Span) -> Span:
     """Where the consumer stands whose context says ``here``: in something open that no suspended generator holds."""
-    while here._parent is not None and (not here._open or (here in frames and _is_suspended(frames[here]))):
+    while here.parent_span is not None and (not here.is_open or (here in frames and _is_suspended(frames[here]))):
         # Not the parent: another consumer may have opened that.
-        here = before(here) or here._parent
+        here = before(here) or here.parent_span
     return here
 
 

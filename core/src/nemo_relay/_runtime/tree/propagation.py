@@ -7,10 +7,9 @@ import re
 from typing import Any
 
 from nemo_relay._runtime.checks import expect
-from nemo_relay._runtime.emission import emit
 from nemo_relay._runtime.encoding import encode
 from nemo_relay._runtime.enums import ScopeType
-from nemo_relay._runtime.tree.spans import ScopeHandle, ScopeStack, Span
+from nemo_relay._runtime.tree.spans import ScopeHandle, ScopeStack, Span, session_of
 from nemo_relay.errors import InvalidArgument, InvalidValue, NoActiveScope
 
 # Whether a provider request gets the ``traceparent`` of its call; see ``nemo_relay.llm.configure``.
@@ -228,24 +227,24 @@ def _usable(uuid: str, field: str) -> str:
 
 def trace_id(span: Span) -> str | None:
     """The trace that work at ``span`` belongs to; None where nothing has been opened or imported."""
-    stack = span._stack
+    stack = span.stack
     if stack.traceparent is not None:
         imported = parse_traceparent(stack.traceparent)
         if imported is not None:
             return imported[0]
     if stack.imported and not stack.rootless:
         return _hex(stack.root.uuid)
-    parent = span._parent
+    parent = span.parent_span
     if parent is None:
         return None
-    while parent._parent is not None:
-        span, parent = parent, parent._parent
-    return _hex(span._uuid or span.uuid)
+    while parent.parent_span is not None:
+        span, parent = parent, parent.parent_span
+    return _hex(span.known_uuid or span.uuid)
 
 
 def traceparent(span: Span) -> str | None:
     """The W3C header for work below ``span``; None where there is no trace."""
-    stack = span._stack
+    stack = span.stack
     flags = "01"
     if stack.traceparent is not None:
         if not _is_local(span):
@@ -254,23 +253,23 @@ def traceparent(span: Span) -> str | None:
     trace = trace_id(span)
     if trace is None:
         return None
-    uuid = span._uuid or span.uuid
+    uuid = span.known_uuid or span.uuid
     return f"00-{trace}-{uuid[19:23]}{uuid[24:]}-{flags}"
 
 
 def _is_local(span: Span) -> bool:
-    return span is not span._stack.root and span is not span._stack.imported
+    return span is not span.stack.root and span is not span.stack.imported
 
 
 def capture(span: Span) -> PropagationContext:
     """The position ``span`` with its session and trace."""
-    stack = span._stack
-    return PropagationContext(span.uuid, emit.session_of(span), 1, traceparent(span), stack.tracestate)
+    stack = span.stack
+    return PropagationContext(span.uuid, session_of(span), 1, traceparent(span), stack.tracestate)
 
 
 def capture_with_root(span: Span, root_uuid: str | None) -> PropagationContext:
     """The position ``span`` under another session, or under none; only an imported trace travels along."""
-    stack = span._stack
+    stack = span.stack
     imported = traceparent(span) if stack.traceparent is not None else None
     if root_uuid is not None and not _is_usable(parse_uuid(root_uuid)):
         raise InvalidArgument("propagation context root_uuid is not a usable Relay identifier")
@@ -295,13 +294,13 @@ def imported_stack(context: PropagationContext) -> ScopeStack:
     stack = ScopeStack(explicit=True)
     root_uuid = context.root_uuid or context.parent_uuid
     root = ScopeHandle("propagated-root", ScopeType.Agent, None, stack)
-    root._uuid = root_uuid
-    root._session = context.root_uuid
+    root.known_uuid = root_uuid
+    root.session = context.root_uuid
     stack.root = stack.top = root
     stack.rootless = context.root_uuid is None
     if context.parent_uuid != root_uuid:
         parent = ScopeHandle("propagated-parent", ScopeType.Unknown, root, stack)
-        parent._uuid = context.parent_uuid
+        parent.known_uuid = context.parent_uuid
         stack.top = parent
     stack.imported = stack.top
     stack.traceparent = context.traceparent

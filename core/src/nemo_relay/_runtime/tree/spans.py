@@ -18,31 +18,35 @@ if TYPE_CHECKING:
 
 
 class Span:
-    """What scopes, tool calls and LLM calls have in common. Made by the runtime only."""
+    """What scopes, tool calls and LLM calls have in common. Made by the runtime only.
+
+    What users read are the properties, which nobody can set. The slots are for the rooms above: reading one costs a
+    fraction of a property.
+    """
 
     __slots__ = (
-        "_added",
-        "_before",
-        "_bits",
-        "_data",
-        "_lineage",
-        "_local",
-        "_metadata",
-        "_metadata_json",
-        "_name",
-        "_open",
-        "_parent",
-        "_place",
-        "_session",
-        "_stack",
-        "_started",
-        "_uuid",
-        "_via",  # where it was opened, if not at its parent; see ``registry.remember_place``
+        "_before",  # where the context stood that entered it
+        "annotations",  # what was annotated meanwhile, for the end event
+        "bits",
+        "given_metadata",
+        "handle_data",
+        "is_open",
+        "known_uuid",  # its identifier, once somebody has asked for it
+        "label",  # its name
+        "lineage",  # what the events directly below it say about where they belong, as JSON text
+        "local",  # the registrations it owns
+        "parent_span",
+        "place",  # what its own two events say about where they belong, as JSON text
+        "session",
+        "stack",
+        "start_metadata",  # the metadata of the start event as it was published
+        "started_ns",
+        "via",  # where it was opened, if not at its parent; see ``registry.remember_place``
     )
-    _via: Span
-    _category = "unknown"
+    via: Span
+    category = "unknown"
     # The flags of an event as JSON text, by the bits that are set.
-    _flags: ClassVar[tuple[str, ...]] = (
+    flag_texts: ClassVar[tuple[str, ...]] = (
         "[]",
         '["parallel"]',
         '["relocatable"]',
@@ -50,66 +54,67 @@ class Span:
     )
 
     def __init__(self, name: str, parent: Span | None, stack: ScopeStack, bits: int, data: Any, metadata: Any) -> None:
-        self._name = name
-        self._parent = parent
-        self._stack = stack
-        self._bits = bits
-        self._data = data
-        self._metadata = metadata
-        self._metadata_json: bytes | None = None  # the snapshot of the start event, if one was published
-        self._uuid: str | None = None
-        self._place: str | None = None  # what its own two events say about where they belong, as JSON text
-        self._lineage: str | None = None  # what the events directly below it say
-        self._session: str | None = None if parent is None else parent._session
-        self._open = True
-        self._added: dict[str, Any] | None = None  # what was annotated meanwhile, for the end event
-        self._before: Span | None = None  # where the context stood that entered it
-        self._started = 0
-        self._local: LocalRegistrations | None = None
+        self.label = name
+        self.parent_span = parent
+        self.stack = stack
+        self.bits = bits
+        self.handle_data = data
+        self.given_metadata = metadata
+        self.start_metadata: bytes | None = None
+        self.known_uuid: str | None = None
+        self.place: str | None = None
+        self.lineage: str | None = None
+        self.session: str | None = None if parent is None else parent.session
+        self.is_open = True
+        self.annotations: dict[str, Any] | None = None
+        self._before: Span | None = None
+        self.started_ns = 0
+        self.local: LocalRegistrations | None = None
 
     @property
     def uuid(self) -> str:
         """The identifier its start and end event share."""
         # Nobody has to pay for an identifier that nobody reads: a call without observers never makes one.
-        return self._uuid or self._identify(clock.source())
+        return self.known_uuid or self.identify(clock.source())
 
-    def _identify(self, now: int) -> str:
-        self._uuid = made = ids.source(now)
+    def identify(self, now: int) -> str:
+        """Give it its identifier, made for the moment ``now`` in nanoseconds."""
+        self.known_uuid = made = ids.source(now)
         return made
 
     @property
     def name(self) -> str:
         """The name given when it was opened."""
-        return self._name
-
-    @property
-    def parent_uuid(self) -> str | None:
-        """The identifier of its parent; None for a root."""
-        return None if self._parent is None else self._parent.uuid
+        return self.label
 
     @property
     def parent(self) -> Span | None:
         """The span it belongs to; None for a root."""
-        return self._parent
+        return self.parent_span
 
     @property
     def data(self) -> Any:
         """The handle data given when it was opened, by identity."""
-        return self._data
+        return self.handle_data
 
     @property
     def metadata(self) -> Any:
         """The metadata given when it was opened, by identity."""
-        return self._metadata
+        return self.given_metadata
+
+    @property
+    def parent_uuid(self) -> str | None:
+        """The identifier of its parent; None for a root."""
+        return None if self.parent_span is None else self.parent_span.uuid
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}(name={self._name!r}, uuid={self.uuid!r})"
+        return f"{type(self).__name__}(name={self.label!r}, uuid={self.uuid!r})"
 
 
 class ScopeHandle(Span):
     """An open (or closed) scope."""
 
-    __slots__ = ("_category", "_fresh", "scope_type")
+    __slots__ = ("category", "fresh", "scope_type")
 
     def __init__(
         self,
@@ -123,40 +128,40 @@ class ScopeHandle(Span):
     ) -> None:
         super().__init__(name, parent, stack, bits, data, metadata)
         self.scope_type = scope_type
-        self._category = CATEGORIES[scope_type]
-        self._fresh = True  # an agent's first LLM call records its whole history
-        if scope_type == 0 and self._session is None and parent is not None:
-            self._session = self.uuid
+        self.category = CATEGORIES[scope_type]
+        self.fresh = True  # an agent's first LLM call records its whole history
+        if scope_type == 0 and self.session is None and parent is not None:
+            self.session = self.uuid
 
     @property
     def attributes(self) -> ScopeAttributes:
         """The flags given when it was opened."""
-        return ScopeAttributes(self._bits)
+        return ScopeAttributes(self.bits)
 
 
 class ToolHandle(Span):
     """A tool call between its start and its end."""
 
-    __slots__ = ("_tool_call_id",)
-    _category = "tool"
-    _flags = ("[]", '["remote"]')
+    __slots__ = ("tool_call_id",)
+    category = "tool"
+    flag_texts = ("[]", '["remote"]')
 
     def __init__(self, name: str, parent: Span, bits: int, data: Any, metadata: Any, tool_call_id: str | None) -> None:
-        Span.__init__(self, name, parent, parent._stack, bits, data, metadata)  # ``super()`` makes an object each time
-        self._tool_call_id = tool_call_id
+        Span.__init__(self, name, parent, parent.stack, bits, data, metadata)  # ``super()`` makes an object each time
+        self.tool_call_id = tool_call_id
 
     @property
     def attributes(self) -> ToolAttributes:
         """The flags given when it was opened."""
-        return ToolAttributes(self._bits)
+        return ToolAttributes(self.bits)
 
 
 class LLMHandle(Span):
     """An LLM call between its start and its end."""
 
-    __slots__ = ("_codec", "_contributions", "_model_name", "_response_codec")
-    _category = "llm"
-    _flags = ("[]", '["stateful"]', '["streaming"]', '["stateful","streaming"]')
+    __slots__ = ("codec", "contributions", "model_name", "response_codec")
+    category = "llm"
+    flag_texts = ("[]", '["stateful"]', '["streaming"]', '["stateful","streaming"]')
 
     def __init__(
         self,
@@ -169,16 +174,16 @@ class LLMHandle(Span):
         codec: Any = None,
         response_codec: Any = None,
     ) -> None:
-        Span.__init__(self, name, parent, parent._stack, bits, data, metadata)
-        self._model_name = model_name
-        self._codec = codec
-        self._response_codec = response_codec
-        self._contributions: Any = None
+        Span.__init__(self, name, parent, parent.stack, bits, data, metadata)
+        self.model_name = model_name
+        self.codec = codec
+        self.response_codec = response_codec
+        self.contributions: Any = None
 
     @property
     def attributes(self) -> LLMAttributes:
         """The flags given when it was opened."""
-        return LLMAttributes(self._bits)
+        return LLMAttributes(self.bits)
 
 
 class ScopeStack:
@@ -211,5 +216,13 @@ def is_within(span: Span | None, ancestor: Span) -> bool:
     while span is not None:
         if span is ancestor:
             return True
-        span = span._parent
+        span = span.parent_span
     return False
+
+
+def session_of(span: Span) -> str | None:
+    """The session an event at ``span`` belongs to: its outermost agent, else the root of its stack."""
+    if span.session is not None:
+        return span.session
+    stack = span.stack
+    return None if stack.rootless else stack.root.uuid

@@ -35,7 +35,7 @@ def get_scope_stack() -> ScopeStack:
         _var().set(stack)
         context.bind(stack)
     here = context.position.get()
-    if here is None or here._stack.root is not stack.root:
+    if here is None or here.stack.root is not stack.root:
         context.bind(stack)
     elif not stack.explicit:
         stack.top = here  # where a thread that is given this stack goes on
