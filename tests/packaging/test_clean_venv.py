@@ -78,7 +78,7 @@ def test_every_module_imports_in_a_venv_of_its_own(dist: Distribution, clean_ven
 def test_the_core_alone_records_a_run(clean_venv: Callable[[], Any]) -> None:
     venv = clean_venv()
     venv.install(f"nemo-relay=={VERSION}")
-    assert set(json.loads(venv.execute(INSTALLED))) == {"nemo-relay", "msgspec"}
+    assert set(json.loads(venv.execute(INSTALLED))) == {"nemo-relay", "nemo-relay-codecs", "msgspec"}
     venv.execute((PROGRAMS / "core_alone.py").read_text(encoding="utf-8"))
     for extra in ADAPTERS:
         assert "pip install 'nemo-relay[" in venv.execute(HINT, extra)

@@ -39,7 +39,6 @@ from nemo_relay._runtime.managed.codec_context import (
     LlmSanitizeResponseCodec,
     LlmSanitizeResponseContext,
 )
-from nemo_relay._runtime.managed.request import LLMRequest
 from nemo_relay._runtime.managed.results import (
     LLMRequestInterceptOutcome,
     ToolExecutionContext,
@@ -63,6 +62,7 @@ from nemo_relay._runtime.tree.stacks import (
     set_thread_scope_stack,
     use_scope_stack,
 )
+from nemo_relay_codecs.request import LLMRequest
 
 from nemo_relay import (  # isort: skip
     errors as errors,
@@ -86,8 +86,6 @@ if TYPE_CHECKING:
     from nemo_relay import resource_metrics as resource_metrics
     from nemo_relay import runtime_registrations as runtime_registrations
     from nemo_relay import typed as typed
-    from nemo_relay._codecs.model.request import AnnotatedLLMRequest as AnnotatedLLMRequest
-    from nemo_relay._codecs.model.response import AnnotatedLLMResponse as AnnotatedLLMResponse
     from nemo_relay.atif import AtifExporter as AtifExporter
     from nemo_relay.atof import AtofExporter as AtofExporter
     from nemo_relay.atof import AtofExporterConfig as AtofExporterConfig
@@ -122,11 +120,13 @@ if TYPE_CHECKING:
         ToolSanitizeGuardrail,
         UnsupportedBehavior,
     )
+    from nemo_relay_codecs.model.request import AnnotatedLLMRequest as AnnotatedLLMRequest
+    from nemo_relay_codecs.model.response import AnnotatedLLMResponse as AnnotatedLLMResponse
 
 # Loaded when first asked for, so that `import nemo_relay` stays quick; and so are the names of `nemo_relay.types`.
 _LAZY = {
-    "AnnotatedLLMRequest": "nemo_relay._codecs.model.request",
-    "AnnotatedLLMResponse": "nemo_relay._codecs.model.response",
+    "AnnotatedLLMRequest": "nemo_relay_codecs.model.request",
+    "AnnotatedLLMResponse": "nemo_relay_codecs.model.response",
     "AtofExporter": "nemo_relay.atof",
     "AtofExporterConfig": "nemo_relay.atof",
     "AtifExporter": "nemo_relay.atif",

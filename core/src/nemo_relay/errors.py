@@ -25,22 +25,16 @@ published prefix, so ``except RuntimeError`` and matching on the message keep wo
     ├── PluginConflict         RuntimeError   "conflict: ..."
     ├── SinkError              RuntimeError   a file or stream sink could not be opened or written
     ├── LoggingError           RuntimeError   "failed to initialize NeMo Relay operational logging: ..."
-    └── MissingExtra           ImportError    a library is missing; the text says what to install
+    ├── MissingExtra           ImportError    a library is missing; the text says what to install
+    └── CodecError             RuntimeError   see ``nemo_relay_codecs.errors``
 
 What a callback of the application raises is never wrapped: the very same object reaches the caller.
 """
 
 from __future__ import annotations
 
-from typing import Any
-
-
-class RelayError(Exception):
-    """The root of the tree."""
-
-    def __reduce__(self) -> Any:
-        # The text is made once: unpickling must not put the prefix in front of it again.
-        return _restored, (type(self), self.args), self.__dict__ or None
+from nemo_relay_codecs.errors import CodecError as CodecError
+from nemo_relay_codecs.errors import RelayError as RelayError
 
 
 class AlreadyRegistered(RelayError, RuntimeError):
@@ -183,9 +177,3 @@ class MissingExtra(RelayError, ImportError):
     def __init__(self, feature: str, library: str, extra: str) -> None:
         super().__init__(f'{feature} needs {library}: pip install "nemo-relay[{extra}]"', name=library)
         self.extra = extra
-
-
-def _restored(kind: type[RelayError], args: tuple[Any, ...]) -> RelayError:
-    error = kind.__new__(kind, *args)
-    error.args = args
-    return error

@@ -23,12 +23,12 @@ from nemo_relay._runtime.managed.direct import through, through_sync
 from nemo_relay._runtime.managed.engine import steps
 from nemo_relay._runtime.managed.layers import complete
 from nemo_relay._runtime.managed.llm import LlmCall, finish_llm, open_llm
-from nemo_relay._runtime.managed.request import LLMRequest
 from nemo_relay._runtime.managed.single_steps import ask, rewrite_request
 from nemo_relay._runtime.managed.stream import LlmStream, StreamCall, SyncLlmStream
 from nemo_relay._runtime.registry import registry
 from nemo_relay._runtime.tree import context, propagation
 from nemo_relay._runtime.tree.spans import LLMHandle, Span
+from nemo_relay_codecs.request import LLMRequest
 
 __all__ = [
     "call",

@@ -22,12 +22,12 @@ from typing import Any, TypeVar
 from nemo_relay import llm, tools
 from nemo_relay._runtime.awaitables import is_awaitable
 from nemo_relay._runtime.enums import LLMAttributes, ToolAttributes
-from nemo_relay._runtime.managed.request import LLMRequest
 from nemo_relay._runtime.managed.results import ToolExecutionResult
 from nemo_relay._runtime.tree.spans import Span
 from nemo_relay._typed.besteffort import BestEffortAnyCodec
 from nemo_relay._typed.codecs import Codec, DataclassCodec, JsonPassthrough, PydanticCodec, serialize_value
 from nemo_relay._typed.registry import register_runtime_type, resolve_runtime_type
+from nemo_relay_codecs.request import LLMRequest
 
 __all__ = [
     "BestEffortAnyCodec",

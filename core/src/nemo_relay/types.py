@@ -17,13 +17,13 @@ from nemo_relay._runtime.managed.codec_context import (
     LlmSanitizeResponseCodec,
     LlmSanitizeResponseContext,
 )
-from nemo_relay._runtime.managed.request import LLMRequest
 from nemo_relay._runtime.managed.results import (
     LLMRequestInterceptOutcome,
     ToolExecutionContext,
     ToolExecutionInterceptOutcome,
     ToolExecutionResult,
 )
+from nemo_relay_codecs.request import LLMRequest
 
 T = TypeVar("T")
 Maybe: TypeAlias = T | Awaitable[T]

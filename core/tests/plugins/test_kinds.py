@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from nemo_relay import plugin
-from nemo_relay._plugins import kinds
+from nemo_relay._plugins import kinds, pricing
 from nemo_relay.errors import RegistrationFailed
 
 from .conftest import Offer, Recorder, one
@@ -41,6 +41,14 @@ def test_built_in_kinds_stay() -> None:
     with pytest.raises(RegistrationFailed):
         plugin.register("resource_metrics", Recorder())  # type: ignore[arg-type]
     assert plugin.list_kinds() == sorted(plugin.list_kinds())
+
+
+async def test_a_configuration_of_prices_is_checked_before_it_replaces_another() -> None:
+    document = {"components": [{"kind": "pricing", "config": {"nope": 1}}]}
+    with pytest.raises(ValueError, match="invalid model pricing config: unknown field `nope`"):
+        await plugin.initialize(document)
+    with pytest.raises(ValueError, match="^invalid config: invalid model pricing config: unknown field `nope`"):
+        pricing.activate({"nope": 1})
 
 
 MODULE = """

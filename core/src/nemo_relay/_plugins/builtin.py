@@ -8,7 +8,7 @@ from typing import Any
 
 # Which module owns the kind. It is imported when a document names it.
 BUILTIN = {
-    "pricing": "nemo_relay._pricing.component",
+    "pricing": "nemo_relay._plugins.pricing",
     "resource_metrics": "nemo_relay._resources.component",
 }
 

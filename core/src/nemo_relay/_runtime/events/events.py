@@ -190,8 +190,8 @@ def _annotation(profile: dict[str, Any] | None, key: str) -> Any:
     value = None if profile is None else profile.get(key)
     if not isinstance(value, Mapping):
         return None
-    from nemo_relay._codecs.model.request import AnnotatedLLMRequest
-    from nemo_relay._codecs.model.response import AnnotatedLLMResponse
+    from nemo_relay_codecs.model.request import AnnotatedLLMRequest
+    from nemo_relay_codecs.model.response import AnnotatedLLMResponse
 
     kind: Any = AnnotatedLLMRequest if key == "annotated_request" else AnnotatedLLMResponse
     return kind.from_event(dict(value))

@@ -11,9 +11,9 @@ from typing import Any
 
 from nemo_relay._runtime.emission.marks import owning_agent
 from nemo_relay._runtime.log import faults
-from nemo_relay._runtime.managed.request import LLMRequest
 from nemo_relay._runtime.registry import registry
 from nemo_relay._runtime.tree.spans import LLMHandle, Span
+from nemo_relay_codecs.request import LLMRequest
 
 # Set by the observability component: record every request whole, however often its history has been recorded.
 full_payloads = False
@@ -58,8 +58,8 @@ def summed_up(annotated: Any, span: LLMHandle, *, interrupted: bool) -> Any:
 
 
 def _priced(annotated: Any, span: LLMHandle) -> Any:
-    from nemo_relay._codecs.model.response import AnnotatedLLMResponse
-    from nemo_relay._pricing.price import with_cost
+    from nemo_relay_codecs.model.response import AnnotatedLLMResponse
+    from nemo_relay_codecs.prices.price import with_cost
 
     if not isinstance(annotated, AnnotatedLLMResponse):  # a codec of the application may have a view of its own
         return annotated
@@ -78,7 +78,7 @@ def resolve(codec: Any) -> Any:
     """
     if not isinstance(codec, str):
         return codec
-    from nemo_relay._codecs.surfaces import resolve as by_name
+    from nemo_relay_codecs.surfaces import resolve as by_name
 
     return by_name(codec)
 
@@ -99,7 +99,7 @@ def checked_response(annotated: Any) -> Any:
     Raises:
         ValueError: it is neither, or malformed.
     """
-    from nemo_relay._codecs.model.response import AnnotatedLLMResponse
+    from nemo_relay_codecs.model.response import AnnotatedLLMResponse
 
     if isinstance(annotated, AnnotatedLLMResponse):
         return annotated

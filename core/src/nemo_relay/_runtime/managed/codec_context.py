@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from nemo_relay._runtime.managed.request import LLMRequest
+from nemo_relay_codecs.request import LLMRequest
 
 CodecKind = Literal["none", "builtin", "runtime", "opaque"]
 

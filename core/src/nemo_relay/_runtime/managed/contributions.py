@@ -5,11 +5,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from nemo_relay._codecs.model.contributions import DATA_SCHEMA, MARK_NAME, Contributions
 from nemo_relay._runtime import clock, ids
 from nemo_relay._runtime.emission import emit as lifecycle
 from nemo_relay._runtime.log import faults
 from nemo_relay._runtime.tree.spans import LLMHandle
+from nemo_relay_codecs.model.contributions import DATA_SCHEMA, MARK_NAME, Contributions
 
 _MICROSECOND = 1_000
 

@@ -18,7 +18,6 @@ from nemo_relay._runtime.managed.codec_context import LlmExecutionContext, LlmRe
 from nemo_relay._runtime.managed.engine import ManagedCall, failure
 from nemo_relay._runtime.managed.layers import Continuation, Produced
 from nemo_relay._runtime.managed.llm_sanitizers import lowered, presentable, request_sanitizer, response_sanitizer
-from nemo_relay._runtime.managed.request import LLMRequest
 from nemo_relay._runtime.managed.results import LLMRequestInterceptOutcome
 from nemo_relay._runtime.managed.views import RequestView, settle
 from nemo_relay._runtime.registry import registry
@@ -26,6 +25,7 @@ from nemo_relay._runtime.registry.registry import Entry
 from nemo_relay._runtime.tree import propagation
 from nemo_relay._runtime.tree.spans import LLMHandle, Span
 from nemo_relay.errors import CallbackError, InvalidArgument
+from nemo_relay_codecs.request import LLMRequest
 
 _quiet = registry.quiet
 _MICROSECOND = 1_000

@@ -13,9 +13,9 @@ from nemo_relay._runtime.encoding import encode, strict
 from nemo_relay._runtime.log import faults
 from nemo_relay._runtime.managed import annotations as annotating
 from nemo_relay._runtime.managed.codec_context import LlmRequestContext, LlmResponseContext
-from nemo_relay._runtime.managed.request import LLMRequest
 from nemo_relay._runtime.registry import registry
 from nemo_relay._runtime.tree.spans import LLMHandle
+from nemo_relay_codecs.request import LLMRequest
 
 CREDENTIALS = frozenset(
     {

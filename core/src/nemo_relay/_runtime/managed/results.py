@@ -8,8 +8,8 @@ from typing import Any, Generic, TypeVar
 from nemo_relay._runtime.checks import expect
 from nemo_relay._runtime.emission.marks import PendingMarkSpec
 from nemo_relay._runtime.encoding import strict
-from nemo_relay._runtime.managed.request import LLMRequest
 from nemo_relay._runtime.managed.views import copy_json
+from nemo_relay_codecs.request import LLMRequest
 
 T = TypeVar("T")
 

@@ -10,10 +10,10 @@ from nemo_relay._runtime.managed.engine import ManagedCall
 from nemo_relay._runtime.managed.guardrails import check
 from nemo_relay._runtime.managed.layers import Steps, complete
 from nemo_relay._runtime.managed.llm import LlmCall
-from nemo_relay._runtime.managed.request import LLMRequest
 from nemo_relay._runtime.managed.results import LLMRequestInterceptOutcome
 from nemo_relay._runtime.registry import registry
 from nemo_relay._runtime.tree import propagation
+from nemo_relay_codecs.request import LLMRequest
 
 
 def _run(call: ManagedCall, steps: Steps) -> Any:

@@ -93,7 +93,7 @@ class Ending:
         span = self._call.span
         audience = registry.audience(span)
         if audience is not None:
-            from nemo_relay._codecs.model.chunk_marks import chunk_mark
+            from nemo_relay_codecs.model.chunk_marks import chunk_mark
 
             emit.mark("llm.chunk", span, data=chunk_mark(chunk, self._count), audience=audience)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from nemo_relay._runtime.managed.request import LLMRequest
+from nemo_relay_codecs.request import LLMRequest
 
 
 def copy_json(value: Any) -> Any:

@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
+"""OpenAI Chat Completions, and the many that speak it: request, response, stream."""
