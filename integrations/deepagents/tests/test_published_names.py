@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import inspect
+from importlib import import_module
 
 import nemo_relay.integrations.deepagents as adapter
 from nemo_relay.integrations import langchain, langgraph
@@ -17,6 +18,20 @@ from nemo_relay.integrations.langchain.testing import ScriptedChatModel
 
 def test_every_public_name_is_there() -> None:
     assert all(getattr(adapter, name) is not None for name in adapter.__all__)
+
+
+def test_c3_the_module_paths_of_the_published_package() -> None:
+    from nemo_relay.integrations.deepagents import callbacks, middleware
+
+    assert callbacks.NemoRelayDeepAgentsCallbackHandler is adapter.NemoRelayDeepAgentsCallbackHandler
+    assert middleware.NemoRelayDeepAgentsMiddleware is adapter.NemoRelayDeepAgentsMiddleware
+
+
+def test_what_is_public_says_where_it_is() -> None:
+    for name in ("RelayDeepAgentsCallbackHandler", "RelayDeepAgentsMiddleware", "add_nemo_relay_integration"):
+        value = getattr(adapter, name)
+        assert "._" not in value.__module__, name
+        assert getattr(import_module(value.__module__), value.__name__) is value
 
 
 def test_the_helper() -> None:

@@ -20,12 +20,12 @@ from langgraph.types import Command, interrupt
 from nemo_relay.integrations import langgraph
 from nemo_relay.integrations.deepagents import (
     NemoRelayDeepAgentsCallbackHandler,
+    _resumptions,
     add_nemo_relay_integration,
     create_deep_agent,
-    resumptions,
 )
-from nemo_relay.integrations.deepagents import decisions as followed
-from nemo_relay.integrations.langgraph import pauses
+from nemo_relay.integrations.deepagents import _decisions as followed
+from nemo_relay.integrations.langgraph import _pauses
 from nemo_relay.testing import CapturedEvents
 from nemo_relay.tree import Node
 
@@ -69,9 +69,9 @@ def editor(*calls: Any, **options: Any) -> Any:
 
 def forget_everything() -> None:
     """What a new process knows: nothing."""
-    for table in (resumptions._waiting, resumptions._asked):
+    for table in (_resumptions._waiting, _resumptions._asked):
         table._items.clear()
-    pauses._pauses.clear()
+    _pauses._pauses.clear()
 
 
 def decisions(node: Node) -> list[Any]:
@@ -256,9 +256,9 @@ def test_s53_nothing_is_kept_of_an_answered_review(events: CapturedEvents) -> No
         agent.invoke(START, config(thread))
         agent.invoke(Command(resume={"decisions": [DECISIONS["approve"]]}), config(thread))
     gc.collect()
-    bounded: list[Any] = [resumptions._waiting, resumptions._asked, followed._resumed]
+    bounded: list[Any] = [_resumptions._waiting, _resumptions._asked, followed._resumed]
     assert [len(table._items) for table in bounded] == [0, 0, 0]
-    assert len(followed._reviews) == 0
+    assert len(followed._asking) == 0
 
 
 def test_s53_the_published_way_of_attaching_it(events: CapturedEvents) -> None:

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import pickle
+from importlib import import_module
 from typing import Any
 
 import pytest
@@ -43,6 +45,25 @@ def test_every_public_name_is_there() -> None:
     assert all(getattr(adapter, name) is not None for name in adapter.__all__)
     with pytest.raises(AttributeError, match="'nothing'"):
         adapter.nothing  # noqa: B018
+
+
+def test_c3_the_module_paths_of_the_published_package() -> None:
+    from nemo_relay.integrations.langgraph import callbacks, tool_node
+
+    assert callbacks.NemoRelayCallbackHandler is adapter.NemoRelayCallbackHandler
+    assert callbacks.configure_graph is adapter.configure_graph
+    for name in tool_node.__all__:
+        assert getattr(tool_node, name) is getattr(adapter, name)
+    assert pickle.loads(pickle.dumps(callbacks.NemoRelayCallbackHandler)) is adapter.NemoRelayCallbackHandler
+
+
+def test_what_is_public_says_where_it_is() -> None:
+    own = [name for name in adapter.__all__ if ".langgraph" in getattr(adapter, name).__module__]
+    assert {"RelayCheckpointer", "wrap_graph", "RelayCallbackHandler", "create_tool_node"} <= set(own)
+    for name in own:
+        value = getattr(adapter, name)
+        assert "._" not in value.__module__, name
+        assert getattr(import_module(value.__module__), value.__name__) is value
 
 
 def test_the_handler_is_told_of_pauses() -> None:

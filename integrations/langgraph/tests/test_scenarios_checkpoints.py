@@ -190,7 +190,7 @@ def test_s39_the_later_of_two_pauses_is_the_one(events: CapturedEvents) -> None:
     """What this process saw of a thread does not hide that another one went on with it."""
     from langgraph.types import interrupt
 
-    from nemo_relay.integrations.langgraph import pauses
+    from nemo_relay.integrations.langgraph import _pauses
 
     def ask(state: State) -> State:
         return {"x": [interrupt("?")]}
@@ -198,7 +198,7 @@ def test_s39_the_later_of_two_pauses_is_the_one(events: CapturedEvents) -> None:
     graph = wrap_graph(line(a, ask, checkpointer=InMemorySaver()))
     here: Any = {"configurable": {"thread_id": "later"}}
     graph.invoke({"x": []}, here)
-    pauses.remember("later", (), "00000000-0000-7000-8000-000000000001", ["old"])  # as if it had seen only an older one
+    _pauses.remember("later", (), "00000000-0000-7000-8000-000000000001", ["old"])  # all it has seen
     graph.invoke(Command(resume=1), {**here, "callbacks": [RelayCallbackHandler()]})
     first, second = named(events, "G")
     (mark,) = told(second, "Graph Resume")

@@ -11,13 +11,11 @@ except ImportError as error:
     ) from error
 
 from nemo_relay.integrations.langchain import callback_failures, current_scope, status
+from nemo_relay.integrations.langchain.adapter import say_public_path
 
-from .handler import NemoRelayDeepAgentsCallbackHandler
-from .integration import add_nemo_relay_integration, create_deep_agent
-from .middleware import NemoRelayDeepAgentsMiddleware
-
-RelayDeepAgentsCallbackHandler = NemoRelayDeepAgentsCallbackHandler  # as the other adapters name theirs
-RelayDeepAgentsMiddleware = NemoRelayDeepAgentsMiddleware
+from ._integration import add_nemo_relay_integration, create_deep_agent
+from .callbacks import NemoRelayDeepAgentsCallbackHandler, RelayDeepAgentsCallbackHandler
+from .middleware import NemoRelayDeepAgentsMiddleware, RelayDeepAgentsMiddleware
 
 __all__ = [
     "NemoRelayDeepAgentsCallbackHandler",
@@ -30,3 +28,5 @@ __all__ = [
     "current_scope",
     "status",
 ]
+
+say_public_path(__name__, globals(), __all__)

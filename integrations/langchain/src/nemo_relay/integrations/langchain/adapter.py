@@ -9,6 +9,7 @@ guardrails         ``open_gate``, ``close_gate``, ``*_PASSAGES``: what leads cal
 managed calls      ``tool_call``, ``atool_call``; ``outside_managed_calls`` hides the one that is running
 requests           ``chat_request``, ``model_name``, ``provider_name``: what a model callback says of its call
 failures           ``guard``, ``attempt``, ``note_failure``: what goes wrong in an observer stays there
+public paths       ``say_public_path``: where what an adapter exports says it lives
 =================  ===============================================================================================
 """
 
@@ -58,6 +59,7 @@ __all__ = [
     "open_runs",
     "outside_managed_calls",
     "provider_name",
+    "say_public_path",
     "tool_call",
     "tool_returned",
 ]

@@ -13,19 +13,18 @@ except ImportError as error:
 from typing import TYPE_CHECKING, Any
 
 from nemo_relay.integrations.langchain import AdapterOptions, callback_failures, current_scope, is_wanted, status
+from nemo_relay.integrations.langchain.adapter import say_public_path
 
-from .caches import RelayCache
-from .checkpoints import RelayCheckpointer
-from .handler import RelayCallbackHandler
-from .instrumenting import instrument, uninstrument
-from .propagation import propagate_headers
-from .tool_nodes import awrap_tool_call, create_tool_node, wrap_tool_call
-from .wrapping import configure_graph, wrap_graph
+from ._caches import RelayCache
+from ._checkpoints import RelayCheckpointer
+from ._instrument import instrument, uninstrument
+from ._propagation import propagate_headers
+from ._wrap import wrap_graph
+from .callbacks import NemoRelayCallbackHandler, RelayCallbackHandler, configure_graph
+from .tool_node import awrap_tool_call, create_tool_node, wrap_tool_call
 
 if TYPE_CHECKING:
     from nemo_relay.integrations.langchain import NemoRelayMiddleware, RelayMiddleware
-
-NemoRelayCallbackHandler = RelayCallbackHandler  # the published package's name for it
 
 __all__ = [
     "AdapterOptions",
@@ -48,6 +47,7 @@ __all__ = [
     "wrap_tool_call",
 ]
 
+say_public_path(__name__, globals(), __all__)
 if is_wanted("langgraph"):
     instrument()
 

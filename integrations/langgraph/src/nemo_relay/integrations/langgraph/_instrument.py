@@ -13,7 +13,7 @@ from langgraph.pregel import main
 from nemo_relay.integrations import langchain
 from nemo_relay.integrations.langchain import AdapterOptions, chosen, instrumented
 
-from .handler import RelayCallbackHandler
+from ._handler import RelayCallbackHandler
 
 # What LangGraph asks for the handlers of interrupts: it looks at the configuration only, not at hooks.
 _LOOKUPS = ("get_sync_graph_callback_manager_for_config", "get_async_graph_callback_manager_for_config")

@@ -21,7 +21,7 @@ from nemo_relay.errors import NoActiveScope
 from nemo_relay.integrations.langchain import current_scope
 from nemo_relay.integrations.langchain.adapter import guard
 
-from . import loops
+from . import _loops
 
 TRACEPARENT = "traceparent"
 CONTEXT = "x-nemo-relay-context"  # the whole uuid of the parent, of which a traceparent holds only one half
@@ -89,6 +89,6 @@ def remote_parent() -> Iterator[None]:
 
 
 def _look_up(found: list[PropagationContext]) -> None:
-    told = position(loops.caller_configurable())
+    told = position(_loops.caller_configurable())
     if told is not None and scope.get_handle().parent is None:
         found.append(told)

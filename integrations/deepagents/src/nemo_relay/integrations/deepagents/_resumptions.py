@@ -11,9 +11,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from . import reviews
-from .notes import Bounded
-from .reviews import Review
+from . import _reviews
+from ._notes import Bounded
+from ._reviews import Review
 
 INTERRUPT = "DeepAgents Human In The Loop Interrupt"
 RESUME = "DeepAgents Human In The Loop Resume"
@@ -46,7 +46,7 @@ class Resumption:
         decisions = [
             shown
             for place, given in self.answers.items()
-            for shown in reviews.decided(place, given, self.known.get(place, ()))
+            for shown in _reviews.decided(place, given, self.known.get(place, ()))
         ]
         return {**self.data, "decisions": decisions}
 
@@ -72,24 +72,24 @@ def ask(review: Review, interrupt_id: str) -> None:
 def pause(data: Mapping[str, Any]) -> dict[str, Any] | None:
     """The data of an interrupt mark with the tool calls in it; None when nothing asks about tool calls."""
     pauses = [_with_calls(data, item) for item in data["interrupts"]]
-    found = any(reviews.is_request(item["value"]) for item in pauses)
+    found = any(_reviews.is_request(item["value"]) for item in pauses)
     return {**data, "interrupts": pauses} if found else None
 
 
 def _with_calls(data: Mapping[str, Any], item: Mapping[str, Any]) -> dict[str, Any]:
     asked = _asked.take((data["thread_id"], item["id"]))
-    if not reviews.is_request(item["value"]):
+    if not _reviews.is_request(item["value"]):
         return dict(item)
-    actions = reviews.requested(item["value"], asked.calls if asked is not None else ())
+    actions = _reviews.requested(item["value"], asked.calls if asked is not None else ())
     _waiting.put(_place(data, item["id"]), actions)
-    return {**item, "value": reviews.with_calls(item["value"], actions)}
+    return {**item, "value": _reviews.with_calls(item["value"], actions)}
 
 
 def resume(name: str, key: object, data: dict[str, Any], metadata: Mapping[str, Any]) -> Resumption | None:
     """A graph goes on; None when no answer decides about tool calls."""
     answers: dict[str | None, list[Mapping[str, Any]]] = {}
     for place, answer in _by_interrupt(data.get("answers")).items():
-        decisions = reviews.decisions_in(answer)
+        decisions = _reviews.decisions_in(answer)
         if decisions:
             answers[place] = decisions
     if not answers:
@@ -100,7 +100,7 @@ def resume(name: str, key: object, data: dict[str, Any], metadata: Mapping[str, 
 
 
 def _by_interrupt(answers: Any) -> dict[str | None, Any]:
-    if isinstance(answers, Mapping) and not reviews.decisions_in(answers):
+    if isinstance(answers, Mapping) and not _reviews.decisions_in(answers):
         return dict(answers)
     return {None: answers}
 

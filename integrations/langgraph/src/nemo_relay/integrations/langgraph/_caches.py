@@ -10,7 +10,7 @@ from langgraph.cache.base import BaseCache
 from nemo_relay import scope
 from nemo_relay.integrations.langchain.adapter import find_run, guard
 
-from . import loops
+from . import _loops
 
 _METADATA = {"integration": "langgraph"}
 
@@ -70,7 +70,7 @@ def recording(cache: Any) -> Any:
 def _found(hits: Mapping[Any, Any]) -> None:
     if not hits:
         return
-    run = find_run(loops.caller_run_id())
+    run = find_run(_loops.caller_run_id())
     for namespace, _ in hits:
         node = str(namespace[-1]).rpartition(".")[2]  # a task has only the path of its function
         scope.event(

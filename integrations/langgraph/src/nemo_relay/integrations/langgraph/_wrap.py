@@ -11,8 +11,8 @@ from langgraph.pregel import Pregel
 from nemo_relay.integrations.langchain import AdapterOptions, chosen
 from nemo_relay.integrations.langchain.adapter import GUARDRAIL_PASSAGES, close_gate, open_gate
 
-from . import caches, checkpoints
-from .handler import RelayCallbackHandler
+from . import _caches, _checkpoints
+from ._handler import RelayCallbackHandler
 
 GraphT = TypeVar("GraphT", bound=Pregel[Any, Any, Any, Any])
 
@@ -89,7 +89,7 @@ def configure_graph(
 
 def _recording(graph: Pregel[Any, Any, Any, Any]) -> dict[str, Any]:
     """The parts of the graph that tell what its callbacks do not."""
-    return {"checkpointer": checkpoints.recording(graph.checkpointer), "cache": caches.recording(graph.cache)}
+    return {"checkpointer": _checkpoints.recording(graph.checkpointer), "cache": _caches.recording(graph.cache)}
 
 
 def _is_wrapped(graph: Pregel[Any, Any, Any, Any]) -> bool:

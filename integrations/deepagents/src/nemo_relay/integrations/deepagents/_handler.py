@@ -27,8 +27,8 @@ from nemo_relay.integrations.langchain.adapter import (
     tool_returned,
 )
 
-from . import agents, decisions, files, requests, resumptions
-from .agents import TaskCall
+from . import _agents, _decisions, _files, _requests, _resumptions
+from ._agents import TaskCall
 
 _REVIEWS = "deepagents"
 _NO_MESSAGES: list[BaseMessage] = []
@@ -65,7 +65,7 @@ class NemoRelayDeepAgentsCallbackHandler(langgraph.RelayCallbackHandler):
     ) -> None:
         """A graph, agent, node or other runnable starts."""
         name, about, labels = kwargs.pop("name", None), metadata, tags
-        if agents.is_deep(metadata or {}):
+        if _agents.is_deep(metadata or {}):
             given = (name, about or {}, labels or [])
             make = lambda: _described(*given, parent_run_id, inputs, lcel="run_type" in kwargs)  # noqa: E731
             name, about, labels = attempt("on_chain_start", make, given)
@@ -79,16 +79,16 @@ class NemoRelayDeepAgentsCallbackHandler(langgraph.RelayCallbackHandler):
             name=name,
             **kwargs,
         )
-        self.observe("on_chain_start", decisions.node_starts, run_id, inputs, metadata or {})
+        self.observe("on_chain_start", _decisions.node_starts, run_id, inputs, metadata or {})
 
     def on_chain_end(self, outputs: Any, *, run_id: UUID, **kwargs: Any) -> None:
         """A graph, agent, node or other runnable returned."""
-        self.observe("on_chain_end", decisions.run_ends, run_id, outputs)
+        self.observe("on_chain_end", _decisions.run_ends, run_id, outputs)
         super().on_chain_end(outputs, run_id=run_id, **kwargs)
 
     def on_chain_error(self, error: BaseException, *, run_id: UUID, **kwargs: Any) -> None:
         """A graph, agent, node or other runnable raised, was interrupted, cancelled or closed."""
-        self.observe("on_chain_error", decisions.run_fails, run_id, error)
+        self.observe("on_chain_error", _decisions.run_fails, run_id, error)
         super().on_chain_error(error, run_id=run_id, **kwargs)
 
     def on_chat_model_start(
@@ -103,7 +103,7 @@ class NemoRelayDeepAgentsCallbackHandler(langgraph.RelayCallbackHandler):
         **kwargs: Any,
     ) -> None:
         """A chat model is asked; the guardrails decide again where middleware behind ours changed the request."""
-        unseen = attempt("on_chat_model_start", lambda: requests.added(messages[0]), _NO_MESSAGES)
+        unseen = attempt("on_chat_model_start", lambda: _requests.added(messages[0]), _NO_MESSAGES)
         if unseen and self.options.enforce_in_callbacks:
             _ask_again(serialized, messages[0], run_id, parent_run_id, metadata or {}, kwargs)
         super().on_chat_model_start(
@@ -132,7 +132,7 @@ class NemoRelayDeepAgentsCallbackHandler(langgraph.RelayCallbackHandler):
     ) -> None:
         """A tool is called."""
         about = metadata
-        if agents.is_deep(metadata or {}):
+        if _agents.is_deep(metadata or {}):
             name = str((serialized or {}).get("name"))
             call_id = kwargs.get("tool_call_id")
             make = lambda: _tool_metadata(run_id, name, inputs, call_id)  # noqa: E731
@@ -175,14 +175,14 @@ class NemoRelayDeepAgentsCallbackHandler(langgraph.RelayCallbackHandler):
         if run is None or not run.first((_REVIEWS, key)):
             return  # another handler has been told, and has taken what was noted about it
         if name == "Graph Interrupt":
-            shown = resumptions.pause(data)
+            shown = _resumptions.pause(data)
             if shown is not None:
-                about = resumptions.metadata_of("interrupt", name, metadata or {})
-                name, data, metadata = resumptions.INTERRUPT, shown, about
+                about = _resumptions.metadata_of("interrupt", name, metadata or {})
+                name, data, metadata = _resumptions.INTERRUPT, shown, about
         elif name == "Graph Resume":
-            found = resumptions.resume(name, key, data, metadata or {})
+            found = _resumptions.resume(name, key, data, metadata or {})
             if found is not None:
-                decisions.graph_resumes(run, found)
+                _decisions.graph_resumes(run, found)
                 return
         super().mark_once(run_id, key, name, data, metadata)
 
@@ -197,9 +197,9 @@ def _described(
     lcel: bool,
 ) -> tuple[str | None, dict[str, Any], list[str]]:
     call = _tasks.get(parent_run_id) if parent_run_id is not None else None
-    if agents.is_agent(name, metadata, tags, call, lcel=lcel):
-        about = {**metadata, **agents.described(name, metadata, call, inputs)}
-        return agents.span_name(name, metadata), about, tags
+    if _agents.is_agent(name, metadata, tags, call, lcel=lcel):
+        about = {**metadata, **_agents.described(name, metadata, call, inputs)}
+        return _agents.span_name(name, metadata), about, tags
     if name in OWN_NODES:
         return name, metadata, [*tags, HIDDEN_TAG]
     return name, metadata, tags
@@ -226,11 +226,11 @@ def _ask_again(
 
 
 def _tool_metadata(run_id: UUID, name: str, inputs: Any, tool_call_id: Any) -> dict[str, Any]:
-    if name == agents.TASK:
-        _tasks[run_id] = call = agents.task_call(inputs, tool_call_id)
-        return {**agents.INTEGRATION, "subagent_type": call.subagent} if call.subagent else {}
-    known = agents.setup.get()
-    found = files.resource(name, inputs, known.backend if known is not None else None)
+    if name == _agents.TASK:
+        _tasks[run_id] = call = _agents.task_call(inputs, tool_call_id)
+        return {**_agents.INTEGRATION, "subagent_type": call.subagent} if call.subagent else {}
+    known = _agents.setup.get()
+    found = _files.resource(name, inputs, known.backend if known is not None else None)
     return {"resource": found} if found is not None else {}
 
 
@@ -241,6 +241,6 @@ def _file_ending(run: Run | None, output: Any) -> dict[str, Any]:
     about = (told or {}).get("resource")
     if about is None:
         return {}
-    extra: dict[str, Any] = {"error.code": "permission_denied"} if files.is_denied(run.name, output) else {}
-    size = files.read_bytes(run.name, output)
+    extra: dict[str, Any] = {"error.code": "permission_denied"} if _files.is_denied(run.name, output) else {}
+    size = _files.read_bytes(run.name, output)
     return {**extra, "resource": {**about, "bytes": size}} if size is not None else extra

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 from langchain_core.messages import AIMessage, ToolMessage
 from langgraph.types import Interrupt
 
-from .requests import EDITED
+from ._requests import EDITED
 
 DECISIONS = ("approve", "edit", "reject", "respond")
 SKIPPED = ("reject", "respond")  # the tool does not run: it is refused, or a human answers in its place

@@ -11,9 +11,9 @@ import deepagents
 from nemo_relay.integrations.langchain import AdapterOptions
 from nemo_relay.integrations.langchain.adapter import GUARDRAIL_PASSAGES, close_gate, open_gate
 
-from . import configuration, general_purpose
-from .handler import NemoRelayDeepAgentsCallbackHandler
-from .middleware import NemoRelayDeepAgentsMiddleware
+from . import _configuration, _general_purpose
+from ._handler import NemoRelayDeepAgentsCallbackHandler
+from ._middleware import NemoRelayDeepAgentsMiddleware
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -57,11 +57,11 @@ def add_nemo_relay_integration(
         return given
     made = dict(given)
     if instrument_subagents:
-        own = general_purpose.spec(given)
+        own = _general_purpose.spec(given)
         subagents = [*([own] if own is not None else []), *(given.get("subagents") or ())]
         if subagents:
             made["subagents"] = [_reached(spec, given, options) for spec in subagents]
-    ours = NemoRelayDeepAgentsMiddleware(options, **configuration.described(given))
+    ours = NemoRelayDeepAgentsMiddleware(options, **_configuration.described(given))
     made["middleware"] = [*(given.get("middleware") or ()), ours]
     return made
 
@@ -103,6 +103,6 @@ def _reached(spec: Mapping[str, Any], main: Mapping[str, Any], options: AdapterO
     if "runnable" in spec:
         handler = _HANDLER if options is None else NemoRelayDeepAgentsCallbackHandler(options)
         return {**spec, "runnable": spec["runnable"].with_config(callbacks=[handler])}
-    facts = configuration.described({"backend": main.get("backend"), **spec})
+    facts = _configuration.described({"backend": main.get("backend"), **spec})
     ours = NemoRelayDeepAgentsMiddleware(options, **facts)
     return {**spec, "middleware": [*(spec.get("middleware") or ()), ours]}

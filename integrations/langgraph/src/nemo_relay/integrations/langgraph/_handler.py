@@ -17,7 +17,7 @@ from nemo_relay.integrations import langchain
 from nemo_relay.integrations.langchain import RunInfo
 from nemo_relay.integrations.langchain.adapter import find_open_run
 
-from . import loops, pauses, propagation, supersteps
+from . import _loops, _pauses, _propagation, _supersteps
 
 _METADATA = {"integration": "langgraph"}
 _HERE = nullcontext()
@@ -43,9 +43,9 @@ class RelayCallbackHandler(langchain.RelayCallbackHandler, GraphCallbackHandler)
     ) -> None:
         """A graph, node or other runnable starts; with the first node of a superstep, the superstep."""
         name = kwargs.get("name")
-        self.observe("superstep", supersteps.node_starts, self, name, parent_run_id, metadata, tags)
+        self.observe("superstep", _supersteps.node_starts, self, name, parent_run_id, metadata, tags)
         start = super().on_chain_start
-        with _HERE if parent_run_id is not None else propagation.remote_parent():
+        with _HERE if parent_run_id is not None else _propagation.remote_parent():
             start(
                 serialized,
                 inputs,
@@ -58,12 +58,12 @@ class RelayCallbackHandler(langchain.RelayCallbackHandler, GraphCallbackHandler)
 
     def on_chain_end(self, outputs: Any, *, run_id: UUID, **kwargs: Any) -> None:
         """A graph, node or other runnable returned."""
-        self.observe("superstep", supersteps.graph_ends, self, find_open_run(run_id))
+        self.observe("superstep", _supersteps.graph_ends, self, find_open_run(run_id))
         super().on_chain_end(outputs, run_id=run_id, **kwargs)
 
     def on_chain_error(self, error: BaseException, *, run_id: UUID, **kwargs: Any) -> None:
         """A graph, node or other runnable raised, was interrupted, cancelled or closed."""
-        self.observe("superstep", supersteps.graph_ends, self, find_open_run(run_id))
+        self.observe("superstep", _supersteps.graph_ends, self, find_open_run(run_id))
         super().on_chain_error(error, run_id=run_id, **kwargs)
 
     def on_interrupt(self, event: GraphInterruptEvent) -> None:
@@ -83,9 +83,9 @@ class RelayCallbackHandler(langchain.RelayCallbackHandler, GraphCallbackHandler)
         data = {
             **_described(event, run),
             "interrupts": [{"id": pause.id, "value": self.view(pause.value)} for pause in event.interrupts],
-            "next": list(run.paused_nodes) if event.interrupts else loops.waiting_nodes(),
+            "next": list(run.paused_nodes) if event.interrupts else _loops.waiting_nodes(),
         }
-        pauses.remember(data["thread_id"], event.checkpoint_ns, run.uuid, ids)
+        _pauses.remember(data["thread_id"], event.checkpoint_ns, run.uuid, ids)
         self.mark_once(event.run_id, _key(event), "Graph Interrupt", data, {**_METADATA, "relay.interrupt_ids": ids})
 
     def _resumed(self, event: GraphResumeEvent) -> None:
@@ -93,11 +93,11 @@ class RelayCallbackHandler(langchain.RelayCallbackHandler, GraphCallbackHandler)
         if run is None:
             return
         data = _described(event, run)
-        before = pauses.recall(data["thread_id"], event.checkpoint_ns)
+        before = _pauses.recall(data["thread_id"], event.checkpoint_ns)
         if before is not None and before.uuid != run.uuid:
             data["resumed_run_uuid"] = before.uuid
         if run.resume is not None:
-            data["answers"] = self.view(pauses.answers(run.resume, before))
+            data["answers"] = self.view(_pauses.answers(run.resume, before))
         self.mark_once(event.run_id, _key(event), "Graph Resume", data, _METADATA)
 
 

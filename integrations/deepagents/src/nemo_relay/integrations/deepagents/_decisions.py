@@ -9,13 +9,13 @@ from weakref import WeakKeyDictionary
 
 from nemo_relay.integrations.langchain.adapter import Run, ending_of, find_open_run, find_run, interrupts_of, mark
 
-from . import agents, resumptions, reviews
-from .notes import Bounded
-from .resumptions import Resumption
-from .reviews import Review
+from . import _agents, _resumptions, _reviews
+from ._notes import Bounded
+from ._resumptions import Resumption
+from ._reviews import Review
 
 # As long as the framework holds on to the run id, and no longer.
-_reviews: WeakKeyDictionary[UUID, Review] = WeakKeyDictionary()
+_asking: WeakKeyDictionary[UUID, Review] = WeakKeyDictionary()
 _resumed: Bounded[int, Resumption] = Bounded()  # by the run that was resumed
 
 
@@ -24,23 +24,23 @@ def node_starts(run_id: UUID, inputs: Any, metadata: dict[str, Any]) -> None:
     run = find_open_run(run_id)
     if run is None or run.kind not in ("node", "middleware_hook"):
         return
-    review = reviews.review(inputs, metadata)
+    review = _reviews.review(inputs, metadata)
     if review is not None:
-        _reviews[run_id] = review
+        _asking[run_id] = review
 
 
 def run_fails(run_id: UUID, error: BaseException) -> None:
     """A run raised: a node that paused asks about its calls; a resumed graph is over."""
-    review = _reviews.pop(run_id, None)
+    review = _asking.pop(run_id, None)
     if review is not None and ending_of(error).outcome == "interrupted":
         for pause in interrupts_of(error):
-            resumptions.ask(review, str(pause.id))
+            _resumptions.ask(review, str(pause.id))
     _close(run_id)
 
 
 def run_ends(run_id: UUID, outputs: Any) -> None:
     """A run returned: a node that asked has gone on; a resumed graph is over."""
-    review, run = _reviews.pop(run_id, None), find_run(run_id)
+    review, run = _asking.pop(run_id, None), find_run(run_id)
     if review is not None and run is not None:
         _explain(run, review, outputs)
     _close(run_id)
@@ -63,12 +63,12 @@ def _explain(run: Run, review: Review, outputs: Any) -> None:
     decisions = found.answers.get(place)
     if decisions is None or not run.first("review") or (place is None and None in found.known):
         return
-    known = found.known.get(place) or reviews.settled(decisions, review.calls, outputs)
+    known = found.known.get(place) or _reviews.settled(decisions, review.calls, outputs)
     if place not in found.known:
         found.known[place] = known
-    for shown in reviews.decided(place, decisions, known):
-        if shown["type"] in reviews.SKIPPED:
-            mark(run.parent, "tool.skipped", shown, dict(agents.INTEGRATION))
+    for shown in _reviews.decided(place, decisions, known):
+        if shown["type"] in _reviews.SKIPPED:
+            mark(run.parent, "tool.skipped", shown, dict(_agents.INTEGRATION))
     if found.is_complete:
         _mark(top, found)
 

@@ -10,7 +10,7 @@ from langgraph.checkpoint.base import BaseCheckpointSaver
 from nemo_relay import scope, subscribers
 from nemo_relay.integrations.langchain.adapter import Run, guard, open_runs
 
-from . import pauses
+from . import _pauses
 
 RUN_KEY = "relay.run_uuid"  # in the metadata of a checkpoint: the span of the run that saved it
 _METADATA = {"integration": "langgraph"}
@@ -163,7 +163,7 @@ def _link(found: Any, run: Run) -> None:
     namespace = read.get("checkpoint_ns") or ""
     written = [value for _, channel, value in found.pending_writes or () if channel == "__interrupt__"]
     ids = [str(pause.id) for pauses_of_task in written for pause in pauses_of_task]
-    pauses.restore(read.get("thread_id"), namespace.split("|") if namespace else (), before, ids)
+    _pauses.restore(read.get("thread_id"), namespace.split("|") if namespace else (), before, ids)
 
 
 def _graph_run(place: dict[str, Any]) -> Run | None:
