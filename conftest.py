@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Holds for every test of the workspace: async tests run under a watchdog for blocked loops."""
+"""Holds for every test of the workspace: an empty runtime, and a watchdog for blocked loops in async tests."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from types import ModuleType
 import pytest
 from blockbuster import BlockBuster
 
+from nemo_relay._runtime.registry import registry
+from nemo_relay.testing import isolated
 from workspace import distributions
 
 
@@ -44,7 +46,18 @@ def block_buster() -> BlockBuster:
 
 
 @pytest.fixture(autouse=True)
-def blocked_loop_watchdog(request: pytest.FixtureRequest, block_buster: BlockBuster) -> Iterator[None]:
+def empty_runtime() -> Iterator[None]:
+    """Nothing of another test, and nothing left that a scope of this one owns."""
+    owned = registry.quiet.locals
+    with isolated():
+        yield
+    assert registry.quiet.locals == owned, "a scope of this test still owns registrations"
+
+
+@pytest.fixture(autouse=True)
+def blocked_loop_watchdog(
+    request: pytest.FixtureRequest, block_buster: BlockBuster, empty_runtime: None
+) -> Iterator[None]:
     """Our code, met below an async test and blocking the loop, raises `BlockingError`."""
     function = getattr(request.node, "obj", None)
     if not inspect.iscoroutinefunction(function) or request.node.get_closest_marker("allow_blocking"):

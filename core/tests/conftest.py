@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the tests of the core have: an empty runtime before and after each, and an ear."""
+"""What the tests of the core have: an ear, and both drivers of managed calls."""
 
 from __future__ import annotations
 
 import asyncio
 import functools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -13,8 +13,6 @@ import pytest
 from nemo_relay import llm, subscribers, tools
 from nemo_relay._runtime.awaitables import running_loop
 from nemo_relay._runtime.delivery.dispatcher import dispatcher
-
-from .emptied import empty_runtime
 
 Record = dict[str, Any]
 
@@ -105,13 +103,6 @@ def form(request: pytest.FixtureRequest) -> str:
     """Both forms of a callback, in turn; for `in_form`."""
     form: str = request.param
     return form
-
-
-@pytest.fixture(autouse=True)
-def _empty_runtime() -> Iterator[None]:
-    """No registration, no scope, no fault remembered from another test; and nothing left for the next."""
-    with empty_runtime():
-        yield
 
 
 @pytest.fixture

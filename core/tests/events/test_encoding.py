@@ -36,9 +36,7 @@ from nemo_relay import (
 )
 from nemo_relay._runtime import encoding
 from nemo_relay._runtime.encoding import encode
-from nemo_relay.testing import capture_events
-
-from ..emptied import empty_runtime
+from nemo_relay.testing import capture_events, isolated
 
 
 class Point(NamedTuple):
@@ -351,7 +349,7 @@ def pass_through_everywhere() -> None:
 @settings(max_examples=60, deadline=None)
 @given(anything, st.booleans())
 def test_no_payload_makes_a_call_fail(value: Any, middleware: bool) -> None:
-    with empty_runtime():
+    with isolated():
         if middleware:
             pass_through_everywhere()
         check_calls(value, 11 if middleware else 7)

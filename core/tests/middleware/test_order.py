@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from nemo_relay import LLMRequest, ScopeType, llm, scope, subscribers, tools
 from nemo_relay._runtime.registry import registry
+from nemo_relay.testing import isolated
 
-from ..emptied import empty_runtime
 from .middleware_model import Entry, Model, awaiting, callbacks, chain, entries, gate, register
 
 EXECUTION = ("tool_execution_intercept", "llm_execution_intercept", "llm_stream_execution_intercept")
@@ -27,7 +27,7 @@ class Run:
         self.heard: list[str] = []
         self.made = made
         self.asynchronous = asynchronous
-        with empty_runtime():
+        with isolated():
             outer = scope.push("outer", ScopeType.Function)
             inner = scope.push("inner", ScopeType.Function)
             for entry in made:
@@ -168,7 +168,7 @@ def test_stream_intercepts_nest_by_the_same_rules(made: list[Entry]) -> None:
             async for chunk in stream:
                 log.append(f"got {chunk}")
 
-        with empty_runtime():
+        with isolated():
             with scope.scope("outer", ScopeType.Function) as outer, scope.scope("inner", ScopeType.Function) as inner:
                 for entry in made:
                     register(entry, {"outer": outer, "inner": inner}, wrap(entry))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""No configuration file of the machine, no plugin and nothing active: before each test, and after it."""
+"""Configuration files in a folder of the test, and nothing left of what a test activates."""
 
 from __future__ import annotations
 
@@ -10,8 +10,7 @@ from typing import Any
 import pytest
 
 from nemo_relay import plugin
-from nemo_relay._plugins import host, kinds, layers
-from nemo_relay._runtime.log import faults
+from nemo_relay._plugins import host, layers
 from nemo_relay._runtime.registry import gates, registry
 
 
@@ -21,19 +20,19 @@ def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder = tmp_path / "config"
     (folder / "nemo-relay").mkdir(parents=True)
     monkeypatch.setenv("XDG_CONFIG_HOME", str(folder))
+    monkeypatch.setattr(layers, "discovering", True)
     monkeypatch.setattr(layers, "_system_file", lambda: str(folder / "system.toml"))
     return folder
 
 
 @pytest.fixture(autouse=True)
-def nothing_active() -> Iterator[None]:
-    faults.counts.clear()
+def nothing_left(files: Path) -> Iterator[None]:
+    """What a test activates registers nothing that outlives it."""
     yield
     active = host.current()
     if active is not None:
         active.begin_end().result(10)
     left = [entry.name for family in registry.FAMILIES for entry in family.snapshot]
-    kinds._registered.clear()
     assert left == []
     assert not gates._gates
 

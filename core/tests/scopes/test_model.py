@@ -26,9 +26,8 @@ from hypothesis.stateful import (
 
 from nemo_relay import ScopeType, errors, scope, scope_local, subscribers, tools
 from nemo_relay._runtime.registry import registry
-from nemo_relay.testing import MemorySink, check_lifecycles
+from nemo_relay.testing import MemorySink, check_lifecycles, isolated
 
-from ..emptied import empty_runtime
 from .actors import Task, Thread, body, in_forked_child
 
 anyone = st.integers(0, 1_000)
@@ -87,7 +86,7 @@ class Scopes(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.runtime = empty_runtime()
+        self.runtime = isolated()
         self.runtime.__enter__()
         self.sink = MemorySink()
         subscribers.register("all", self.sink)

@@ -35,17 +35,24 @@ def test_every_public_name_is_there() -> None:
         testing.nothing  # noqa: B018
 
 
-def test_pytest_finds_the_fixture_in_an_environment_with_the_package(tmp_path: Path) -> None:
+def test_pytest_finds_the_fixtures_in_an_environment_with_the_package(tmp_path: Path) -> None:
     assert [point.value for point in entry_points(group="pytest11", name="nemo_relay")] == [
         "nemo_relay.testing.pytest_plugin"
     ]
     (tmp_path / "test_user.py").write_text(
-        "from nemo_relay import scope\n"
+        "import nemo_relay\n"
+        "from nemo_relay import scope, subscribers\n"
         "def test_it(relay_events):\n"
         "    scope.event('seen')\n"
-        "    assert [event.name for event in relay_events.events] == ['seen']\n",
+        "    assert [event.name for event in relay_events.events] == ['seen']\n"
+        "def test_first(relay_isolated):\n"
+        "    scope.push('left open', nemo_relay.ScopeType.Agent)\n"
+        "    subscribers.register('left', print)\n"
+        "def test_second(relay_isolated):\n"
+        "    assert not nemo_relay.scope_stack_active()\n"
+        "    subscribers.register('left', print)\n",
         encoding="utf-8",
     )
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:randomly", str(tmp_path)]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
-    assert "1 passed" in done.stdout, done.stdout + done.stderr
+    assert "3 passed" in done.stdout, done.stdout + done.stderr

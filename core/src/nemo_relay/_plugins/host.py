@@ -11,6 +11,7 @@ import atexit
 import os
 import threading
 import weakref
+from collections.abc import Callable
 from concurrent.futures import Future
 from copy import deepcopy
 from typing import Any
@@ -116,6 +117,23 @@ def _release(host: Host) -> None:
 def current() -> Host | None:
     """The host that is active or about to end; None while one is still being made."""
     return _current if _current is not None and _current.ready else None
+
+
+def set_aside() -> Callable[[], None]:
+    """Leave nothing active; the returned call ends what has become active since, and restores what was."""
+    global _current
+    with _lock:
+        kept, _current = _current, None
+
+    def restore() -> None:
+        global _current
+        active = current()
+        if active is not None:
+            active.begin_end().result()
+        with _lock:
+            _current = kept
+
+    return restore
 
 
 def _end_at_exit() -> None:

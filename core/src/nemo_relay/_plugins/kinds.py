@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from nemo_relay._plugins.builtin import BUILTIN, Builtin
@@ -55,6 +55,20 @@ def deregister(kind: str) -> bool:
     if found:
         oplog.info("plugin_deregistered", "Plugin kind deregistered", "nemo_relay.plugin", plugin_kind=kind)
     return found
+
+
+def set_aside() -> Callable[[], None]:
+    """Leave what is built in and installed; the returned call brings back what the program registered."""
+    global _registered
+    with _lock:
+        kept, _registered = _registered, {}
+
+    def restore() -> None:
+        global _registered
+        with _lock:
+            _registered = kept
+
+    return restore
 
 
 def names() -> list[str]:

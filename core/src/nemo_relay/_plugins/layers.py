@@ -16,6 +16,7 @@ from nemo_relay._plugins.reports import ConfigDiagnostic, diagnostic
 from nemo_relay.errors import InvalidConfig, InvalidDocument, UnknownPlugin
 
 Path = str | os.PathLike[str]
+discovering = True  # whether the files of the user and the machine are looked for
 FILE_TOP = (*TOP, "plugins")
 
 
@@ -85,11 +86,12 @@ def _known(table: JsonObject, names: Any) -> JsonObject:
 
 
 def _files(additional: Path | None) -> Iterator[tuple[str, bool]]:
-    if additional is None:
-        yield _user_file(), False
-    else:
+    if additional is not None:
         yield os.fspath(additional), True
-    yield _system_file(), False
+    elif discovering:
+        yield _user_file(), False
+    if discovering:
+        yield _system_file(), False
 
 
 def _user_file() -> str:

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Tools for tests: capture events, fix ids and times, compare trees, check lifecycles.
+"""Tools for tests: an empty runtime, captured events, fixed ids and times, trees to compare, lifecycles to check.
 
-A pytest fixture, `relay_events`, comes with the package. The parts are loaded when they are first used,
-because pytest imports this package in every session of an environment that has it.
+Two pytest fixtures, `relay_events` and `relay_isolated`, come with the package. The parts are loaded when they are
+first used, because pytest imports this package in every session of an environment that has it.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from nemo_relay.testing.capture import CapturedEvents, MemorySink, capture_events
     from nemo_relay.testing.determinism import deterministic
     from nemo_relay.testing.expect import expect_tree
+    from nemo_relay.testing.isolation import isolated
     from nemo_relay.testing.lifecycles import check_lifecycles
     from nemo_relay.testing.spec import SpecError
 
@@ -25,6 +26,7 @@ _HOMES = {
     "check_lifecycles": "lifecycles",
     "deterministic": "determinism",
     "expect_tree": "expect",
+    "isolated": "isolation",
 }
 
 __all__ = [
@@ -35,6 +37,7 @@ __all__ = [
     "check_lifecycles",
     "deterministic",
     "expect_tree",
+    "isolated",
 ]
 
 

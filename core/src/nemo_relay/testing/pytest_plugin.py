@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The pytest fixture `relay_events`. Registered by the package's entry point; nothing to import."""
+"""The pytest fixtures `relay_events` and `relay_isolated`. An entry point registers them."""
 
 from __future__ import annotations
 
@@ -19,3 +19,12 @@ def relay_events() -> Iterator[CapturedEvents]:
 
     with capture_events() as captured:
         yield captured
+
+
+@pytest.fixture
+def relay_isolated() -> Iterator[None]:
+    """The test runs on an empty runtime and leaves nothing behind; see `nemo_relay.testing.isolated`."""
+    from nemo_relay.testing.isolation import isolated
+
+    with isolated():
+        yield

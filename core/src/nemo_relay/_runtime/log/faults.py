@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
+from collections.abc import Callable
 
 MAX_KINDS = 4_096  # further kinds are counted under their event alone: names of spans may be without number
 
@@ -39,6 +40,18 @@ def is_first(kind: str) -> bool:
         return False
     counts[kind] += 1
     return counts[kind] == 1
+
+
+def set_aside() -> Callable[[], None]:
+    """Forget what was counted, so that all is reported anew; the returned call remembers it."""
+    kept = Counter(counts)
+    counts.clear()
+
+    def restore() -> None:
+        counts.clear()
+        counts.update(kept)
+
+    return restore
 
 
 def say(line: str) -> None:

@@ -77,6 +77,22 @@ def remove(name: str) -> bool:
         return found
 
 
+def set_aside() -> Callable[[], None]:
+    """Leave no gate; the returned call restores those that there were."""
+    global _gates
+    with registry.lock:
+        kept, _gates = _gates, {}
+        _changed()
+
+    def restore() -> None:
+        global _gates
+        with registry.lock:
+            _gates = kept
+            _changed()
+
+    return restore
+
+
 def _changed() -> None:
     global _by_target
     by_target: dict[tuple[str, str], tuple[Gate, ...]] = {}

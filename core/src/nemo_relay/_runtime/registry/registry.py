@@ -275,6 +275,25 @@ def owns(span: Span, family: Family) -> bool:
     return local is not None and local.families.get(family.index) is family
 
 
+def set_aside() -> Callable[[], None]:
+    """Leave no global registration; the returned call restores those that there were."""
+    with lock:
+        kept = [family.entries for family in FAMILIES]
+        _install([{} for _ in FAMILIES])
+
+    def restore() -> None:
+        with lock:
+            _install(kept)
+
+    return restore
+
+
+def _install(entries: list[dict[str, Entry]]) -> None:
+    for family, own in zip(FAMILIES, entries, strict=True):
+        family.entries = own
+        family._changed()
+
+
 def renew_lock() -> None:
     """A forked child cannot wait for a thread that only its parent has."""
     global lock

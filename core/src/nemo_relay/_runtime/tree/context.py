@@ -88,6 +88,21 @@ def enter(span: Span) -> None:
         stack.top = span
 
 
+def set_aside() -> Callable[[], None]:
+    """Stand nowhere, with no stack in this context and its thread; the returned call goes back."""
+    kept = _get(), stack_var.get(), bound.stack, bound.explicit
+    _set(None)
+    stack_var.set(None)
+    bound.stack, bound.explicit = None, False
+
+    def restore() -> None:
+        here, stack, bound.stack, bound.explicit = kept
+        _set(here)
+        stack_var.set(stack)
+
+    return restore
+
+
 def close(span: Span) -> None:
     """Take ``span`` out of the tree of open work, wherever in it this context stands.
 
