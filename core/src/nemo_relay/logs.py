@@ -24,10 +24,10 @@ from __future__ import annotations
 from typing import Any
 
 from nemo_relay._runtime.checks import expect_text
-from nemo_relay._runtime.log import oplog
+from nemo_relay._runtime.log import faults, oplog
 from nemo_relay.errors import InvalidArgument
 
-__all__ = ["debug", "error", "info", "log", "trace", "warn"]
+__all__ = ["debug", "error", "info", "log", "report", "trace", "warn"]
 
 
 def log(level: str, message: str, *, target: str = "", fields: dict[str, Any] | None = None) -> None:
@@ -75,6 +75,17 @@ def warn(message: str, *, target: str = "", fields: dict[str, Any] | None = None
 def error(message: str, *, target: str = "", fields: dict[str, Any] | None = None) -> None:
     """Write one record at level error; arguments as for ``log``."""
     _write(oplog.ERROR, message, target, fields)
+
+
+def report(event: str, failure: BaseException, **fields: object) -> None:
+    """Tell of a failure that must not reach the application: it is counted, and logged once for its kind.
+
+    Args:
+        event: which failure it is; shown as the record's ``event``.
+        failure: what was raised. Another type of error under the same ``event`` is another kind.
+        **fields: what it happened to. Other values are another kind.
+    """
+    faults.report(event, failure, **fields)
 
 
 def _write(level: int, message: str, target: str, fields: dict[str, Any] | None) -> None:

@@ -18,58 +18,24 @@ finds ``m-1``). `BundledSource` adds a maintained catalogue of public prices (``
 from __future__ import annotations
 
 from nemo_relay_codecs.prices.config import (
-    PRICING_PLUGIN_KIND as PRICING_PLUGIN_KIND,
-)
-from nemo_relay_codecs.prices.config import (
-    BundledSource as BundledSource,
-)
-from nemo_relay_codecs.prices.config import (
-    ComponentSpec as ComponentSpec,
-)
-from nemo_relay_codecs.prices.config import (
-    ConfigDiagnostic as ConfigDiagnostic,
-)
-from nemo_relay_codecs.prices.config import (
-    ConfigReport as ConfigReport,
-)
-from nemo_relay_codecs.prices.config import (
-    CostTotals as CostTotals,
-)
-from nemo_relay_codecs.prices.config import (
-    FileSource as FileSource,
-)
-from nemo_relay_codecs.prices.config import (
-    InlineSource as InlineSource,
-)
-from nemo_relay_codecs.prices.config import (
-    ModelPricing as ModelPricing,
-)
-from nemo_relay_codecs.prices.config import (
-    Priced as Priced,
-)
-from nemo_relay_codecs.prices.config import (
-    PricingCatalog as PricingCatalog,
-)
-from nemo_relay_codecs.prices.config import (
-    PricingConfig as PricingConfig,
-)
-from nemo_relay_codecs.prices.config import (
-    PromptCachePricing as PromptCachePricing,
-)
-from nemo_relay_codecs.prices.config import (
-    PromptTokenThresholdRateSchedule as PromptTokenThresholdRateSchedule,
-)
-from nemo_relay_codecs.prices.config import (
-    TokenPricingRates as TokenPricingRates,
-)
-from nemo_relay_codecs.prices.config import (
-    TokenRateTier as TokenRateTier,
-)
-from nemo_relay_codecs.prices.config import (
-    price as price,
-)
-from nemo_relay_codecs.prices.config import (
-    validate_config as validate_config,
+    PRICING_PLUGIN_KIND,
+    BundledSource,
+    ComponentSpec,
+    ConfigDiagnostic,
+    ConfigReport,
+    CostTotals,
+    FileSource,
+    InlineSource,
+    ModelPricing,
+    Priced,
+    PricingCatalog,
+    PricingConfig,
+    PromptCachePricing,
+    PromptTokenThresholdRateSchedule,
+    TokenPricingRates,
+    TokenRateTier,
+    price,
+    validate_config,
 )
 
 __all__ = [

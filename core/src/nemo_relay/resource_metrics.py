@@ -1,7 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """What this process, its children and the machine use, as typed snapshots.
 
-The component ``resource_metrics`` must be active (``pip install "nemo-relay[resources]"``). Everything that could
+The component ``resource_metrics`` must be active. All of it is ``nemo_relay_resources``, a distribution of its own
+(``pip install "nemo-relay[resources]"``); without it any name asked for here raises ``MissingExtra``, an ImportError.
+
+Everything that could
 not be measured is None; counters are totals since the processes began; rates compare with the call before and are None
 on the first. A forked child may go on collecting, with a first sample of its own; polling stays with its parent.
 
@@ -17,43 +20,44 @@ on the first. A forked child may go on collecting, with a first sample of its ow
 
 from __future__ import annotations
 
-from typing import Any
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
-from nemo_relay._resources.building import measurement as _measurement  # noqa: F401 - programs use it to read payloads
-from nemo_relay._resources.building import snapshot as _snapshot
-from nemo_relay._resources.snapshot import (
-    AcceleratorDeviceMetrics,
-    AcceleratorProcessMetrics,
-    AcceleratorVendor,
-    CpuMetrics,
-    DiskMetrics,
-    FilesystemCapacityMetrics,
-    GpuMetrics,
-    MeasurementScope,
-    MeasurementValue,
-    MemoryMetrics,
-    NetworkInterfaceMetrics,
-    NetworkMetrics,
-    NetworkTrafficMetrics,
-    OperatingSystem,
-    ProcessMetrics,
-    ProcessSamplingMetadata,
-    ResourceLimitEventCount,
-    ResourceLimitEventKind,
-    ResourceLimitResource,
-    ResourceMeasurement,
-    ResourceMetricsSnapshot,
-    UnitType,
-)
-from nemo_relay._resources.units import (
-    BandwidthUnit,
-    CapacityUnit,
-    CountUnit,
-    CpuUnit,
-    DataUnit,
-    DurationUnit,
-    UtilizationUnit,
-)
+from nemo_relay.errors import MissingExtra
+
+if TYPE_CHECKING:
+    from nemo_relay_resources import (
+        AcceleratorDeviceMetrics,
+        AcceleratorProcessMetrics,
+        AcceleratorVendor,
+        BandwidthUnit,
+        CapacityUnit,
+        CountUnit,
+        CpuMetrics,
+        CpuUnit,
+        DataUnit,
+        DiskMetrics,
+        DurationUnit,
+        FilesystemCapacityMetrics,
+        GpuMetrics,
+        MeasurementScope,
+        MeasurementValue,
+        MemoryMetrics,
+        NetworkInterfaceMetrics,
+        NetworkMetrics,
+        NetworkTrafficMetrics,
+        OperatingSystem,
+        ProcessMetrics,
+        ProcessSamplingMetadata,
+        ResourceLimitEventCount,
+        ResourceLimitEventKind,
+        ResourceLimitResource,
+        ResourceMeasurement,
+        ResourceMetricsSnapshot,
+        UnitType,
+        UtilizationUnit,
+        collect,
+    )
 
 __all__ = [
     "AcceleratorDeviceMetrics",
@@ -87,23 +91,21 @@ __all__ = [
     "UtilizationUnit",
     "collect",
 ]
+_READERS = ("_measurement", "_snapshot")  # programs use them to read payloads
 
 
-async def collect() -> ResourceMetricsSnapshot:
-    """Take a snapshot now, off the event loop.
+def __getattr__(name: str) -> Any:
+    if name not in __all__ and name not in _READERS:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    try:
+        package = import_module("nemo_relay_resources")
+    except ModuleNotFoundError as error:
+        if error.name != "nemo_relay_resources":
+            raise
+        raise MissingExtra(f"{__name__}.{name}", "nemo-relay-resources", "resources") from None
+    value = globals()[name] = getattr(package, name)
+    return value
 
-    Returns:
-        The groups that the component's configuration has switched on, in its units.
 
-    Raises:
-        InvalidArgument: the component is not active (a RuntimeError).
-    """
-    return _snapshot(await _collect_resource_metrics())
-
-
-async def _collect_resource_metrics() -> dict[str, Any]:
-    import asyncio
-
-    from nemo_relay._resources import component
-
-    return await asyncio.to_thread(component.collect)
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -33,6 +33,7 @@ __all__ = [
     "RuntimeRegistrationOwner",
     "RuntimeRegistrationOwnerKind",
     "deregister_conditional_middleware_guardrail",
+    "is_heard",
     "is_shaped",
     "list_runtime_registrations",
     "register_conditional_middleware_guardrail",
@@ -137,6 +138,11 @@ def is_shaped(kind: Literal["tool", "llm"]) -> bool:
     For adapters: where nothing could, nobody needs a view of the call's arguments but the observers.
     """
     return not (registry.quiet.tools if kind == "tool" else registry.quiet.llms)
+
+
+def is_heard() -> bool:
+    """Whether anybody could hear an event that is emitted now, in whatever scope: where not, none need be made."""
+    return not registry.quiet.events
 
 
 def _identity(record: gates.Record) -> RuntimeRegistrationIdentity:

@@ -22,6 +22,7 @@ from nemo_relay._runtime.emission.marks import checked_schema, rearm_freshness
 from nemo_relay._runtime.emission.metrics import MetricMeasurement, checked_measurements
 from nemo_relay._runtime.enums import LogSeverity, ScopeAttributes, ScopeType
 from nemo_relay._runtime.events.events import SEVERITY_KEY
+from nemo_relay._runtime.managed.agents import OpenAgents
 from nemo_relay._runtime.managed.scope import ManagedScope, close_scope, open_scope
 from nemo_relay._runtime.registry import registry
 from nemo_relay._runtime.tree import context
@@ -29,6 +30,7 @@ from nemo_relay._runtime.tree.spans import ScopeHandle, Span
 from nemo_relay.errors import InvalidArgument, NotFound
 
 __all__ = [
+    "OpenAgents",
     "annotate",
     "deregister_resolver",
     "end",

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from nemo_relay._plugins.documents import JsonObject
-from nemo_relay._plugins.shapes import unexpected, unknown_variant, whole_number
+from nemo_relay_codecs.json_shapes import unexpected, unknown_variant, whole_number
 
 BEHAVIORS = ("ignore", "warn", "error")
 POLICY: JsonObject = {"unknown_component": "warn", "unknown_field": "warn", "unsupported_value": "error"}

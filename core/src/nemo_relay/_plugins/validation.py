@@ -12,8 +12,8 @@ from nemo_relay._plugins.checking import POLICY
 from nemo_relay._plugins.documents import JsonObject, plain
 from nemo_relay._plugins.layers import Resolved
 from nemo_relay._plugins.reports import ConfigDiagnostic, PluginHostReport, diagnostic
-from nemo_relay._plugins.shapes import unexpected, unknown_variant
 from nemo_relay.errors import InvalidDocument
+from nemo_relay_codecs.json_shapes import unexpected, unknown_variant
 
 _LEVELS = {"warn": "warning", "error": "error"}
 _FIELDS = ("level", "code", "message", "component", "field")

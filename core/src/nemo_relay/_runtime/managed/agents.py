@@ -10,13 +10,22 @@ import gc
 
 from nemo_relay._runtime.enums import ScopeType
 from nemo_relay._runtime.managed import scope
-from nemo_relay._runtime.tree.spans import ScopeHandle, Span
+from nemo_relay._runtime.tree.spans import ScopeHandle
 
 _MANY = 4_096
 
 
-class Agents:
-    """The open agent scopes between ``watch`` and ``unwatch``."""
+class OpenAgents:
+    """The agent scopes that are open, between ``watch`` and ``unwatch``; one watcher in a process at a time.
+
+    >>> from nemo_relay import ScopeType, scope
+    >>> agents = scope.OpenAgents()
+    >>> agents.watch()
+    >>> with scope.scope("planner", ScopeType.Agent):
+    ...     print([agent.name for agent in agents.open()])
+    ['planner']
+    >>> agents.unwatch()
+    """
 
     def __init__(self) -> None:
         self._known: dict[int, ScopeHandle] = {}
@@ -37,7 +46,7 @@ class Agents:
             scope.opened = None
         self._known = {}
 
-    def open(self) -> list[Span]:
+    def open(self) -> list[ScopeHandle]:
         """Those that are open now."""
         for key, span in list(self._known.items()):
             if not span.is_open:

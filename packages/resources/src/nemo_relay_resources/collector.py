@@ -13,12 +13,12 @@ from datetime import UTC, datetime
 from time import monotonic
 from typing import Any, NamedTuple
 
-from nemo_relay._resources import cgroup, processes, system
-from nemo_relay._resources.cgroup import Environment
-from nemo_relay._resources.config import Settings
-from nemo_relay._resources.processes import ProcessSample
-from nemo_relay._resources.system import Traffic, rate
-from nemo_relay._resources.units import CountUnit, Payload, counted, measured
+from nemo_relay_resources import cgroup, processes, system
+from nemo_relay_resources.cgroup import Environment
+from nemo_relay_resources.config import Settings
+from nemo_relay_resources.processes import ProcessSample
+from nemo_relay_resources.system import Traffic, rate
+from nemo_relay_resources.units import CountUnit, Payload, counted, measured
 
 _PROCESS_GROUPS = {"cpu", "memory", "process", "disk"}
 

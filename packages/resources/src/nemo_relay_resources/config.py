@@ -8,8 +8,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from nemo_relay._plugins.shapes import shown, unexpected, unknown_field, unknown_variant, whole_number
-from nemo_relay._resources.units import BandwidthUnit, CapacityUnit, CpuUnit, DataUnit, DurationUnit, UtilizationUnit
+from nemo_relay_codecs.json_shapes import shown, unexpected, unknown_field, unknown_variant, whole_number
+from nemo_relay_resources.units import BandwidthUnit, CapacityUnit, CpuUnit, DataUnit, DurationUnit, UtilizationUnit
 
 Check = Callable[[Any], str | None]
 JsonObject = dict[str, Any]

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from nemo_relay import plugin
-from nemo_relay._resources.config import parse
+from nemo_relay_resources.config import parse
 
 from .conftest import document
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from nemo_relay._resources.units import Payload
+from nemo_relay_resources.units import Payload
 
 PREFIX = "nemo.relay.resource."
 ATTRIBUTE = "nemo_relay.resource."

@@ -11,14 +11,15 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from nemo_relay import plugin
 from nemo_relay import resource_metrics as rm
-from nemo_relay._resources import component, libraries, processes
-from nemo_relay._resources.processes import ProcessSample
-from nemo_relay._resources.system import rate
 from nemo_relay.errors import MissingExtra
+from nemo_relay_resources import component, processes
+from nemo_relay_resources.processes import ProcessSample
+from nemo_relay_resources.system import rate
 
 from .conftest import document
 
@@ -137,23 +138,30 @@ class Gone:
     pid = 4
 
     def oneshot(self) -> Any:
-        raise libraries.psutil().NoSuchProcess(4)
+        raise psutil.NoSuchProcess(4)
 
 
 def test_a_process_that_ends_meanwhile_is_seen_and_not_sampled(monkeypatch: pytest.MonkeyPatch) -> None:
-    psutil = libraries.psutil()
     monkeypatch.setattr(processes, "_in_scope", lambda *_: iter([psutil.Process(), Gone()]))
     sample = processes.sample(psutil, "process_tree", memory=True, disk=True)
     assert (sample.visible, len(sample.by_process)) == (2, 1)
 
 
-async def test_a_missing_library_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "psutil", None)
-    with pytest.raises(ImportError, match=r'needs psutil: pip install "nemo-relay\[resources\]"') as missing:
+async def test_without_the_distribution_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    loaded = [name for name in sys.modules if name.partition(".")[0] == "nemo_relay_resources"]
+    for name in loaded:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "nemo_relay_resources", None)
+    text = r'needs nemo-relay-resources: pip install "nemo-relay\[resources\]"'
+    with pytest.raises(ImportError, match=f"^the resource_metrics component {text}") as missing:
         await plugin.initialize(document())
     assert isinstance(missing.value, MissingExtra)
-    assert (missing.value.extra, missing.value.name) == ("resources", "psutil")
-    assert plugin.validate_exact(document())["config"]["diagnostics"] == []
+    assert (missing.value.extra, missing.value.name) == ("resources", "nemo-relay-resources")
+    (told,) = plugin.validate_exact(document())["config"]["diagnostics"]
+    assert (told["level"], told["code"], told["message"]) == ("warning", "plugin.missing_extra", str(missing.value))
+    monkeypatch.delitem(vars(rm), "DataUnit", raising=False)
+    with pytest.raises(MissingExtra, match=f"^nemo_relay.resource_metrics.DataUnit {text}"):
+        rm.DataUnit  # noqa: B018
 
 
 @needs_fork

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from nemo_relay import resource_metrics as rm
-from nemo_relay._resources.units import measured
+from nemo_relay_resources.units import measured
 
 
 @pytest.mark.parametrize(

@@ -6,11 +6,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from nemo_relay._resources.collector import Collector
-from nemo_relay._resources.config import InvalidResourceConfig, Settings, parse
-from nemo_relay._resources.libraries import psutil
-from nemo_relay._resources.polling import Poller
 from nemo_relay.errors import InvalidArgument, InvalidConfig
+from nemo_relay_resources.collector import Collector
+from nemo_relay_resources.config import InvalidResourceConfig, Settings, parse
+from nemo_relay_resources.polling import Poller
 
 KIND = "resource_metrics"
 JsonObject = dict[str, Any]
@@ -39,16 +38,16 @@ def activate(config: JsonObject) -> Callable[[], None]:
 
     Raises:
         InvalidConfig: the configuration is wrong (a ValueError).
-        MissingExtra: psutil is not installed (an ImportError).
     """
     global _active
     try:
         settings = parse(config)
     except InvalidResourceConfig as error:
         raise InvalidConfig(f"invalid resource metrics config: {error}") from None
-    library = psutil()
-    mine = _active = Collector(settings, library)
-    poller = _poller(settings, library)
+    import psutil
+
+    mine = _active = Collector(settings, psutil)
+    poller = _poller(settings, psutil)
 
     def end() -> None:
         global _active

@@ -7,9 +7,9 @@ from dataclasses import fields
 from datetime import datetime
 from typing import Any, TypeVar
 
-from nemo_relay._resources import snapshot as types
-from nemo_relay._resources.snapshot import ResourceMeasurement, ResourceMetricsSnapshot
-from nemo_relay._resources.units import BandwidthUnit, CapacityUnit, CountUnit, CpuUnit, DataUnit, DurationUnit
+from nemo_relay_resources import snapshot as types
+from nemo_relay_resources.snapshot import ResourceMeasurement, ResourceMetricsSnapshot
+from nemo_relay_resources.units import BandwidthUnit, CapacityUnit, CountUnit, CpuUnit, DataUnit, DurationUnit
 
 Payload = dict[str, Any]
 Group = TypeVar("Group")

@@ -5,14 +5,12 @@ from __future__ import annotations
 
 import threading
 
-from nemo_relay import scope
-from nemo_relay._resources.agents import Agents
-from nemo_relay._resources.collector import Collector
-from nemo_relay._resources.config import Settings
-from nemo_relay._resources.points import MARK, Points
-from nemo_relay._runtime.log import faults
-from nemo_relay._runtime.registry import registry
-from nemo_relay._runtime.tree.spans import Span
+from nemo_relay import ScopeHandle, logs, scope
+from nemo_relay.runtime_registrations import is_heard
+from nemo_relay.scope import OpenAgents
+from nemo_relay_resources.collector import Collector
+from nemo_relay_resources.config import Settings
+from nemo_relay_resources.points import MARK, Points
 
 _SCHEMA = {"name": "nemo.relay.metric_measurements", "version": "1"}
 
@@ -25,7 +23,7 @@ class Poller:
         self._collector = collector
         self._points = Points(all_interfaces=bool(settings.interfaces))
         self._stopped = threading.Event()
-        self._agents = Agents()
+        self._agents = OpenAgents()
         self._thread = threading.Thread(target=self._run, name="nemo-relay-resources", daemon=True)
 
     def start(self) -> None:
@@ -45,13 +43,13 @@ class Poller:
             try:
                 self._poll()
             except Exception as error:
-                faults.report("resource_metrics_poll_failed", error)
+                logs.report("resource_metrics_poll_failed", error)
             self._stopped.wait(self._seconds)
 
     def _poll(self) -> None:
-        if registry.quiet.events:
+        if not is_heard():
             return
         data = {"measurements": self._points.of(self._collector.collect())}
-        agents: list[Span | None] = [*self._agents.open()]
+        agents: list[ScopeHandle | None] = [*self._agents.open()]
         for agent in agents or [None]:
             scope.event(MARK, handle=agent, data=data, data_schema=_SCHEMA)

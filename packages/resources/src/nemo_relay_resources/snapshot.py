@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Generic, Literal, TypeAlias, TypeVar
 
-from nemo_relay._resources.units import (
+from nemo_relay_resources.units import (
     BandwidthUnit,
     CapacityUnit,
     CountUnit,

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from nemo_relay._resources import cgroup
-from nemo_relay._resources.cgroup import Environment
+from nemo_relay_resources import cgroup
+from nemo_relay_resources.cgroup import Environment
 
 FILES = {
     "cgroup.procs": "10\n11\n",

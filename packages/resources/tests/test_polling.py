@@ -12,11 +12,11 @@ from typing import Any
 import pytest
 
 from nemo_relay import MarkEvent, MetricKind, MetricMeasurement, MetricValueType, ScopeType, plugin, scope, subscribers
-from nemo_relay._resources import collector
-from nemo_relay._resources.points import MARK, PREFIX, Points
 from nemo_relay._runtime.emission.metrics import checked_measurements
 from nemo_relay._runtime.log import faults
 from nemo_relay._runtime.managed import scope as scoping
+from nemo_relay_resources import collector
+from nemo_relay_resources.points import MARK, PREFIX, Points
 
 from .conftest import document
 
