@@ -21,12 +21,13 @@ from __future__ import annotations
 import os
 import threading
 import time
-from pathlib import Path, PurePath
+from pathlib import Path
 
 from nemo_relay._runtime.checks import expect, expect_text
 from nemo_relay._runtime.delivery.dispatcher import dispatcher
 from nemo_relay._runtime.delivery.file_sink import FileSink
 from nemo_relay._runtime.enums import AtofExporterMode
+from nemo_relay._runtime.files.places import Place, Refused, reason
 from nemo_relay._runtime.registry import registry
 from nemo_relay._runtime.registry.registration import entry
 from nemo_relay.errors import SinkError
@@ -80,8 +81,8 @@ class AtofExporter:
 
     def __init__(self, config: AtofExporterConfig) -> None:
         expect(config, AtofExporterConfig)
-        path = _confined(config.output_directory, config.filename)
-        self._sink: FileSink | None = FileSink(path, overwrite=config.mode is AtofExporterMode.Overwrite)
+        place = _confined(config.output_directory, config.filename)
+        self._sink: FileSink | None = FileSink(place, overwrite=config.mode is AtofExporterMode.Overwrite)
         self._counters = self._sink
         self._names: set[str] = set()
         self._lock = threading.Lock()
@@ -89,7 +90,7 @@ class AtofExporter:
     @property
     def path(self) -> str:
         """The file."""
-        return str(self._counters.path)
+        return str(self._counters.place.path)
 
     @property
     def written(self) -> int:
@@ -134,8 +135,9 @@ class AtofExporter:
             SinkError: writing failed since it was last asked; each failure is told once (a RuntimeError).
         """
         delivered = dispatcher.flush(timeout) if dispatcher.jobs else True
+        written = self._counters.retry()
         self._tell()
-        return delivered
+        return delivered and written
 
     def shutdown(self, timeout: float | None = None) -> None:
         """Flush, stop writing and close the file. Again is harmless.
@@ -162,14 +164,13 @@ def _nothing(_line: bytes) -> None:
     """The sink of a second name: the first one has written the event."""
 
 
-def _confined(folder: str | os.PathLike[str], filename: str | os.PathLike[str]) -> Path:
+def _confined(folder: str | os.PathLike[str], filename: str | os.PathLike[str]) -> Place:
     given: tuple[tuple[object, str], ...] = ((folder, "output_directory"), (filename, "filename"))
     for value, where in given:
         if not isinstance(value, os.PathLike):
             expect(value, str, where=where)
-    relative = PurePath(filename)
-    path = Path(folder) / relative
-    if not relative.parts or ".." in relative.parts or relative.name in ("", "."):
-        reason = "observability output must be a confined relative file path"
-        raise SinkError(f'failed to open ATOF output file "{path}": {reason}')
-    return path
+    try:
+        return Place(folder, filename)
+    except Refused as error:
+        path = Path(folder) / Path(filename)
+        raise SinkError(f'failed to open ATOF output file "{path}": {reason(error)}') from None

@@ -10,10 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from nemo_relay._runtime.log import faults
+from nemo_relay._runtime.files.append import AppendFile
+from nemo_relay._runtime.files.places import Place
+from nemo_relay._runtime.files.rotation import Rotation
 from nemo_relay._runtime.log.config import SinkSettings
 from nemo_relay._runtime.log.oplog import TRACE, Record
-from nemo_relay._runtime.log.outputs import FileOutput, RotatingFile
+from nemo_relay._runtime.log.outputs import FileOutput
 
 from .processes import config, records, run
 
@@ -22,6 +24,10 @@ needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="the platform ha
 
 def made(path: Path, **settings: object) -> FileOutput:
     return FileOutput(SinkSettings(str(path), TRACE, **settings), 0)  # type: ignore[arg-type]
+
+
+def rotating(path: Path, max_bytes: int, keep: int) -> AppendFile:
+    return AppendFile(Place.of(path), rotation=Rotation(max_bytes, keep=keep))
 
 
 def record(message: str) -> Record:
@@ -64,7 +70,7 @@ def test_two_sinks_with_their_own_level_and_format(tmp_path: Path) -> None:
 
 
 def test_the_oldest_lines_go_when_a_file_rotates(tmp_path: Path) -> None:
-    file = RotatingFile(tmp_path / "r.log", 20, 2)
+    file = rotating(tmp_path / "r.log", 20, 2)
     for number in range(7):
         file.write(f"line {number}\n".encode())  # 7 bytes: two fit
     assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {
@@ -75,7 +81,7 @@ def test_the_oldest_lines_go_when_a_file_rotates(tmp_path: Path) -> None:
 
 
 def test_a_record_longer_than_the_file_gets_one_of_its_own(tmp_path: Path) -> None:
-    file = RotatingFile(tmp_path / "r.log", 10, 3)
+    file = rotating(tmp_path / "r.log", 10, 3)
     for text in ("a\n", f"{'long' * 9}\n", "b\n"):
         file.write(text.encode())
     assert (tmp_path / "r.1.log").read_text().startswith("long")
@@ -83,9 +89,8 @@ def test_a_record_longer_than_the_file_gets_one_of_its_own(tmp_path: Path) -> No
 
 
 def test_two_writers_rotate_once(tmp_path: Path) -> None:
-    one, two = (RotatingFile(tmp_path / "r.log", 10, 5) for _ in range(2))
+    one, two = (rotating(tmp_path / "r.log", 10, 5) for _ in range(2))
     one.write(b"12345678\n")
-    one._size = two._size = 9
     two.write(b"two\n")  # rotates
     one.write(b"one\n")  # finds that somebody has
     assert (tmp_path / "r.log").read_text() == "two\none\n"
@@ -96,7 +101,7 @@ class Slow:
     """A file that takes nothing until it may."""
 
     def __init__(self) -> None:
-        self.path = Path("slow.log")
+        self.dropped = 0
         self.lines: list[bytes] = []
         self.entered = threading.Event()
         self.may = threading.Event()
@@ -108,6 +113,9 @@ class Slow:
 
     def sync(self) -> None:
         pass
+
+    def retry(self) -> bool:
+        return True
 
 
 def test_a_full_queue_drops_and_says_so(tmp_path: Path) -> None:
@@ -134,22 +142,23 @@ def test_what_is_logged_after_the_end_is_written_at_once(tmp_path: Path) -> None
     assert messages(tmp_path / "a.log") == ["before", "after"]
 
 
-class Full(RotatingFile):
-    """A file on a disk that is full."""
+def test_a_disk_that_fails_is_reported_once(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    output = made(tmp_path / "a.log")
 
-    def write(self, line: bytes) -> None:
+    def full(fd: int, line: bytes) -> int:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-
-def test_a_disk_that_fails_is_reported_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    output = made(tmp_path / "a.log")
-    output._file = Full(tmp_path / "a.log", None, 0)
+    monkeypatch.setattr("nemo_relay._runtime.files.append.write", full)
     for number in range(5):
         output.write(record(f"m{number}"))
     output.close(10)
     assert capsys.readouterr().err.count(f"cannot write the log file {str(tmp_path / 'a.log')!r}") == 1
-    assert output.dropped == 5
-    assert faults.counts[f"log_file_write_failed:{tmp_path / 'a.log'}:{errno.ENOSPC}"] == 5
+    assert (output._file.waiting, output.dropped) == (5, 0)
+    monkeypatch.undo()
+    output.write(record("room again"))
+    assert messages(tmp_path / "a.log") == ["m0", "m1", "m2", "m3", "m4", "room again"]
 
 
 @needs_fork

@@ -3,12 +3,12 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nemo_relay._runtime.delivery.file_sink import make_folder
 from nemo_relay._runtime.encoding import encode
+from nemo_relay._runtime.files.places import Place
+from nemo_relay._runtime.files.whole import replace
 from nemo_relay._runtime.log import faults
 
 if TYPE_CHECKING:
@@ -74,8 +74,8 @@ class TrajectoryFiles:
         run.changed = False
         path = self.folder / f"trajectory-{session}.json"
         try:
-            make_folder(self.folder)
-            _replace(path, encode(_document(session, run.events)))
+            content = encode(_document(session, run.events))
+            replace(Place(self.folder, path.name), lambda file: file.write(content))
         except OSError as error:
             faults.report("atif_file_write_failed", error, folder=str(self.folder))
             return
@@ -96,16 +96,3 @@ def _document(session: str, events: list[dict[str, Any]]) -> dict[str, Any]:
         agent_name=root["name"] or "agent",
         agent_version=version if isinstance(version, str) else __version__,
     )
-
-
-def _replace(path: Path, content: bytes) -> None:
-    """Write ``path`` as a whole: a reader sees the old document or the new one."""
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
-    fd = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-    try:
-        with os.fdopen(fd, "wb") as file:
-            file.write(content)
-        os.replace(draft, path)
-    except OSError:
-        draft.unlink(missing_ok=True)
-        raise

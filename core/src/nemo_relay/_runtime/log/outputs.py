@@ -6,10 +6,12 @@ from __future__ import annotations
 import os
 import threading
 from collections import deque
-from pathlib import Path
 from time import monotonic, time_ns
 from typing import TYPE_CHECKING
 
+from nemo_relay._runtime.files.append import AppendFile
+from nemo_relay._runtime.files.places import Place, reason
+from nemo_relay._runtime.files.rotation import Rotation
 from nemo_relay._runtime.log import faults
 from nemo_relay._runtime.log import format as logformat
 from nemo_relay._runtime.log.config import Settings, SinkSettings
@@ -48,63 +50,20 @@ class StderrOutput:
         """Nothing waits here."""
 
 
-class RotatingFile:
-    """Appends whole lines with one ``write(2)`` each; steps aside to ``name.1.log`` when it would grow too long."""
-
-    def __init__(self, path: Path, max_bytes: int | None, retained: int) -> None:
-        self.path = path
-        self._max_bytes = max_bytes
-        self._retained = retained
-        path.parent.mkdir(parents=True, exist_ok=True)
-        self._open()
-
-    def write(self, line: bytes) -> None:
-        """Append ``line``."""
-        if self._max_bytes is not None and self._size and self._size + len(line) > self._max_bytes:
-            self._rotate()
-        self._size += os.write(self._fd, line)
-
-    def sync(self) -> None:
-        """Bring what was written to the disk itself."""
-        os.fsync(self._fd)
-
-    def _open(self) -> None:
-        self._fd = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o666)
-        self._size = os.fstat(self._fd).st_size
-
-    def _rotate(self) -> None:
-        if self._is_current():  # another process that shares the file may have rotated it
-            for number in range(self._retained - 1, 0, -1):
-                if self._backup(number).exists():
-                    os.replace(self._backup(number), self._backup(number + 1))
-            os.replace(self.path, self._backup(1))
-        os.close(self._fd)
-        self._open()
-
-    def _is_current(self) -> bool:
-        try:
-            return os.path.samestat(os.stat(self.path), os.fstat(self._fd))
-        except FileNotFoundError:
-            return False
-
-    def _backup(self, number: int) -> Path:
-        return self.path.with_name(f"{self.path.stem}.{number}{self.path.suffix}")
-
-
 class FileOutput:
     """A file written by a thread of its own. A record that finds the queue full is counted, and the count logged."""
 
     def __init__(self, settings: SinkSettings, flush_seconds: float) -> None:
         self.level = settings.level
-        self.dropped = 0
+        self._path = settings.path
         self._render = logformat.FORMATS[settings.format]
         self._capacity = settings.queue_capacity
         self._flush_seconds = flush_seconds
+        rotation = None if settings.max_bytes is None else Rotation(settings.max_bytes, keep=settings.retained)
         try:
-            self._file = RotatingFile(Path(settings.path), settings.max_bytes, settings.retained)
+            self._file = AppendFile(Place.of(settings.path), failed=self._complain, rotation=rotation)
         except OSError as error:
-            reason = f"{error.strerror} (os error {error.errno})"
-            raise LoggingError(f"failed to open logging sink {settings.path}: {reason}") from None
+            raise LoggingError(f"failed to open logging sink {settings.path}: {reason(error)}") from None
         self._reset()
         os.register_at_fork(after_in_child=self._reset)
 
@@ -114,8 +73,14 @@ class FileOutput:
         self._queue: deque[Record] = deque()
         self._thread: threading.Thread | None = None
         self._closing = False
+        self._crowded = 0  # records that found no room in the queue
         self._missed = 0
         self._root = ""
+
+    @property
+    def dropped(self) -> int:
+        """How many records are not in the file and never will be."""
+        return self._crowded + self._file.dropped
 
     def write(self, record: Record) -> None:
         """Queue one record."""
@@ -123,7 +88,7 @@ class FileOutput:
             if self._closing and self._thread is None:
                 self._append([record], 0)
             elif len(self._queue) >= self._capacity:
-                self.dropped += 1
+                self._crowded += 1
                 self._missed += 1
             else:
                 self._root = record.root
@@ -157,6 +122,7 @@ class FileOutput:
                 self._missed = 0
                 if not batch and self._closing:
                     self._thread = None
+                    self._file.retry()
                     self._sync()
                     return
             self._append(batch, missed)
@@ -174,11 +140,7 @@ class FileOutput:
                 Record(time_ns(), ERROR, "nemo_relay.logging", "log_records_dropped", fields, text, self._root)
             )
         for record in batch:
-            try:
-                self._file.write(self._render(record).encode("utf-8", "replace") + b"\n")
-            except OSError as error:
-                self.dropped += 1
-                self._complain(error)
+            self._file.write(self._render(record).encode("utf-8", "replace") + b"\n")
 
     def _sync(self) -> None:
         try:
@@ -188,5 +150,5 @@ class FileOutput:
 
     def _complain(self, error: OSError) -> None:
         # Not through the log, which is what fails here; and once, as for every kind of failure.
-        if faults.is_first(f"log_file_write_failed:{self._file.path}:{error.errno}"):
-            faults.say(f"nemo_relay: cannot write the log file {str(self._file.path)!r}: {error}")
+        if faults.is_first(f"log_file_write_failed:{self._path}:{error.errno}"):
+            faults.say(f"nemo_relay: cannot write the log file {str(self._path)!r}: {error}")
