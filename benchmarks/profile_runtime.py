@@ -82,7 +82,7 @@ def stages(case: str) -> dict[str, tuple[int, float]]:
     place = f',"name":"forecast"{lines.lineage(stack.root.uuid, stack.root.uuid)}'
     line = lines.scope_line(("start", span.category, "[]", place, uuid, now, "{}", data, null))
     folder = tempfile.TemporaryDirectory()
-    sink = FileSink(Path(folder.name) / "events.jsonl")
+    sink = FileSink(Place.of(Path(folder.name) / "events.jsonl"))
     descriptor = os.open(Path(folder.name) / "raw", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     steps: dict[str, tuple[int, Callable[[], Any]]] = {
         "the application's own coroutine": (1, lambda: finished(program.forecast(request))),
