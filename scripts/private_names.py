@@ -43,8 +43,8 @@ def defined(tree: ast.Module) -> Iterator[str]:
                 yield name
             case ast.Assign(targets=[ast.Name(id="__slots__")], value=value):
                 yield from (str(item.value) for item in ast.walk(value) if isinstance(item, ast.Constant))
-            case ast.alias(name=name, asname=asname):
-                yield asname or name
+            case ast.alias(asname=str(name)):
+                yield name
 
 
 def reached(tree: ast.Module) -> Iterator[tuple[int, str]]:
