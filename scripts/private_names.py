@@ -47,14 +47,22 @@ def defined(tree: ast.Module) -> Iterator[str]:
                 yield name
 
 
-def reached(tree: ast.Module) -> Iterator[tuple[int, str]]:
-    """The private names that a module reads of something else."""
+def reached(tree: ast.Module, folder: Path) -> Iterator[tuple[int, str]]:
+    """The private names that a module of `folder` reads of something else. Modules are the import contracts' business."""
     for node in ast.walk(tree):
         match node:
             case ast.Attribute(value=value, attr=name) if is_private(name) and not is_own(value):
                 yield node.lineno, name
-            case ast.ImportFrom(names=names):
-                yield from ((node.lineno, alias.name) for alias in names if is_private(alias.name))
+            case ast.ImportFrom(module=module, names=names):
+                parts = (module or "").split(".")
+                taken = (alias.name for alias in names if is_private(alias.name))
+                yield from ((node.lineno, name) for name in taken if not is_module(folder, *parts, name))
+
+
+def is_module(folder: Path, *parts: str) -> bool:
+    """Whether the dotted name is a module, seen from a module of `folder`."""
+    places = (base.joinpath(*parts) for base in (folder, *folder.parents))
+    return any(place.is_dir() or place.with_suffix(".py").is_file() for place in places)
 
 
 def is_own(value: ast.expr) -> bool:
@@ -73,10 +81,9 @@ def accesses(folder: Path) -> Iterator[Access]:
     """Every private name that a module of the room `folder` takes from elsewhere."""
     trees = {path: ast.parse(path.read_bytes()) for path in sorted(folder.glob("*.py"))}
     own = {name for tree in trees.values() for name in defined(tree)}
-    below = {child.stem for child in folder.iterdir()}  # `from package import _room`
     for path, tree in trees.items():
-        for line, name in reached(tree):
-            if name not in own and name not in below:
+        for line, name in reached(tree, folder):
+            if name not in own:
                 yield Access(path, line, name)
 
 
