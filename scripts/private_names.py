@@ -48,7 +48,7 @@ def defined(tree: ast.Module) -> Iterator[str]:
 
 
 def reached(tree: ast.Module, folder: Path) -> Iterator[tuple[int, str]]:
-    """The private names that a module of `folder` reads of something else. Modules are the import contracts' business."""
+    """The private names that a module of `folder` reads of something else; modules are for the import contracts."""
     for node in ast.walk(tree):
         match node:
             case ast.Attribute(value=value, attr=name) if is_private(name) and not is_own(value):
