@@ -22,7 +22,6 @@ from nemo_relay._runtime.checks import expect_text
 from nemo_relay._runtime.delivery.dispatcher import dispatcher
 from nemo_relay._runtime.encoding import decode, encode
 from nemo_relay._runtime.registry import registry
-from nemo_relay._runtime.registry.registration import deregister, entry
 
 __all__ = ["AtifExporter", "read_events", "roots", "trajectory"]
 
@@ -67,13 +66,11 @@ class AtifExporter:
         Raises:
             AlreadyRegistered: the name is taken (a RuntimeError).
         """
-        made = entry(name, 0, self._lines.append)
-        made.sink = self._collect
-        registry.subscribers.add(made)
+        registry.subscribers.register(name, 0, self._lines.append, sink=self._collect)
 
     def deregister(self, name: str) -> bool:
         """Stop collecting; False when the name is unknown."""
-        return deregister(registry.subscribers, name)
+        return registry.subscribers.deregister(name)
 
     def _collect(self, line: bytes) -> None:
         self._lines.append(line)

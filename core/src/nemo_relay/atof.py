@@ -29,7 +29,6 @@ from nemo_relay._runtime.delivery.file_sink import FileSink
 from nemo_relay._runtime.enums import AtofExporterMode
 from nemo_relay._runtime.files.places import Place, Refused, reason
 from nemo_relay._runtime.registry import registry
-from nemo_relay._runtime.registry.registration import entry
 from nemo_relay.errors import SinkError
 
 __all__ = ["AtofExporter", "AtofExporterConfig"]
@@ -109,10 +108,9 @@ class AtofExporter:
             AlreadyRegistered: the name is taken (a RuntimeError).
         """
         expect_text(name)
-        made = entry(name, 0, self.write)
         with self._lock:
-            made.sink = _nothing if self._names or self._sink is None else self._sink.write
-            registry.subscribers.add(made)
+            sink = _nothing if self._names or self._sink is None else self._sink.write
+            registry.subscribers.register(name, 0, self.write, sink=sink)
             self._names.add(name)
 
     def deregister(self, name: str) -> bool:
@@ -120,7 +118,7 @@ class AtofExporter:
         expect_text(name)
         with self._lock:
             self._names.discard(name)
-            return registry.subscribers.remove(name)
+            return registry.subscribers.deregister(name)
 
     def write(self, line: bytes) -> None:
         """Take one line; the runtime calls it."""

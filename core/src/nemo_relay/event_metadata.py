@@ -12,7 +12,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from nemo_relay._runtime.registry import registry
-from nemo_relay._runtime.registry.registration import deregister, entry, register
 
 if TYPE_CHECKING:
     from nemo_relay.types import EventMetadataInjectorCallback
@@ -26,9 +25,9 @@ def register_injector(name: str, priority: int, injector: EventMetadataInjectorC
 
     Keys are words joined by single dots. Keys that are there already win, and so do those of earlier injectors.
     """
-    register(registry.injectors, entry(name, priority, injector))
+    registry.injectors.register(name, priority, injector)
 
 
 def deregister_injector(name: str) -> bool:
     """Remove it; False when the name is unknown."""
-    return deregister(registry.injectors, name)
+    return registry.injectors.deregister(name)

@@ -15,7 +15,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from nemo_relay._runtime.registry import registry
-from nemo_relay._runtime.registry.registration import deregister, entry, register
 
 if TYPE_CHECKING:
     from nemo_relay.types import (
@@ -51,105 +50,93 @@ __all__ = [
 
 def register_mark_sanitize(name: str, priority: int, guardrail: EventSanitizeGuardrail) -> None:
     """Let ``guardrail`` decide marks on their way to subscribers: ``(event, fields) -> fields``."""
-    register(registry.mark_sanitizers, entry(name, priority, guardrail, family=registry.mark_sanitizers))
+    registry.mark_sanitizers.register(name, priority, guardrail)
 
 
 def deregister_mark_sanitize(name: str) -> bool:
     """Remove it; False when the name is unknown."""
-    return deregister(registry.mark_sanitizers, name)
+    return registry.mark_sanitizers.deregister(name)
 
 
 def register_scope_sanitize_start(name: str, priority: int, guardrail: EventSanitizeGuardrail) -> None:
     """Let ``guardrail`` decide start events on their way to subscribers: ``(event, fields) -> fields``."""
-    register(registry.start_sanitizers, entry(name, priority, guardrail, family=registry.start_sanitizers))
+    registry.start_sanitizers.register(name, priority, guardrail)
 
 
 def deregister_scope_sanitize_start(name: str) -> bool:
     """Remove it; False when the name is unknown."""
-    return deregister(registry.start_sanitizers, name)
+    return registry.start_sanitizers.deregister(name)
 
 
 def register_scope_sanitize_end(name: str, priority: int, guardrail: EventSanitizeGuardrail) -> None:
     """Let ``guardrail`` decide end events on their way to subscribers: ``(event, fields) -> fields``."""
-    register(registry.end_sanitizers, entry(name, priority, guardrail, family=registry.end_sanitizers))
+    registry.end_sanitizers.register(name, priority, guardrail)
 
 
 def deregister_scope_sanitize_end(name: str) -> bool:
     """Remove it; False when the name is unknown."""
-    return deregister(registry.end_sanitizers, name)
+    return registry.end_sanitizers.deregister(name)
 
 
 def register_tool_sanitize_request(name: str, priority: int, guardrail: ToolSanitizeGuardrail) -> None:
     """Let ``guardrail`` decide the arguments that events show of a tool call: ``(tool_name, args) -> args``."""
-    register(
-        registry.tool_request_sanitizers,
-        entry(name, priority, guardrail, family=registry.tool_request_sanitizers),
-    )
+    registry.tool_request_sanitizers.register(name, priority, guardrail)
 
 
 def deregister_tool_sanitize_request(name: str) -> bool:
     """Remove it; False when the name is unknown."""
-    return deregister(registry.tool_request_sanitizers, name)
+    return registry.tool_request_sanitizers.deregister(name)
 
 
 def register_tool_sanitize_response(name: str, priority: int, guardrail: ToolSanitizeGuardrail) -> None:
     """Let ``guardrail`` decide the result that events show of a tool call: ``(tool_name, result) -> result``."""
-    register(
-        registry.tool_response_sanitizers,
-        entry(name, priority, guardrail, family=registry.tool_response_sanitizers),
-    )
+    registry.tool_response_sanitizers.register(name, priority, guardrail)
 
 
 def deregister_tool_sanitize_response(name: str) -> bool:
     """Remove it; False when the name is unknown."""
-    return deregister(registry.tool_response_sanitizers, name)
+    return registry.tool_response_sanitizers.deregister(name)
 
 
 def register_tool_conditional_execution(name: str, priority: int, guardrail: ToolConditionalExecutionGuardrail) -> None:
     """Let ``guardrail`` decide whether a tool call may run: ``(tool_name, args) -> reason | None``."""
-    register(registry.tool_guardrails, entry(name, priority, guardrail, family=registry.tool_guardrails))
+    registry.tool_guardrails.register(name, priority, guardrail)
 
 
 def deregister_tool_conditional_execution(name: str) -> bool:
     """Remove it; False when the name is unknown."""
-    return deregister(registry.tool_guardrails, name)
+    return registry.tool_guardrails.deregister(name)
 
 
 def register_llm_sanitize_request(name: str, priority: int, guardrail: LlmSanitizeRequestGuardrail) -> None:
     """Let ``guardrail`` decide the request that events show of an LLM call: ``(request, context) -> request |
     None``.
     """
-    register(
-        registry.llm_request_sanitizers,
-        entry(name, priority, guardrail, family=registry.llm_request_sanitizers),
-    )
+    registry.llm_request_sanitizers.register(name, priority, guardrail)
 
 
 def deregister_llm_sanitize_request(name: str) -> bool:
     """Remove it; False when the name is unknown."""
-    return deregister(registry.llm_request_sanitizers, name)
+    return registry.llm_request_sanitizers.deregister(name)
 
 
 def register_llm_sanitize_response(name: str, priority: int, guardrail: LlmSanitizeResponseGuardrail) -> None:
     """Let ``guardrail`` decide the response that events show of an LLM call: ``(response, context) -> response |
     None``.
     """
-    register(
-        registry.llm_response_sanitizers,
-        entry(name, priority, guardrail, family=registry.llm_response_sanitizers),
-    )
+    registry.llm_response_sanitizers.register(name, priority, guardrail)
 
 
 def deregister_llm_sanitize_response(name: str) -> bool:
     """Remove it; False when the name is unknown."""
-    return deregister(registry.llm_response_sanitizers, name)
+    return registry.llm_response_sanitizers.deregister(name)
 
 
 def register_llm_conditional_execution(name: str, priority: int, guardrail: LlmConditionalExecutionGuardrail) -> None:
     """Let ``guardrail`` decide whether an LLM call may run: ``(request) -> reason | None``."""
-    register(registry.llm_guardrails, entry(name, priority, guardrail, family=registry.llm_guardrails))
+    registry.llm_guardrails.register(name, priority, guardrail)
 
 
 def deregister_llm_conditional_execution(name: str) -> bool:
     """Remove it; False when the name is unknown."""
-    return deregister(registry.llm_guardrails, name)
+    return registry.llm_guardrails.deregister(name)

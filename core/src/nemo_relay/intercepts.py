@@ -17,7 +17,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from nemo_relay._runtime.registry import registry
-from nemo_relay._runtime.registry.registration import deregister, entry, register
 
 if TYPE_CHECKING:
     from nemo_relay.types import (
@@ -44,60 +43,51 @@ __all__ = [
 
 def register_tool_request(name: str, priority: int, break_chain: bool, fn: ToolRequestIntercept) -> None:
     """Let ``fn`` shape a tool's arguments: ``(tool_name, args) -> args``; ``break_chain`` ends the chain after it."""
-    register(
-        registry.tool_request_intercepts,
-        entry(name, priority, fn, break_chain=break_chain, family=registry.tool_request_intercepts),
-    )
+    registry.tool_request_intercepts.register(name, priority, fn, break_chain=break_chain)
 
 
 def deregister_tool_request(name: str) -> bool:
     """Remove it; False when the name is unknown."""
-    return deregister(registry.tool_request_intercepts, name)
+    return registry.tool_request_intercepts.deregister(name)
 
 
 def register_tool_execution(name: str, priority: int, fn: ToolExecutionIntercept) -> None:
     """Let ``fn`` shape the execution of a tool: ``(context, next) -> ToolExecutionInterceptOutcome``."""
-    register(
-        registry.tool_execution_intercepts,
-        entry(name, priority, fn, family=registry.tool_execution_intercepts),
-    )
+    registry.tool_execution_intercepts.register(name, priority, fn)
 
 
 def deregister_tool_execution(name: str) -> bool:
     """Remove it; False when the name is unknown."""
-    return deregister(registry.tool_execution_intercepts, name)
+    return registry.tool_execution_intercepts.deregister(name)
 
 
 def register_llm_request(name: str, priority: int, break_chain: bool, fn: LlmRequestIntercept) -> None:
     """Let ``fn`` shape an LLM request: ``(name, request, annotated) -> LLMRequestInterceptOutcome``;
     ``break_chain`` ends the chain after it.
     """
-    register(
-        registry.llm_request_intercepts,
-        entry(name, priority, fn, break_chain=break_chain, family=registry.llm_request_intercepts),
-    )
+    registry.llm_request_intercepts.register(name, priority, fn, break_chain=break_chain)
 
 
 def deregister_llm_request(name: str) -> bool:
     """Remove it; False when the name is unknown."""
-    return deregister(registry.llm_request_intercepts, name)
+    return registry.llm_request_intercepts.deregister(name)
 
 
 def register_llm_execution(name: str, priority: int, fn: LlmExecutionIntercept) -> None:
     """Let ``fn`` shape the execution of an LLM call: ``(name, request, context, next) -> response``."""
-    register(registry.llm_execution_intercepts, entry(name, priority, fn, family=registry.llm_execution_intercepts))
+    registry.llm_execution_intercepts.register(name, priority, fn)
 
 
 def deregister_llm_execution(name: str) -> bool:
     """Remove it; False when the name is unknown."""
-    return deregister(registry.llm_execution_intercepts, name)
+    return registry.llm_execution_intercepts.deregister(name)
 
 
 def register_llm_stream_execution(name: str, priority: int, fn: LlmStreamExecutionIntercept) -> None:
     """Let ``fn`` shape the execution of a streamed LLM call: ``(name, request, context, next) -> async iterator``."""
-    register(registry.llm_stream_intercepts, entry(name, priority, fn, family=registry.llm_stream_intercepts))
+    registry.llm_stream_intercepts.register(name, priority, fn)
 
 
 def deregister_llm_stream_execution(name: str) -> bool:
     """Remove it; False when the name is unknown."""
-    return deregister(registry.llm_stream_intercepts, name)
+    return registry.llm_stream_intercepts.deregister(name)

@@ -165,9 +165,9 @@ def execute(
     """
     parent, bits = _checked(name, request, handle, attributes, model_name)
     span = LLMHandle(name, parent, bits, data, metadata, model_name, codec, response_codec)
-    if not registry.quiet.llms:
+    if registry.activity.shapes_llms:
         return steps(LlmCall(span, request, func, sync=False))
-    if (codec is not None or response_codec is not None) and not registry.quiet.events:
+    if (codec is not None or response_codec is not None) and registry.activity.observed:
         resolve_codecs(span)
     return through(LlmCall, span, request, func)
 
@@ -188,9 +188,9 @@ def execute_sync(
     """The synchronous twin of ``execute``: same order, same thread, no event loop."""
     parent, bits = _checked(name, request, handle, attributes, model_name)
     span = LLMHandle(name, parent, bits, data, metadata, model_name, codec, response_codec)
-    if not registry.quiet.llms:
+    if registry.activity.shapes_llms:
         return complete(steps(LlmCall(span, request, func, sync=True)))
-    if (codec is not None or response_codec is not None) and not registry.quiet.events:
+    if (codec is not None or response_codec is not None) and registry.activity.observed:
         resolve_codecs(span)
     return through_sync(LlmCall, span, request, func)
 

@@ -137,7 +137,7 @@ def is_shaped(kind: Literal["tool", "llm"]) -> bool:
 
     For adapters: where nothing could, nobody needs a view of the call's arguments but the observers.
     """
-    return not (registry.quiet.tools if kind == "tool" else registry.quiet.llms)
+    return registry.activity.shapes_tools if kind == "tool" else registry.activity.shapes_llms
 
 
 def is_heard() -> bool:

@@ -237,7 +237,7 @@ def event(
         metadata = {**(metadata or {}), SEVERITY_KEY: severity.name.lower()}
     if name == "compaction":
         rearm_freshness(handle or context.current())
-    if registry.quiet.events:
+    if not registry.activity.observed:
         return
     emit.mark(name, handle or context.current(), data=data, metadata=metadata, data_schema=data_schema, ns=ns)
 

@@ -12,7 +12,6 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from nemo_relay._runtime.registry import registry
-from nemo_relay._runtime.registry.registration import deregister, entry, register
 from nemo_relay._runtime.tree.spans import Span
 
 if TYPE_CHECKING:
@@ -72,38 +71,34 @@ def register_event_metadata_injector(
     scope_handle: Span, name: str, priority: int, injector: EventMetadataInjectorCallback
 ) -> None:
     """Let ``injector`` add metadata to events while the scope is open: ``(event) -> dict``."""
-    register(registry.injectors, entry(name, priority, injector), scope_handle)
+    registry.injectors.register(name, priority, injector, scope=scope_handle)
 
 
 def deregister_event_metadata_injector(scope_handle: Span, name: str) -> bool:
     """Remove it; False when the name is unknown."""
-    return deregister(registry.injectors, name, scope_handle)
+    return registry.injectors.deregister(name, scope_handle)
 
 
 def register_subscriber(scope_handle: Span, name: str, callback: Callable[[Event], Any]) -> None:
     """Let ``callback`` hear the events of the scope and of all that happens in it, its own end included."""
-    register(registry.subscribers, entry(name, 0, callback), scope_handle)
+    registry.subscribers.register(name, 0, callback, scope=scope_handle)
 
 
 def deregister_subscriber(scope_handle: Span, name: str) -> bool:
     """Remove it; False when the name is unknown."""
-    return deregister(registry.subscribers, name, scope_handle)
+    return registry.subscribers.deregister(name, scope_handle)
 
 
 def register_mark_sanitize(scope_handle: Span, name: str, priority: int, guardrail: EventSanitizeGuardrail) -> None:
     """Let ``guardrail`` decide while the scope is open marks on their way to subscribers: ``(event, fields) ->
     fields``.
     """
-    register(
-        registry.mark_sanitizers,
-        entry(name, priority, guardrail, family=registry.mark_sanitizers),
-        scope_handle,
-    )
+    registry.mark_sanitizers.register(name, priority, guardrail, scope=scope_handle)
 
 
 def deregister_mark_sanitize(scope_handle: Span, name: str) -> bool:
     """Remove it; False when the name is unknown."""
-    return deregister(registry.mark_sanitizers, name, scope_handle)
+    return registry.mark_sanitizers.deregister(name, scope_handle)
 
 
 def register_scope_sanitize_start(
@@ -112,16 +107,12 @@ def register_scope_sanitize_start(
     """Let ``guardrail`` decide while the scope is open start events on their way to subscribers: ``(event, fields)
     -> fields``.
     """
-    register(
-        registry.start_sanitizers,
-        entry(name, priority, guardrail, family=registry.start_sanitizers),
-        scope_handle,
-    )
+    registry.start_sanitizers.register(name, priority, guardrail, scope=scope_handle)
 
 
 def deregister_scope_sanitize_start(scope_handle: Span, name: str) -> bool:
     """Remove it; False when the name is unknown."""
-    return deregister(registry.start_sanitizers, name, scope_handle)
+    return registry.start_sanitizers.deregister(name, scope_handle)
 
 
 def register_scope_sanitize_end(
@@ -130,16 +121,12 @@ def register_scope_sanitize_end(
     """Let ``guardrail`` decide while the scope is open end events on their way to subscribers: ``(event, fields)
     -> fields``.
     """
-    register(
-        registry.end_sanitizers,
-        entry(name, priority, guardrail, family=registry.end_sanitizers),
-        scope_handle,
-    )
+    registry.end_sanitizers.register(name, priority, guardrail, scope=scope_handle)
 
 
 def deregister_scope_sanitize_end(scope_handle: Span, name: str) -> bool:
     """Remove it; False when the name is unknown."""
-    return deregister(registry.end_sanitizers, name, scope_handle)
+    return registry.end_sanitizers.deregister(name, scope_handle)
 
 
 def register_tool_sanitize_request(
@@ -148,16 +135,12 @@ def register_tool_sanitize_request(
     """Let ``guardrail`` decide while the scope is open the arguments that events show of a tool call:
     ``(tool_name, args) -> args``.
     """
-    register(
-        registry.tool_request_sanitizers,
-        entry(name, priority, guardrail, family=registry.tool_request_sanitizers),
-        scope_handle,
-    )
+    registry.tool_request_sanitizers.register(name, priority, guardrail, scope=scope_handle)
 
 
 def deregister_tool_sanitize_request(scope_handle: Span, name: str) -> bool:
     """Remove it; False when the name is unknown."""
-    return deregister(registry.tool_request_sanitizers, name, scope_handle)
+    return registry.tool_request_sanitizers.deregister(name, scope_handle)
 
 
 def register_tool_sanitize_response(
@@ -166,16 +149,12 @@ def register_tool_sanitize_response(
     """Let ``guardrail`` decide while the scope is open the result that events show of a tool call: ``(tool_name,
     result) -> result``.
     """
-    register(
-        registry.tool_response_sanitizers,
-        entry(name, priority, guardrail, family=registry.tool_response_sanitizers),
-        scope_handle,
-    )
+    registry.tool_response_sanitizers.register(name, priority, guardrail, scope=scope_handle)
 
 
 def deregister_tool_sanitize_response(scope_handle: Span, name: str) -> bool:
     """Remove it; False when the name is unknown."""
-    return deregister(registry.tool_response_sanitizers, name, scope_handle)
+    return registry.tool_response_sanitizers.deregister(name, scope_handle)
 
 
 def register_tool_conditional_execution(
@@ -184,16 +163,12 @@ def register_tool_conditional_execution(
     """Let ``guardrail`` decide while the scope is open whether a tool call may run: ``(tool_name, args) -> reason
     | None``.
     """
-    register(
-        registry.tool_guardrails,
-        entry(name, priority, guardrail, family=registry.tool_guardrails),
-        scope_handle,
-    )
+    registry.tool_guardrails.register(name, priority, guardrail, scope=scope_handle)
 
 
 def deregister_tool_conditional_execution(scope_handle: Span, name: str) -> bool:
     """Remove it; False when the name is unknown."""
-    return deregister(registry.tool_guardrails, name, scope_handle)
+    return registry.tool_guardrails.deregister(name, scope_handle)
 
 
 def register_llm_sanitize_request(
@@ -202,16 +177,12 @@ def register_llm_sanitize_request(
     """Let ``guardrail`` decide while the scope is open the request that events show of an LLM call: ``(request,
     context) -> request | None``.
     """
-    register(
-        registry.llm_request_sanitizers,
-        entry(name, priority, guardrail, family=registry.llm_request_sanitizers),
-        scope_handle,
-    )
+    registry.llm_request_sanitizers.register(name, priority, guardrail, scope=scope_handle)
 
 
 def deregister_llm_sanitize_request(scope_handle: Span, name: str) -> bool:
     """Remove it; False when the name is unknown."""
-    return deregister(registry.llm_request_sanitizers, name, scope_handle)
+    return registry.llm_request_sanitizers.deregister(name, scope_handle)
 
 
 def register_llm_sanitize_response(
@@ -220,32 +191,24 @@ def register_llm_sanitize_response(
     """Let ``guardrail`` decide while the scope is open the response that events show of an LLM call: ``(response,
     context) -> response | None``.
     """
-    register(
-        registry.llm_response_sanitizers,
-        entry(name, priority, guardrail, family=registry.llm_response_sanitizers),
-        scope_handle,
-    )
+    registry.llm_response_sanitizers.register(name, priority, guardrail, scope=scope_handle)
 
 
 def deregister_llm_sanitize_response(scope_handle: Span, name: str) -> bool:
     """Remove it; False when the name is unknown."""
-    return deregister(registry.llm_response_sanitizers, name, scope_handle)
+    return registry.llm_response_sanitizers.deregister(name, scope_handle)
 
 
 def register_llm_conditional_execution(
     scope_handle: Span, name: str, priority: int, guardrail: LlmConditionalExecutionGuardrail
 ) -> None:
     """Let ``guardrail`` decide while the scope is open whether an LLM call may run: ``(request) -> reason | None``."""
-    register(
-        registry.llm_guardrails,
-        entry(name, priority, guardrail, family=registry.llm_guardrails),
-        scope_handle,
-    )
+    registry.llm_guardrails.register(name, priority, guardrail, scope=scope_handle)
 
 
 def deregister_llm_conditional_execution(scope_handle: Span, name: str) -> bool:
     """Remove it; False when the name is unknown."""
-    return deregister(registry.llm_guardrails, name, scope_handle)
+    return registry.llm_guardrails.deregister(name, scope_handle)
 
 
 def register_tool_request(
@@ -254,32 +217,24 @@ def register_tool_request(
     """Let ``fn`` shape while the scope is open a tool's arguments: ``(tool_name, args) -> args``; ``break_chain``
     ends the chain after it.
     """
-    register(
-        registry.tool_request_intercepts,
-        entry(name, priority, fn, break_chain=break_chain, family=registry.tool_request_intercepts),
-        scope_handle,
-    )
+    registry.tool_request_intercepts.register(name, priority, fn, break_chain=break_chain, scope=scope_handle)
 
 
 def deregister_tool_request(scope_handle: Span, name: str) -> bool:
     """Remove it; False when the name is unknown."""
-    return deregister(registry.tool_request_intercepts, name, scope_handle)
+    return registry.tool_request_intercepts.deregister(name, scope_handle)
 
 
 def register_tool_execution(scope_handle: Span, name: str, priority: int, fn: ToolExecutionIntercept) -> None:
     """Let ``fn`` shape while the scope is open the execution of a tool: ``(context, next) ->
     ToolExecutionInterceptOutcome``.
     """
-    register(
-        registry.tool_execution_intercepts,
-        entry(name, priority, fn, family=registry.tool_execution_intercepts),
-        scope_handle,
-    )
+    registry.tool_execution_intercepts.register(name, priority, fn, scope=scope_handle)
 
 
 def deregister_tool_execution(scope_handle: Span, name: str) -> bool:
     """Remove it; False when the name is unknown."""
-    return deregister(registry.tool_execution_intercepts, name, scope_handle)
+    return registry.tool_execution_intercepts.deregister(name, scope_handle)
 
 
 def register_llm_request(
@@ -288,32 +243,24 @@ def register_llm_request(
     """Let ``fn`` shape while the scope is open an LLM request: ``(name, request, annotated) ->
     LLMRequestInterceptOutcome``; ``break_chain`` ends the chain after it.
     """
-    register(
-        registry.llm_request_intercepts,
-        entry(name, priority, fn, break_chain=break_chain, family=registry.llm_request_intercepts),
-        scope_handle,
-    )
+    registry.llm_request_intercepts.register(name, priority, fn, break_chain=break_chain, scope=scope_handle)
 
 
 def deregister_llm_request(scope_handle: Span, name: str) -> bool:
     """Remove it; False when the name is unknown."""
-    return deregister(registry.llm_request_intercepts, name, scope_handle)
+    return registry.llm_request_intercepts.deregister(name, scope_handle)
 
 
 def register_llm_execution(scope_handle: Span, name: str, priority: int, fn: LlmExecutionIntercept) -> None:
     """Let ``fn`` shape while the scope is open the execution of an LLM call: ``(name, request, context, next) ->
     response``.
     """
-    register(
-        registry.llm_execution_intercepts,
-        entry(name, priority, fn, family=registry.llm_execution_intercepts),
-        scope_handle,
-    )
+    registry.llm_execution_intercepts.register(name, priority, fn, scope=scope_handle)
 
 
 def deregister_llm_execution(scope_handle: Span, name: str) -> bool:
     """Remove it; False when the name is unknown."""
-    return deregister(registry.llm_execution_intercepts, name, scope_handle)
+    return registry.llm_execution_intercepts.deregister(name, scope_handle)
 
 
 def register_llm_stream_execution(
@@ -322,13 +269,9 @@ def register_llm_stream_execution(
     """Let ``fn`` shape while the scope is open the execution of a streamed LLM call: ``(name, request, context,
     next) -> async iterator``.
     """
-    register(
-        registry.llm_stream_intercepts,
-        entry(name, priority, fn, family=registry.llm_stream_intercepts),
-        scope_handle,
-    )
+    registry.llm_stream_intercepts.register(name, priority, fn, scope=scope_handle)
 
 
 def deregister_llm_stream_execution(scope_handle: Span, name: str) -> bool:
     """Remove it; False when the name is unknown."""
-    return deregister(registry.llm_stream_intercepts, name, scope_handle)
+    return registry.llm_stream_intercepts.deregister(name, scope_handle)

@@ -24,8 +24,6 @@ from typing import TYPE_CHECKING, Any
 from nemo_relay._runtime.delivery import flush as flushing
 from nemo_relay._runtime.delivery.dispatcher import Statistics, dispatcher
 from nemo_relay._runtime.registry import registry
-from nemo_relay._runtime.registry.registration import deregister as _deregister
-from nemo_relay._runtime.registry.registration import entry as _entry
 from nemo_relay._runtime.tree import context
 
 if TYPE_CHECKING:
@@ -41,14 +39,12 @@ def register(name: str, callback: Callable[[Event], Any]) -> None:
     Raises:
         AlreadyRegistered: the name is taken (a RuntimeError).
     """
-    made = _entry(name, 0, callback)
-    made.sink = getattr(callback, "__relay_sink__", None)
-    registry.subscribers.add(made)
+    registry.subscribers.register(name, 0, callback, sink=getattr(callback, "__relay_sink__", None))
 
 
 def deregister(name: str) -> bool:
     """Stop; False when the name is unknown. Events emitted before are still delivered."""
-    return _deregister(registry.subscribers, name)
+    return registry.subscribers.deregister(name)
 
 
 def is_heard(handle: Span | None = None) -> bool:
@@ -57,8 +53,8 @@ def is_heard(handle: Span | None = None) -> bool:
     Args:
         handle: the span that the event would belong to; the current one when None.
     """
-    if registry.quiet.alone:
-        return registry.quiet.audience is not None
+    if registry.activity.global_only:
+        return registry.activity.observed
     return registry.audience(context.current() if handle is None else handle) is not None
 
 

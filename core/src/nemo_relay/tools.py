@@ -130,7 +130,7 @@ def execute(
     """
     parent, bits = _checked(name, handle, attributes, tool_call_id)
     span = ToolHandle(name, parent, bits, data, metadata, tool_call_id)
-    if registry.quiet.tools:
+    if not registry.activity.shapes_tools:
         return through(ToolCall, span, args, func)
     return steps(ToolCall(span, args, func, sync=False))
 
@@ -154,7 +154,7 @@ def execute_sync(
     """
     parent, bits = _checked(name, handle, attributes, tool_call_id)
     span = ToolHandle(name, parent, bits, data, metadata, tool_call_id)
-    if registry.quiet.tools:
+    if not registry.activity.shapes_tools:
         return through_sync(ToolCall, span, args, func)
     return complete(steps(ToolCall(span, args, func, sync=True)))
 

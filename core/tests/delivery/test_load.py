@@ -143,16 +143,13 @@ def test_subscribers_that_fail_are_isolated_and_counted(capsys: pytest.CaptureFi
 
 def test_a_sink_that_fails_is_isolated() -> None:
     from nemo_relay._runtime.registry import registry
-    from nemo_relay._runtime.registry.registration import entry
 
     def broken(_line: bytes) -> None:
         raise RuntimeError("disk")
 
     lines: list[bytes] = []
     for name, sink in (("a", broken), ("b", lines.append)):
-        made = entry(name, 0, sink)
-        made.sink = sink
-        registry.subscribers.add(made)
+        registry.subscribers.register(name, 0, sink, sink=sink)
     with scope.scope("s", ScopeType.Function):
         scope.event("m")
     assert len(lines) == 3

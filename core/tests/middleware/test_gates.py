@@ -11,6 +11,7 @@ import pytest
 from nemo_relay import _native, event_metadata, guardrails, intercepts, scope, scope_local, subscribers, tools
 from nemo_relay import runtime_registrations as registrations
 from nemo_relay._runtime.registry import registry
+from nemo_relay._runtime.registry.registration import Entry
 from nemo_relay.runtime_registrations import RuntimeRegistrationKind as Kind
 
 from ..conftest import Driver, Ear
@@ -120,7 +121,7 @@ def test_a_call_with_a_gate_and_nothing_else_is_quiet_again_afterwards() -> None
     assert tools.execute_sync("t", {}, lambda args: 1) == 1
     registrations.deregister_conditional_middleware_guardrail("gate")
     assert registry.gate_filter is None
-    assert registry.quiet.tools
+    assert not registry.activity.shapes_tools
 
 
 def test_bad_gates_are_refused() -> None:
@@ -164,7 +165,7 @@ def test_registrations_are_listed_by_kind_and_then_by_name() -> None:
 
 
 def test_a_plugins_registration_names_its_owner() -> None:
-    entry = registry.Entry("nemo-relay-plugin.v1.my%20kind:2:local", 0, refuse)
+    entry = Entry("nemo-relay-plugin.v1.my%20kind:2:local", 0, refuse)
     entry.owner = ("my kind", 2)
     registry.tool_guardrails.add(entry)
     (found,) = registrations.list_runtime_registrations({GUARDRAIL})

@@ -43,7 +43,7 @@ class Run:
                 self.go_sync()
             scope.pop(inner)
             scope.pop(outer)
-            assert registry.quiet.locals == 0
+            assert not registry.activity.owners
             assert subscribers.flush(20)
             # Nothing that a closed scope owned takes part any more.
             after = len(self.log)

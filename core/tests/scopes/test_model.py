@@ -400,7 +400,7 @@ class Scopes(RuleBasedStateMachine):
     @invariant()
     def nothing_is_owned_by_closed_scopes(self) -> None:
         if self.places:
-            assert registry.quiet.locals == self.expected_locals()
+            assert len(registry.activity.owners) == self.expected_locals()
             assert all(node.handle.local is None for node in self.nodes if not node.open)
 
     def teardown(self) -> None:

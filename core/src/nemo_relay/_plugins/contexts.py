@@ -9,8 +9,8 @@ from urllib.parse import quote
 
 from nemo_relay._runtime.checks import expect_text
 from nemo_relay._runtime.registry import gates, registry
-from nemo_relay._runtime.registry.registration import entry
-from nemo_relay._runtime.registry.registry import Entry, Family
+from nemo_relay._runtime.registry.registration import Entry
+from nemo_relay._runtime.registry.registry import Family
 from nemo_relay.errors import PluginContextClosed
 
 Undo = tuple[str, Callable[[], Any]]  # the kind it is of, and the call that takes something back
@@ -40,9 +40,7 @@ class Context:
 
     def register_subscriber(self, name: str, callback: Any) -> None:
         """Let ``callback`` hear every event."""
-        made = self._entry(registry.subscribers, name, 0, callback)
-        made.sink = getattr(callback, "__relay_sink__", None)
-        self._add(registry.subscribers, made)
+        self._register(registry.subscribers, name, 0, callback, sink=getattr(callback, "__relay_sink__", None))
 
     def register_conditional_middleware_guardrail(
         self, name: str, kinds: Iterable[Any], registration_name: str, callback: Any
@@ -86,7 +84,7 @@ class Context:
 
     def register_tool_request_intercept(self, name: str, priority: int, break_chain: bool, callback: Any) -> None:
         """Let ``callback`` shape a tool's arguments."""
-        self._register(registry.tool_request_intercepts, name, priority, callback, break_chain)
+        self._register(registry.tool_request_intercepts, name, priority, callback, break_chain=break_chain)
 
     def register_tool_execution_intercept(self, name: str, priority: int, callback: Any) -> None:
         """Let ``callback`` shape the execution of a tool."""
@@ -106,7 +104,7 @@ class Context:
 
     def register_llm_request_intercept(self, name: str, priority: int, break_chain: bool, callback: Any) -> None:
         """Let ``callback`` shape an LLM request."""
-        self._register(registry.llm_request_intercepts, name, priority, callback, break_chain)
+        self._register(registry.llm_request_intercepts, name, priority, callback, break_chain=break_chain)
 
     def register_llm_execution_intercept(self, name: str, priority: int, callback: Any) -> None:
         """Let ``callback`` shape the execution of an LLM call."""
@@ -116,18 +114,11 @@ class Context:
         """Let ``callback`` shape the execution of a streamed LLM call."""
         self._register(registry.llm_stream_intercepts, name, priority, callback)
 
-    def _register(self, family: Family, name: str, priority: int, callback: Any, break_chain: bool = False) -> None:
-        self._add(family, self._entry(family, name, priority, callback, break_chain))
-
-    def _entry(self, family: Family, name: str, priority: int, callback: Any, break_chain: bool = False) -> Entry:
+    def _register(self, family: Family, name: str, priority: int, callback: Any, **options: Any) -> None:
         self._expect_open()
         expect_text(name)
-        made = entry(self._effective(name), priority, callback, break_chain=break_chain, family=family)
-        made.owner = (self._kind, self._ordinal)
-        return made
-
-    def _add(self, family: Family, made: Entry) -> None:
-        family.add(made)
+        owner = (self._kind, self._ordinal)
+        made = family.register(self._effective(name), priority, callback, owner=owner, **options)
         self._undo.append((self._kind, lambda: _remove(family, made)))
 
     def _effective(self, name: str) -> str:

@@ -19,7 +19,7 @@ from nemo_relay._runtime.awaitables import run_on_some_loop
 from nemo_relay._runtime.events.events import MarkEvent, ScopeEvent
 from nemo_relay._runtime.events.lines import Parts
 from nemo_relay._runtime.log import faults
-from nemo_relay._runtime.registry.registry import Entry
+from nemo_relay._runtime.registry.registration import Entry
 from nemo_relay._runtime.tree import context
 from nemo_relay._runtime.tree.spans import Span
 

@@ -11,7 +11,7 @@ from typing import Any
 from nemo_relay._runtime import encoding
 from nemo_relay._runtime.delivery.dispatcher import EventType
 from nemo_relay._runtime.log import faults
-from nemo_relay._runtime.registry.registry import Entry
+from nemo_relay._runtime.registry.registration import Entry
 
 _KEY = r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*"
 Step = tuple[Callable[..., Any], tuple[Any, ...]]

@@ -20,11 +20,12 @@ from nemo_relay._runtime.emission import injectors as injection
 from nemo_relay._runtime.events.lines import Parts, line_of
 from nemo_relay._runtime.log import faults
 from nemo_relay._runtime.registry import registry
-from nemo_relay._runtime.registry.registry import Audience, Entry, Family
+from nemo_relay._runtime.registry.registration import Entry
+from nemo_relay._runtime.registry.registry import Audience, Family
 from nemo_relay._runtime.tree.context import as_emitted, publishing
 from nemo_relay._runtime.tree.spans import Span
 
-_quiet = registry.quiet
+_activity = registry.activity
 
 Step = tuple[Callable[..., Any], tuple[Any, ...]]
 Chain = Generator[Step, Any, bytes]
@@ -40,7 +41,7 @@ def publish(
     sanitize: Sanitize | None = None,
 ) -> None:
     """Send an event on its way to ``audience``; ``sanitize`` is the chain for a tool's or LLM's own payload."""
-    if _quiet.plain and not dispatcher.jobs:  # nothing to run, and nothing to queue up behind
+    if not _activity.shapes_events and not dispatcher.jobs:  # nothing to run, and nothing to queue up behind
         source: bytes | Parts = parts  # callbacks can do with the parts of a line
         if audience.sinks:
             source = make.made_of(parts)

@@ -18,15 +18,15 @@ from nemo_relay._runtime.tree.spans import Span
 
 _get = context.position.get
 _set = context.position.set
-_quiet = registry.quiet
+_activity = registry.activity
 
 
 async def through(kind: type[ManagedCall], span: Span, argument: Any, func: Callable[[Any], Any]) -> Any:
     """Run a call of that kind, which nothing shapes unless a policy has come since it was made."""
     if not kind.is_unshaped():
         return await steps(kind(span, argument, func, sync=False))
-    heard = not _quiet.events
-    argument = kind.begin(span, argument) if heard else kind.unheard(span, argument)
+    observed = _activity.observed
+    argument = kind.begin(span, argument) if observed else kind.unheard(span, argument)
     before = _get()
     _set(span)
     try:
@@ -35,11 +35,11 @@ async def through(kind: type[ManagedCall], span: Span, argument: Any, func: Call
             answer = await answer
     except BaseException as error:
         _set(before)
-        if heard or not _quiet.events:
+        if observed or _activity.observed:
             kind.fail(span, error)
         raise
     _set(before)
-    if heard or not _quiet.events:
+    if observed or _activity.observed:
         kind.conclude(span, answer)
     return answer
 
@@ -47,8 +47,8 @@ async def through(kind: type[ManagedCall], span: Span, argument: Any, func: Call
 def through_sync(kind: type[ManagedCall], span: Span, argument: Any, func: Callable[[Any], Any]) -> Any:
     """The same without an event loop."""
     # Written out a second time: what passes through a coroutine, StopIteration does not survive.
-    heard = not _quiet.events
-    argument = kind.begin(span, argument) if heard else kind.unheard(span, argument)
+    observed = _activity.observed
+    argument = kind.begin(span, argument) if observed else kind.unheard(span, argument)
     before = _get()
     _set(span)
     try:
@@ -57,10 +57,10 @@ def through_sync(kind: type[ManagedCall], span: Span, argument: Any, func: Calla
             answer = finish(answer)
     except BaseException as error:
         _set(before)
-        if heard or not _quiet.events:
+        if observed or _activity.observed:
             kind.fail(span, error)
         raise
     _set(before)
-    if heard or not _quiet.events:
+    if observed or _activity.observed:
         kind.conclude(span, answer)
     return answer

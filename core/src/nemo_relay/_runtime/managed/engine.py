@@ -18,7 +18,8 @@ from nemo_relay._runtime.managed.guardrails import check
 from nemo_relay._runtime.managed.layers import Continuation, Produced, Raised, descend, result
 from nemo_relay._runtime.managed.scope import is_cancellation
 from nemo_relay._runtime.registry import registry
-from nemo_relay._runtime.registry.registry import Entry, Family
+from nemo_relay._runtime.registry.registration import Entry
+from nemo_relay._runtime.registry.registry import Family
 from nemo_relay._runtime.tree import context
 from nemo_relay._runtime.tree.spans import Span
 from nemo_relay.errors import CallbackError, InvalidArgument
@@ -134,7 +135,7 @@ async def steps(call: ManagedCall) -> Any:
     await call.rewrite()
     call.open()
     before = _get()
-    if registry.quiet.locals:
+    if registry.activity.owners:
         registry.remember_place(span)
     _set(span)
     layers = registry.visible(call.layers, span)

@@ -13,7 +13,7 @@ from nemo_relay._runtime.enums import ScopeType
 from nemo_relay._runtime.log import faults
 from nemo_relay._runtime.managed.scope import is_cancellation
 from nemo_relay._runtime.registry import registry
-from nemo_relay._runtime.registry.registry import Entry
+from nemo_relay._runtime.registry.registration import Entry
 from nemo_relay._runtime.tree.spans import ScopeHandle
 from nemo_relay.errors import CallbackError, GuardrailRejected
 

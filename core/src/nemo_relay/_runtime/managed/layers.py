@@ -10,7 +10,7 @@ from collections.abc import Coroutine, Generator
 from typing import TYPE_CHECKING, Any
 
 from nemo_relay._runtime.awaitables import finish
-from nemo_relay._runtime.registry.registry import Entry
+from nemo_relay._runtime.registry.registration import Entry
 from nemo_relay._runtime.tree import context
 from nemo_relay.errors import ContinuationClosed
 

@@ -21,13 +21,13 @@ from nemo_relay._runtime.managed.llm_sanitizers import lowered, presentable, req
 from nemo_relay._runtime.managed.results import LLMRequestInterceptOutcome
 from nemo_relay._runtime.managed.views import RequestView, settle
 from nemo_relay._runtime.registry import registry
-from nemo_relay._runtime.registry.registry import Entry
+from nemo_relay._runtime.registry.registration import Entry
 from nemo_relay._runtime.tree import propagation
 from nemo_relay._runtime.tree.spans import LLMHandle, Span
 from nemo_relay.errors import CallbackError, InvalidArgument
 from nemo_relay_codecs.request import LLMRequest
 
-_quiet = registry.quiet
+_activity = registry.activity
 _MICROSECOND = 1_000
 NEW_FORM, OLD_FORM = 0, 1  # intercept(name, request, context, next), and without the context in 0.5 to 0.9
 
@@ -62,7 +62,7 @@ class LlmCall(ManagedCall):
 
     @staticmethod
     def is_unshaped() -> bool:
-        return _quiet.llms
+        return not _activity.shapes_llms
 
     @staticmethod
     def begin(span: LLMHandle, argument: LLMRequest, annotated: Any = None) -> LLMRequest:
@@ -242,7 +242,7 @@ def start_llm(span: LLMHandle, request: LLMRequest, ns: int | None, annotated: A
     parent = span.parent_span
     assert parent is not None
     fresh = annotating.consume_freshness(parent)
-    audience = _quiet.audience if _quiet.alone else registry.audience(parent)
+    audience = registry.audience(parent)
     if audience is None:
         return False
     own = None if codec is None else annotating.recorded(codec, request)
@@ -261,7 +261,7 @@ def start_llm(span: LLMHandle, request: LLMRequest, ns: int | None, annotated: A
         profile = _plain_profile(span.model_name)
     else:
         profile = _profile(span.model_name, "annotated_request", annotated, None)
-    sanitize = None if _quiet.plain else request_sanitizer(span, codec)
+    sanitize = request_sanitizer(span, codec) if _activity.shapes_events else None
     emit.start(span, audience, ns, payload, profile, sanitize)
     return True
 
@@ -296,7 +296,7 @@ def finish_llm(
         emit.ended_twice(span)
         return
     span.is_open = False
-    audience = _quiet.audience if _quiet.alone else registry.audience(span)
+    audience = registry.audience(span)
     if audience is not None:
         if response_codec is not None:
             response = annotating.recorded_response(response_codec, response)
@@ -305,7 +305,7 @@ def finish_llm(
             payload = encode(data)
         interrupted = status is not emit.OK and not _says_ok(status)
         sanitize = None
-        if not _quiet.plain:
+        if _activity.shapes_events:
             sanitize = response_sanitizer(span, response_codec, data, interrupted=interrupted)
         if annotated is not None:
             annotated = annotating.summed_up(annotated, span, interrupted=interrupted)

@@ -53,9 +53,9 @@ def open_scope(
     ns = None if timestamp is None else clock.from_datetime(timestamp)
     span = ScopeHandle(name, scope_type, parent, parent.stack, bits, data, metadata)
     # Who hears the start is settled before the scope can own anybody.
-    audience = None if registry.quiet.events else registry.audience(parent)
+    audience = registry.audience(parent)
     if opener is not None:
-        if elsewhere or registry.quiet.locals:
+        if elsewhere or registry.activity.owners:
             registry.remember_place(span)
         context.enter(span)
         if opener.f_code.co_flags & generators.GENERATOR:
@@ -72,7 +72,7 @@ def close_scope(span: ScopeHandle, output: Any, metadata: Any, timestamp: dateti
     if span.__class__ is not ScopeHandle:
         expect(span, ScopeHandle)
     ns = None if timestamp is None else clock.from_datetime(timestamp)
-    audience = None if registry.quiet.events else registry.audience(span)
+    audience = registry.audience(span)
     context.close(span)
     try:
         if audience is not None:

@@ -22,7 +22,7 @@ from nemo_relay._runtime.managed.llm import OLD_FORM, LlmCall
 from nemo_relay._runtime.managed.turns import Turns
 from nemo_relay._runtime.managed.views import RequestView
 from nemo_relay._runtime.registry import registry
-from nemo_relay._runtime.registry.registry import Entry
+from nemo_relay._runtime.registry.registration import Entry
 from nemo_relay._runtime.tree import context
 from nemo_relay._runtime.tree.spans import Span
 
@@ -84,7 +84,7 @@ class Ending:
         """Note one chunk; returns what the collector returned, which may be awaitable."""
         if not self._count:
             self._first_ns = clock.source()
-        if not registry.quiet.events:
+        if registry.activity.observed:
             self._mark(chunk)
         self._count += 1
         return self._call.collector(chunk)

@@ -19,11 +19,11 @@ from nemo_relay._runtime.managed.layers import Continuation, Produced
 from nemo_relay._runtime.managed.results import ToolExecutionContext, ToolExecutionInterceptOutcome, ToolExecutionResult
 from nemo_relay._runtime.managed.views import copy_json, same
 from nemo_relay._runtime.registry import registry
-from nemo_relay._runtime.registry.registry import Entry
+from nemo_relay._runtime.registry.registration import Entry
 from nemo_relay._runtime.tree.spans import Span, ToolHandle
 from nemo_relay.errors import InvalidArgument
 
-_quiet = registry.quiet
+_activity = registry.activity
 _MICROSECOND = 1_000
 NEW_FORM, OLD_FORM = 0, 1  # intercept(context, next), and intercept(name, args, next) of 0.5 to 0.9
 
@@ -40,7 +40,7 @@ class ToolCall(ManagedCall):
 
     @staticmethod
     def is_unshaped() -> bool:
-        return _quiet.tools
+        return not _activity.shapes_tools
 
     @staticmethod
     def begin(span: ToolHandle, argument: Any) -> Any:
@@ -184,11 +184,11 @@ def start_tool(span: ToolHandle, args: Any, ns: int | None) -> None:
     """Publish the start of a tool call, with the marks that its arguments call for."""
     parent = span.parent_span
     assert parent is not None
-    audience = _quiet.audience if _quiet.alone else registry.audience(parent)
+    audience = registry.audience(parent)
     if audience is None:
         return
     ns = clock.source() if ns is None else ns
-    sanitize = None if _quiet.plain else _sanitizer(registry.tool_request_sanitizers, span)
+    sanitize = _sanitizer(registry.tool_request_sanitizers, span) if _activity.shapes_events else None
     emit.start(span, audience, ns, encode(args), _profile(span.tool_call_id, None), sanitize)
     if span.given_metadata is not None or source_of(span.label) is not None:
         emit_skill_loads(span, args, ns, audience)
@@ -215,14 +215,14 @@ def finish_tool(
 ) -> None:
     """Publish the end of a tool call, if anybody hears it. ``fallback`` is the payload where there is no value."""
     span.is_open = False
-    audience = _quiet.audience if _quiet.alone else registry.audience(span)
+    audience = registry.audience(span)
     if audience is not None:
         ns = emit.end_time(span) if ns is None else ns
         payload = encode(value)
         if payload == NULL:
             payload = encode(fallback)
         sanitize = None
-        if sanitized and not _quiet.plain:
+        if sanitized and _activity.shapes_events:
             sanitize = _sanitizer(registry.tool_response_sanitizers, span, fallback=fallback)
         profile = _profile(span.tool_call_id, annotation)
         emit.end(span, audience, ns, payload, metadata, profile, sanitize)

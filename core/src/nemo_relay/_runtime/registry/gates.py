@@ -14,7 +14,8 @@ from urllib.parse import quote
 
 from nemo_relay._runtime.log import faults
 from nemo_relay._runtime.registry import registry
-from nemo_relay._runtime.registry.registry import Entry, Family
+from nemo_relay._runtime.registry.registration import Entry
+from nemo_relay._runtime.registry.registry import Family
 from nemo_relay.errors import AlreadyRegistered, InvalidArgument
 
 
@@ -52,6 +53,7 @@ class Record(TypedDict):
 
 _gates: dict[str, Gate] = {}
 _by_target: dict[tuple[str, str], tuple[Gate, ...]] = {}
+_version = 0
 
 # A gate's own events and calls are not gated: they would ask it again, for ever.
 _asking: ContextVar[bool] = ContextVar("nemo_relay_gate_asking", default=False)
@@ -62,9 +64,9 @@ def add(name: str, members: set[Any], kinds: frozenset[str], target: str, fn: Ca
     if not kinds:
         raise InvalidArgument("conditional middleware guardrail kinds must not be empty")
     with registry.lock:
-        if name in _gates:
+        made = Gate(name, members, kinds, target, fn)
+        if _gates.setdefault(name, made) is not made:
             raise AlreadyRegistered(name, "conditional middleware guardrail ")
-        _gates[name] = Gate(name, members, kinds, target, fn)
         _changed()
 
 
@@ -94,15 +96,20 @@ def set_aside() -> Callable[[], None]:
 
 
 def _changed() -> None:
-    global _by_target
-    by_target: dict[tuple[str, str], tuple[Gate, ...]] = {}
-    for _, gate in sorted(_gates.items()):
-        for kind in gate.kinds:
-            key = (kind, gate.target)
-            by_target[key] = (*by_target.get(key, ()), gate)
-    _by_target = by_target
-    registry.gate_filter = filter_entries if by_target else None
-    registry.quiet.refresh()
+    global _by_target, _version
+    _version += 1
+    while True:
+        version = _version
+        by_target: dict[tuple[str, str], tuple[Gate, ...]] = {}
+        for _, gate in sorted(_gates.items()):
+            for kind in gate.kinds:
+                key = (kind, gate.target)
+                by_target[key] = (*by_target.get(key, ()), gate)
+        _by_target = by_target
+        registry.gate_filter = filter_entries if by_target else None
+        if version == _version:  # no signal handler came in between
+            break
+    registry.activity.refresh()
 
 
 def filter_entries(family: Family, entries: tuple[Entry, ...]) -> tuple[Entry, ...]:

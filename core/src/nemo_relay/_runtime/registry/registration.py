@@ -1,92 +1,71 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Adding to and removing from the families: the checks every registration passes, globally or on a scope."""
+"""One registration: a callback with a name and a priority, and the checks that each one passes."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from nemo_relay._runtime import encoding
 from nemo_relay._runtime.awaitables import is_async_callable, running_loop
 from nemo_relay._runtime.checks import expect, expect_text
-from nemo_relay._runtime.registry import registry
-from nemo_relay._runtime.registry.registry import Entry, Family
-from nemo_relay._runtime.tree.spans import ScopeHandle, Span
-from nemo_relay.errors import NotFound
+
+Sink = Callable[[bytes], None]
 
 
-def entry(name: Any, priority: Any, fn: Any, *, break_chain: Any = False, family: Family | None = None) -> Entry:
-    """A checked entry.
+class Entry:
+    """One registration: its callback and what was found out about it when it was registered."""
+
+    __slots__ = ("break_chain", "fn", "form", "is_async", "loop", "name", "owner", "priority", "sink")
+
+    def __init__(self, name: str, priority: int, fn: Any, *, break_chain: bool = False, form: int = 0) -> None:
+        self.name = name
+        self.priority = priority
+        self.fn = fn
+        self.break_chain = break_chain
+        self.form = form  # which published generation's parameter list the callback takes
+        self.is_async = False
+        self.loop: Any = None  # the event loop that was running when it was registered
+        self.owner: tuple[str, int] | None = None  # (plugin kind, ordinal) of the plugin that made it
+        self.sink: Sink | None = None  # takes the event's line on the emitter's thread
+
+
+def checked_entry(kind: str, name: Any, priority: Any, fn: Any, break_chain: Any) -> Entry:
+    """An entry for the family ``kind``.
 
     Raises:
         TypeError: the name is no string, the priority no integer, ``break_chain`` no bool, or an LLM sanitizer
             does not take ``(payload, context)``.
         OverflowError: the priority does not fit 32 bits.
     """
-    expect_text(name)
+    expect_text(name, "name")
     if not isinstance(priority, int):
         raise TypeError(f"'{type(priority).__name__}' object cannot be interpreted as an integer")
     if not -(2**31) <= priority < 2**31:
         raise OverflowError("out of range integral type conversion attempted")
-    expect(break_chain, bool)
+    expect(break_chain, bool, where="break_chain")
     encoding.load()  # not with the first event, in the middle of somebody's work
     # Nor by the dispatcher's thread: a fork in the middle of its import would leave the child a lock that nobody holds.
     from nemo_relay._runtime.events import wire as _wire  # noqa: F401
 
-    made = Entry(name, priority, fn, break_chain=break_chain)
+    made = Entry(name, priority, fn, break_chain=break_chain, form=_form(kind, fn))
     made.is_async = is_async_callable(fn)
     made.loop = running_loop()
-    if family is not None:
-        made.form = _form(family, fn)
     return made
 
 
-_GLOBAL: Any = object()
-
-
-def register(family: Family, made: Entry, scope: Any = _GLOBAL) -> None:
-    """Add ``made`` globally, or to what ``scope`` owns."""
-    if scope is _GLOBAL:
-        family.add(made)
-        return
-    owner = _owner(scope)
-    while True:
-        own = registry.local_family(family, owner, create=True)
-        assert own is not None
-        own.add(made)
-        if registry.owns(owner, own):  # not dropped meanwhile by another thread that removed the last one
-            return
-
-
-def deregister(family: Family, name: Any, scope: Any = _GLOBAL) -> bool:
-    """Remove the entry of that name; False when there is none."""
-    expect_text(name)
-    if scope is _GLOBAL:
-        return family.remove(name)
-    owner = _owner(scope)
-    own = registry.local_family(family, owner, create=False)
-    found = own is not None and own.remove(name)
-    if found:
-        registry.release(owner, only_if_empty=True)
-    return found
-
-
-def _owner(scope: Any) -> ScopeHandle:
-    expect(scope, Span, "ScopeHandle")
-    if not isinstance(scope, ScopeHandle):
-        raise NotFound(f"scope {scope.uuid} not found")
-    return scope
-
-
-def _form(family: Family, fn: Any) -> int:
+def _form(kind: str, fn: Any) -> int:
     """Which generation's parameter list ``fn`` takes; 0 is the current one."""
-    if family in (registry.llm_request_sanitizers, registry.llm_response_sanitizers):
+    if kind in _LLM_SANITIZERS:
         return _sanitizer_form(fn)
-    older = _OLDER_FORMS.get(family.kind)
+    older = _OLDER_FORMS.get(kind)
     if older is None:
         return 0
     current, before = older
     return int(not _binds(fn, current) and _binds(fn, before))
 
+
+_LLM_SANITIZERS = ("llm_sanitize_request_guardrail", "llm_sanitize_response_guardrail")
 
 # How many positional arguments a callback takes now, and took in 0.5 to 0.9.
 _OLDER_FORMS = {

@@ -2,7 +2,10 @@
 """Named, prioritised registrations, global and owned by a scope.
 
 Readers take an immutable snapshot without a lock; writers replace it. The sixteen families are attributes here, in
-the order in which they are listed. ``quiet`` says, for the hot paths, that nothing at all could take part in a call.
+the order in which they are listed. ``activity`` says, for the hot paths, who could take part in anything at all.
+
+A signal handler or a finaliser may register and deregister at any moment, on the very thread that is doing so: the lock
+can be taken again, and what is computed from what is registered is computed again until nothing came in between.
 """
 
 from __future__ import annotations
@@ -11,34 +14,19 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
+from nemo_relay._runtime.checks import expect, expect_text
+from nemo_relay._runtime.registry.registration import Entry, Sink, checked_entry
 from nemo_relay._runtime.tree.context import standing
-from nemo_relay._runtime.tree.spans import Span, is_within
+from nemo_relay._runtime.tree.spans import ScopeHandle, Span
 from nemo_relay.errors import AlreadyRegistered, NotFound
 
-Callback = Callable[..., Any]
-
-
-class Entry:
-    """One registration: its callback and what was found out about it when it was registered."""
-
-    __slots__ = ("break_chain", "fn", "form", "is_async", "loop", "name", "owner", "priority", "sink")
-
-    def __init__(self, name: str, priority: int, fn: Any, *, break_chain: bool = False, form: int = 0) -> None:
-        self.name = name
-        self.priority = priority
-        self.fn = fn
-        self.break_chain = break_chain
-        self.form = form  # which published generation's parameter list the callback takes
-        self.is_async = False
-        self.loop: Any = None  # the event loop that was running when it was registered
-        self.owner: tuple[str, int] | None = None  # (plugin kind, ordinal) of the plugin that made it
-        self.sink: Callable[[bytes], None] | None = None  # takes the event's line on the emitter's thread
+EVERYWHERE: Any = object()  # the scope of a global registration
 
 
 class Family:
     """One kind of registration."""
 
-    __slots__ = ("entries", "index", "kind", "noun", "snapshot")
+    __slots__ = ("entries", "index", "kind", "noun", "snapshot", "version")
 
     def __init__(self, index: int, kind: str, noun: str = "") -> None:
         self.index = index
@@ -46,13 +34,65 @@ class Family:
         self.noun = noun
         self.entries: dict[str, Entry] = {}
         self.snapshot: tuple[Entry, ...] = ()
+        self.version = 0
+
+    def register(
+        self,
+        name: Any,
+        priority: Any,
+        fn: Any,
+        *,
+        break_chain: Any = False,
+        scope: Any = EVERYWHERE,
+        sink: Sink | None = None,
+        owner: tuple[str, int] | None = None,
+    ) -> Entry:
+        """Check a registration and add it, globally or to what ``scope`` owns.
+
+        Args:
+            name: its own name in the family, or in what the scope owns of the family.
+            priority: lower ones run first.
+            fn: the callback.
+            break_chain: whether later entries are skipped once it has run.
+            scope: the owning scope.
+            sink: takes the line of an event at once, in place of the callback.
+            owner: kind and ordinal of the plugin that makes it.
+
+        Raises:
+            TypeError, OverflowError: see ``registration.checked_entry``.
+            AlreadyRegistered: the name is taken.
+            NotFound: the scope is closed, or is none.
+        """
+        entry = checked_entry(self.kind, name, priority, fn, break_chain)
+        entry.sink, entry.owner = sink, owner
+        if scope is EVERYWHERE:
+            self.add(entry)
+            return entry
+        span = _owner(scope)
+        while True:
+            own = local_family(self, span, create=True)
+            assert own is not None
+            own.add(entry)
+            if owns(span, own):  # not dropped meanwhile by another thread that removed the last one
+                return entry
+
+    def deregister(self, name: Any, scope: Any = EVERYWHERE) -> bool:
+        """Remove the entry of that name; False when there is none."""
+        expect_text(name, "name")
+        if scope is EVERYWHERE:
+            return self.remove(name)
+        span = _owner(scope)
+        own = local_family(self, span, create=False)
+        found = own is not None and own.remove(name)
+        if found:
+            release(span, only_if_empty=True)
+        return found
 
     def add(self, entry: Entry) -> None:
         """Add ``entry``; raises AlreadyRegistered for a name that is taken."""
         with lock:
-            if entry.name in self.entries:
+            if self.entries.setdefault(entry.name, entry) is not entry:
                 raise AlreadyRegistered(entry.name, self.noun)
-            self.entries[entry.name] = entry
             self._changed()
 
     def remove(self, name: str) -> bool:
@@ -64,12 +104,24 @@ class Family:
             return found
 
     def _changed(self) -> None:
-        self.snapshot = tuple(sorted(self.entries.values(), key=_order))
-        quiet.refresh()
+        self.version += 1
+        while True:
+            version = self.version
+            self.snapshot = tuple(sorted(self.entries.values(), key=_order))
+            if version == self.version:
+                break
+        activity.refresh()
 
 
 def _order(entry: Entry) -> tuple[int, str]:
     return (entry.priority, entry.name)
+
+
+def _owner(scope: Any) -> ScopeHandle:
+    expect(scope, Span, "ScopeHandle", "scope_handle")
+    if not isinstance(scope, ScopeHandle):
+        raise NotFound(f"scope {scope.uuid} not found")
+    return scope
 
 
 class LocalRegistrations:
@@ -91,31 +143,66 @@ class Audience:
         self.callbacks = tuple(entry for entry in entries if entry.sink is None)
 
 
-class _Quiet:
-    """What the hot paths need to know of all families at once. Recomputed on each registration."""
+class Activity:
+    """What the hot paths need to know of all families at once. Recomputed on each registration.
 
-    __slots__ = ("alone", "audience", "events", "llms", "locals", "plain", "tools")
+    Attributes:
+        observed: somebody may hear an event.
+        shapes_tools: middleware may take part in a tool call.
+        shapes_llms: middleware may take part in an LLM call.
+        shapes_events: something may change an event between its emission and its subscribers.
+        global_only: no scope owns registrations and no gate switches any off: what is global holds everywhere.
+        audience: who hears an event while that is so.
+        owners: the scopes that own registrations.
+        changes: how often the owners have changed; what is remembered of them holds for one count.
+    """
+
+    __slots__ = (
+        "audience",
+        "changes",
+        "global_only",
+        "observed",
+        "owners",
+        "shapes_events",
+        "shapes_llms",
+        "shapes_tools",
+        "version",
+    )
 
     def __init__(self) -> None:
-        self.events = True  # no subscriber: an event would be heard by nobody
-        self.tools = True  # no middleware shapes a tool call
-        self.llms = True
-        self.plain = True  # nothing changes an event between its emission and its subscribers
-        self.locals = 0  # how many scopes own registrations
-        self.alone = True  # no scope owns any and no gate switches any off: what is global holds everywhere
-        self.audience: Audience | None = None  # who hears an event when no scope owns a subscriber
+        self.observed = self.shapes_tools = self.shapes_llms = self.shapes_events = False
+        self.global_only = True
+        self.audience: Audience | None = None
+        self.owners: set[Span] = set()
+        self.changes = 0
+        self.version = 0
 
     def refresh(self) -> None:
-        alone = self.alone = self.locals == 0 and gate_filter is None
+        """Recompute everything from what is registered now."""
+        self.version += 1
+        while True:
+            version = self.version
+            self._compute()
+            if version == self.version:
+                return
+
+    def _compute(self) -> None:
+        self.global_only = global_only = not self.owners and gate_filter is None
         self.audience = Audience(subscribers.snapshot) if subscribers.snapshot else None
-        self.events = alone and self.audience is None
-        self.tools = alone and not any(family.snapshot for family in TOOL_FAMILIES)
-        self.llms = alone and not any(family.snapshot for family in LLM_FAMILIES)
-        self.plain = alone and not any(family.snapshot for family in TRANSFORMS)
+        self.observed = not global_only or self.audience is not None
+        self.shapes_tools = not global_only or any(family.snapshot for family in TOOL_FAMILIES)
+        self.shapes_llms = not global_only or any(family.snapshot for family in LLM_FAMILIES)
+        self.shapes_events = not global_only or any(family.snapshot for family in TRANSFORMS)
+
+    def owners_changed(self, span: Span, *, owns: bool) -> None:
+        """``span`` owns its first registration, or none any more."""
+        (self.owners.add if owns else self.owners.discard)(span)
+        self.changes += 1
+        self.refresh()
 
 
-lock = threading.Lock()
-quiet = _Quiet()
+lock = threading.RLock()
+activity = Activity()
 
 _KINDS = (
     "subscriber",
@@ -175,11 +262,11 @@ gate_filter: Callable[[Family, tuple[Entry, ...]], tuple[Entry, ...]] | None = N
 def visible(family: Family, span: Span) -> tuple[Entry, ...]:
     """The entries of ``family`` that apply to work at ``span``, in the order they run."""
     entries = family.snapshot
-    if quiet.alone:
+    if activity.global_only:
         return entries
     if gate_filter is not None and entries:
         entries = gate_filter(family, entries)
-    if not quiet.locals:
+    if not activity.owners:
         return entries
     local = _local_entries(family, span)
     if not local:
@@ -191,8 +278,8 @@ def visible(family: Family, span: Span) -> tuple[Entry, ...]:
 
 def audience(span: Span) -> Audience | None:
     """Who hears of an event emitted at ``span``; None when nobody does."""
-    if quiet.alone:
-        return quiet.audience
+    if activity.global_only:
+        return activity.audience
     entries = visible(subscribers, span)
     return Audience(entries) if entries else None
 
@@ -202,31 +289,48 @@ def _priority(entry: Entry) -> int:
 
 
 def _local_entries(family: Family, span: Span) -> list[Entry]:
+    local = [owner.local for owner in reversed(_owners_here(span))]
+    families = [own.families.get(family.index) for own in local if own is not None]
+    return [entry for own in families if own is not None for entry in own.snapshot]
+
+
+def _owners_here(span: Span) -> tuple[Span, ...]:
+    """The scopes whose registrations apply to work at ``span`` that is started here, from the innermost outwards."""
+    of_span = owners(span)
     here = standing()
-    if here is None or is_within(span, here):
-        chain = _lineage(span, {})
-    elif is_within(here, span):
-        chain = _lineage(here, {})
-    else:
-        # A call that names a parent elsewhere still stands here: a policy is not left by naming another parent.
-        chain = _lineage(here, _lineage(span, {}))
-    layers = [
-        owner.local.families[family.index].snapshot
-        for owner in chain.values()
-        if owner.local is not None and family.index in owner.local.families
-    ]
-    return [entry for layer in reversed(layers) for entry in layer]
+    if here is None or here is span:
+        return of_span
+    # A call that names a parent elsewhere still stands here: a policy is not left by naming another parent.
+    of_here = owners(here)
+    if set(of_here).issubset(of_span):
+        return of_span
+    return of_here if set(of_span).issubset(of_here) else tuple(dict.fromkeys((*of_span, *of_here)))
 
 
-def _lineage(span: Span | None, chain: dict[int, Span]) -> dict[int, Span]:
-    """``span`` and what it stands in, from the innermost outwards, behind what is in ``chain``."""
-    while span is not None and id(span) not in chain:
-        chain[id(span)] = span
-        via = getattr(span, "via", None)
-        if via is not None:
-            _lineage(via, chain)
-        span = span.parent_span
-    return chain
+def owners(span: Span) -> tuple[Span, ...]:
+    """Which of ``span`` and the spans it stands in own registrations, from the innermost outwards.
+
+    Each span remembers the answer, so a new one asks its parent alone, however deep it stands.
+    """
+    changes = activity.changes
+    waiting = [span]
+    while waiting:
+        at = waiting[-1]
+        above = [up for up in (at.via, at.parent_span) if up is not None]
+        missing = [up for up in above if up.owners_seen is None or up.owners_seen[0] != changes]
+        if missing:
+            waiting += missing
+            continue
+        waiting.pop()
+        own = (at,) if at.local is not None else ()
+        found: tuple[Span, ...] = own
+        for up in above:
+            assert up.owners_seen is not None
+            found += up.owners_seen[1]
+        at.owners_seen = (changes, tuple(dict.fromkeys(found)))
+    assert span.owners_seen is not None
+    answer: tuple[Span, ...] = span.owners_seen[1]
+    return answer
 
 
 def remember_place(span: Span) -> None:
@@ -234,6 +338,7 @@ def remember_place(span: Span) -> None:
     here = standing()
     if here is not None and here is not span.parent_span:
         span.via = here
+        span.owners_seen = None
 
 
 def local_family(family: Family, span: Span, *, create: bool) -> Family | None:
@@ -244,29 +349,26 @@ def local_family(family: Family, span: Span, *, create: bool) -> Family | None:
     """
     if not span.is_open:
         raise NotFound(f"scope {span.uuid} not found")
-    if span.local is None:
-        if not create:
-            return None
-        span.local = LocalRegistrations()
     with lock:
-        own = span.local.families.get(family.index)
-        if own is None and create:
-            quiet.locals += not span.local.families
-            own = span.local.families[family.index] = Family(family.index, family.kind, family.noun)
-            quiet.refresh()
+        local = span.local
+        if not create:
+            return None if local is None else local.families.get(family.index)
+        if local is None:
+            made = LocalRegistrations()
+            local = span.local = span.local or made
+        own = local.families.setdefault(family.index, Family(family.index, family.kind, family.noun))
+        if span not in activity.owners:
+            activity.owners_changed(span, owns=True)
     return own
 
 
 def release(span: Span, *, only_if_empty: bool = False) -> None:
     """Drop what ``span`` owns: it has ended, or what it owned has been removed again."""
     with lock:
-        families = {} if span.local is None else span.local.families
-        if only_if_empty and any(own.entries for own in families.values()):
+        if only_if_empty and span.local is not None and any(own.entries for own in span.local.families.values()):
             return
-        if families:
-            quiet.locals -= 1
         span.local = None
-        quiet.refresh()
+        activity.owners_changed(span, owns=False)
 
 
 def owns(span: Span, family: Family) -> bool:
@@ -297,4 +399,4 @@ def _install(entries: list[dict[str, Entry]]) -> None:
 def renew_lock() -> None:
     """A forked child cannot wait for a thread that only its parent has."""
     global lock
-    lock = threading.Lock()
+    lock = threading.RLock()

@@ -35,6 +35,7 @@ class Span:
         "label",  # its name
         "lineage",  # what the events directly below it say about where they belong, as JSON text
         "local",  # the registrations it owns
+        "owners_seen",  # which scopes own what applies to it; see ``registry.owners``
         "parent_span",
         "place",  # what its own two events say about where they belong, as JSON text
         "session",
@@ -43,7 +44,6 @@ class Span:
         "started_ns",
         "via",  # where it was opened, if not at its parent; see ``registry.remember_place``
     )
-    via: Span
     category = "unknown"
     # The flags of an event as JSON text, by the bits that are set.
     flag_texts: ClassVar[tuple[str, ...]] = (
@@ -70,6 +70,8 @@ class Span:
         self._before: Span | None = None
         self.started_ns = 0
         self.local: LocalRegistrations | None = None
+        self.owners_seen: tuple[int, tuple[Span, ...]] | None = None
+        self.via: Span | None = None
 
     @property
     def uuid(self) -> str:
