@@ -142,7 +142,7 @@ def is_shaped(kind: Literal["tool", "llm"]) -> bool:
 
 def is_heard() -> bool:
     """Whether anybody could hear an event that is emitted now, in whatever scope: where not, none need be made."""
-    return not registry.quiet.events
+    return registry.activity.observed
 
 
 def _identity(record: gates.Record) -> RuntimeRegistrationIdentity:

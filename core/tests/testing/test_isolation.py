@@ -34,7 +34,7 @@ def test_no_registration_inside_and_all_of_them_after() -> None:
     before = registered()
     with isolated():
         assert registered() == []
-        assert registry.quiet.tools and registry.quiet.events
+        assert not registry.activity.shapes_tools and not registry.activity.observed
         assert tools.execute_sync("add", {"a": 1}, lambda args: args) == {"a": 1}
         subscribers.register("mine", lambda event: None)  # the name is free
     assert registered() == before

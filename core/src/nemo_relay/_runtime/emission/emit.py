@@ -12,7 +12,7 @@ from nemo_relay._runtime.events.events import MarkEvent, ScopeEvent
 from nemo_relay._runtime.events.lines import lineage
 from nemo_relay._runtime.log import faults
 from nemo_relay._runtime.registry import registry
-from nemo_relay._runtime.registry.registry import Audience
+from nemo_relay._runtime.registry.registration import Audience
 from nemo_relay._runtime.tree.spans import Span, session_of
 
 OK: dict[str, Any] = {"otel.status_code": "OK"}

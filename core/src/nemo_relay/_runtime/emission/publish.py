@@ -20,8 +20,8 @@ from nemo_relay._runtime.emission import injectors as injection
 from nemo_relay._runtime.events.lines import Parts, line_of
 from nemo_relay._runtime.log import faults
 from nemo_relay._runtime.registry import registry
-from nemo_relay._runtime.registry.registration import Entry
-from nemo_relay._runtime.registry.registry import Audience, Family
+from nemo_relay._runtime.registry.registration import Audience, Entry
+from nemo_relay._runtime.registry.registry import Family
 from nemo_relay._runtime.tree.context import as_emitted, publishing
 from nemo_relay._runtime.tree.spans import Span
 

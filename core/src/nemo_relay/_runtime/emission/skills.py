@@ -15,7 +15,7 @@ from typing import Any
 from nemo_relay._runtime.emission import emit
 from nemo_relay._runtime.emission.skill_commands import files_read
 from nemo_relay._runtime.log import faults
-from nemo_relay._runtime.registry.registry import Audience
+from nemo_relay._runtime.registry.registration import Audience
 from nemo_relay._runtime.tree.spans import ToolHandle
 
 HANDLED_KEY = "nemo_relay.skill_load_handled"  # metadata: the application has seen to it itself

@@ -30,6 +30,16 @@ class Entry:
         self.sink: Sink | None = None  # takes the event's line on the emitter's thread
 
 
+class Audience:
+    """Who hears of an event: sinks take its line at once, on the emitter's thread; callbacks get it from the queue."""
+
+    __slots__ = ("callbacks", "sinks")
+
+    def __init__(self, entries: tuple[Entry, ...]) -> None:
+        self.sinks = tuple(entry.sink for entry in entries if entry.sink is not None)
+        self.callbacks = tuple(entry for entry in entries if entry.sink is None)
+
+
 def checked_entry(kind: str, name: Any, priority: Any, fn: Any, break_chain: Any) -> Entry:
     """An entry for the family ``kind``.
 

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from typing import Any
 
 from nemo_relay._runtime.checks import expect, expect_text
-from nemo_relay._runtime.registry.registration import Entry, Sink, checked_entry
+from nemo_relay._runtime.registry.registration import Audience, Entry, Sink, checked_entry
 from nemo_relay._runtime.tree.context import standing
 from nemo_relay._runtime.tree.spans import ScopeHandle, Span
 from nemo_relay.errors import AlreadyRegistered, NotFound
@@ -131,16 +131,6 @@ class LocalRegistrations:
 
     def __init__(self) -> None:
         self.families: dict[int, Family] = {}
-
-
-class Audience:
-    """Who hears of an event: sinks take its line at once, on the emitter's thread; callbacks get it from the queue."""
-
-    __slots__ = ("callbacks", "sinks")
-
-    def __init__(self, entries: tuple[Entry, ...]) -> None:
-        self.sinks = tuple(entry.sink for entry in entries if entry.sink is not None)
-        self.callbacks = tuple(entry for entry in entries if entry.sink is None)
 
 
 class Activity:
