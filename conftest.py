@@ -48,10 +48,10 @@ def block_buster() -> BlockBuster:
 @pytest.fixture(autouse=True)
 def empty_runtime() -> Iterator[None]:
     """Nothing of another test, and nothing left that a scope of this one owns."""
-    owned = registry.quiet.locals
+    owned = set(registry.activity.owners)
     with isolated():
         yield
-    assert registry.quiet.locals == owned, "a scope of this test still owns registrations"
+    assert registry.activity.owners == owned, "a scope of this test still owns registrations"
 
 
 @pytest.fixture(autouse=True)
