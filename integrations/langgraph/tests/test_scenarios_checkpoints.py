@@ -198,7 +198,9 @@ def test_s39_the_later_of_two_pauses_is_the_one(events: CapturedEvents) -> None:
     graph = wrap_graph(line(a, ask, checkpointer=InMemorySaver()))
     here: Any = {"configurable": {"thread_id": "later"}}
     graph.invoke({"x": []}, here)
-    _pauses.remember("later", (), "00000000-0000-7000-8000-000000000001", ["old"])  # all it has seen
+    paused_at = graph.get_state(here).config["configurable"]["checkpoint_id"]
+    older = "00000000-0000-7000-8000-000000000001"
+    _pauses.remember(_pauses.Checkpoint("later", (), paused_at), older, ["old"])  # all that it has seen
     graph.invoke(Command(resume=1), {**here, "callbacks": [RelayCallbackHandler()]})
     first, second = named(events, "G")
     (mark,) = told(second, "Graph Resume")

@@ -164,27 +164,30 @@ class NemoRelayDeepAgentsCallbackHandler(langgraph.RelayCallbackHandler):
 
         self.observe("on_tool_end", lambda: conclude(run, ending, otherwise="ok"))
 
-    def mark_once(
-        self, run_id: UUID | None, key: object, name: str, data: Any, metadata: dict[str, Any] | None = None
-    ) -> None:
-        """A mark of the LangGraph handler; the ones about a review of tool calls say so."""
-        if not name.startswith("Graph "):
-            super().mark_once(run_id, key, name, data, metadata)
-            return
+    def mark_graph(self, run_id: UUID | None, key: object, name: str, data: Any, metadata: dict[str, Any]) -> None:
+        """The mark of a pause or a resumption; one that is about a review of tool calls says so.
+
+        Args:
+            run_id: of the graph's run.
+            key: the occasion: of several handlers that are told of it, one leaves the mark.
+            name: of the mark.
+            data: of the mark.
+            metadata: of the mark.
+        """
         run = find_run(run_id)
-        if run is None or not run.first((_REVIEWS, key)):
+        if run is not None and not run.first((_REVIEWS, key)):
             return  # another handler has been told, and has taken what was noted about it
         if name == "Graph Interrupt":
             shown = _resumptions.pause(data)
             if shown is not None:
-                about = _resumptions.metadata_of("interrupt", name, metadata or {})
+                about = _resumptions.metadata_of("interrupt", name, metadata)
                 name, data, metadata = _resumptions.INTERRUPT, shown, about
         elif name == "Graph Resume":
-            found = _resumptions.resume(name, key, data, metadata or {})
-            if found is not None:
+            found = _resumptions.resume(name, key, data, metadata)
+            if found is not None and run is not None:
                 _decisions.graph_resumes(run, found)
                 return
-        super().mark_once(run_id, key, name, data, metadata)
+        super().mark_graph(run_id, key, name, data, metadata)
 
 
 def _described(

@@ -11,6 +11,7 @@ from nemo_relay import scope, subscribers
 from nemo_relay.integrations.langchain.adapter import Run, guard, open_runs
 
 from . import _pauses
+from ._metering import Meter, metered
 
 RUN_KEY = "relay.run_uuid"  # in the metadata of a checkpoint: the span of the run that saved it
 _METADATA = {"integration": "langgraph"}
@@ -51,14 +52,16 @@ class RelayCheckpointer(BaseCheckpointSaver[Any]):
 
     def put(self, config: Any, checkpoint: Any, metadata: Any, new_versions: Any) -> Any:
         """Save a checkpoint."""
-        found = self.inner.put(config, checkpoint, _signed(config, metadata), new_versions)
-        guard("checkpoint", _saved, config, checkpoint, metadata, self.serde)
+        meter = Meter()
+        found = metered(self.inner, meter).put(config, checkpoint, _signed(config, metadata), new_versions)
+        guard("checkpoint", _saved, config, checkpoint, metadata, meter)
         return found
 
     async def aput(self, config: Any, checkpoint: Any, metadata: Any, new_versions: Any) -> Any:
         """Save a checkpoint."""
-        found = await self.inner.aput(config, checkpoint, _signed(config, metadata), new_versions)
-        guard("checkpoint", _saved, config, checkpoint, metadata, self.serde)
+        meter = Meter()
+        found = await metered(self.inner, meter).aput(config, checkpoint, _signed(config, metadata), new_versions)
+        guard("checkpoint", _saved, config, checkpoint, metadata, meter)
         return found
 
     def get_tuple(self, config: Any) -> Any:
@@ -116,7 +119,7 @@ def _signed(config: Any, metadata: Any) -> Any:
     return signed[0] if signed else metadata
 
 
-def _saved(config: Any, checkpoint: Any, metadata: Any, serde: Any) -> None:
+def _saved(config: Any, checkpoint: Any, metadata: Any, meter: Meter) -> None:
     place = config.get("configurable") or {}
     run = _graph_run(place)
     handle = run.handle if run is not None else None
@@ -129,8 +132,9 @@ def _saved(config: Any, checkpoint: Any, metadata: Any, serde: Any) -> None:
         "checkpoint_ns": place.get("checkpoint_ns", ""),
         "source": metadata.get("source"),
         "step": metadata.get("step"),
-        "bytes": len(serde.dumps_typed(checkpoint)[1]),  # all of it; a saver may store unchanged channels only once
     }
+    if meter.taken is not None:
+        data["bytes"] = meter.taken  # what this saver serialised; some store unchanged channels only once
     scope.event("Checkpoint Save", handle=handle, data=data, metadata=_METADATA)
     if data["source"] in _FORKS:
         fork = {key: data[key] for key in ("thread_id", "checkpoint_id", "checkpoint_ns")}
@@ -163,7 +167,8 @@ def _link(found: Any, run: Run) -> None:
     namespace = read.get("checkpoint_ns") or ""
     written = [value for _, channel, value in found.pending_writes or () if channel == "__interrupt__"]
     ids = [str(pause.id) for pauses_of_task in written for pause in pauses_of_task]
-    _pauses.restore(read.get("thread_id"), namespace.split("|") if namespace else (), before, ids)
+    parts = tuple(namespace.split("|")) if namespace else ()
+    _pauses.restore(_pauses.Checkpoint(read.get("thread_id"), parts, read.get("checkpoint_id")), before, ids)
 
 
 def _graph_run(place: dict[str, Any]) -> Run | None:

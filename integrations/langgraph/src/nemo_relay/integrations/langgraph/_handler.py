@@ -13,6 +13,7 @@ from langgraph.callbacks import (
     GraphLifecycleEvent,
     GraphResumeEvent,
 )
+from nemo_relay import scope
 from nemo_relay.integrations import langchain
 from nemo_relay.integrations.langchain import RunInfo
 from nemo_relay.integrations.langchain.adapter import find_open_run
@@ -74,31 +75,46 @@ class RelayCallbackHandler(langchain.RelayCallbackHandler, GraphCallbackHandler)
         """A graph goes on from a checkpoint: the mark ``Graph Resume`` on the span of the new run."""
         self.observe("on_resume", self._resumed, event)
 
+    def mark_graph(self, run_id: UUID | None, key: object, name: str, data: Any, metadata: dict[str, Any]) -> None:
+        """The mark of a pause or a resumption; where nobody saw the run start, it stands on the current scope.
+
+        Args:
+            run_id: of the graph's run.
+            key: the occasion: of several handlers that are told of it, one leaves the mark.
+            name: of the mark.
+            data: of the mark.
+            metadata: of the mark.
+        """
+        if self.run_info(run_id) is None:
+            scope.event(name, data=data, metadata=metadata)
+        else:
+            self.mark_once(run_id, key, name, data, metadata)
+
     def _interrupted(self, event: GraphInterruptEvent) -> None:
         run = self.run_info(event.run_id)
-        if run is None:
-            return
         ids = [str(pause.id) for pause in event.interrupts]
-        self.pause_run(event.run_id, ids)
         data = {
             **_described(event, run),
             "interrupts": [{"id": pause.id, "value": self.view(pause.value)} for pause in event.interrupts],
-            "next": list(run.paused_nodes) if event.interrupts else _loops.waiting_nodes(),
+            "next": list(run.paused_nodes) if run is not None and event.interrupts else _loops.waiting_nodes(),
         }
-        _pauses.remember(data["thread_id"], event.checkpoint_ns, run.uuid, ids)
-        self.mark_once(event.run_id, _key(event), "Graph Interrupt", data, {**_METADATA, "relay.interrupt_ids": ids})
+        if run is not None:
+            self.pause_run(event.run_id, ids)
+            _pauses.remember(_place(data), run.uuid, ids)
+        self.mark_graph(event.run_id, _key(event), "Graph Interrupt", data, {**_METADATA, "relay.interrupt_ids": ids})
 
     def _resumed(self, event: GraphResumeEvent) -> None:
         run = self.run_info(event.run_id)
-        if run is None:
-            return
         data = _described(event, run)
-        before = _pauses.recall(data["thread_id"], event.checkpoint_ns)
-        if before is not None and before.uuid != run.uuid:
-            data["resumed_run_uuid"] = before.uuid
-        if run.resume is not None:
-            data["answers"] = self.view(_pauses.answers(run.resume, before))
-        self.mark_once(event.run_id, _key(event), "Graph Resume", data, _METADATA)
+        before, waiting = _pauses.recall(_place(data)), _loops.waiting()
+        if waiting is None:
+            waiting = _loops.Waiting(before.ids if before is not None else (), at_breakpoint=True)
+        metadata: dict[str, Any] = {**_METADATA, "relay.interrupt_ids": list(waiting.ids)}
+        if before is not None and (waiting.ids or waiting.at_breakpoint) and (run is None or before.uuid != run.uuid):
+            data["resumed_run_uuid"] = metadata["relay.resumed_run_uuid"] = before.uuid
+        if run is not None and run.resume is not None:
+            data["answers"] = self.view(_pauses.answers(run.resume, waiting.ids))
+        self.mark_graph(event.run_id, _key(event), "Graph Resume", data, metadata)
 
 
 def _key(event: GraphLifecycleEvent) -> object:
@@ -106,11 +122,15 @@ def _key(event: GraphLifecycleEvent) -> object:
     return type(event).__name__, event.status, event.checkpoint_id, event.checkpoint_ns
 
 
-def _described(event: GraphLifecycleEvent, run: RunInfo) -> dict[str, Any]:
+def _described(event: GraphLifecycleEvent, run: RunInfo | None) -> dict[str, Any]:
     return {
         "run_id": str(event.run_id),
         "status": event.status,
         "checkpoint_id": event.checkpoint_id,
         "checkpoint_ns": list(event.checkpoint_ns),
-        "thread_id": run.metadata.get("thread_id"),
+        "thread_id": run.metadata.get("thread_id") if run is not None else None,
     }
+
+
+def _place(data: dict[str, Any]) -> _pauses.Checkpoint:
+    return _pauses.Checkpoint(data["thread_id"], tuple(data["checkpoint_ns"]), data["checkpoint_id"])

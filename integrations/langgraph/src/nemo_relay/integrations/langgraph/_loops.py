@@ -11,13 +11,21 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator, Mapping
 from types import FrameType
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from langgraph.pregel import Pregel
 
 _DEPTH = 16  # frames between a hook and the loop that calls it, LangChain's dispatch and our own included
 _SENDS = "__pregel_tasks"  # the channel of tasks that a node has sent
+_CONTROL = ("__error__", "__error_source_node__", "__interrupt__", "__resume__")  # no result of a task
+
+
+class Waiting(NamedTuple):
+    """What a graph that goes on had been waiting for."""
+
+    ids: tuple[str, ...]  # the interrupts without an answer
+    at_breakpoint: bool  # nothing asked: it had stopped before or after a node
 
 
 def caller_run_id() -> UUID | None:
@@ -37,6 +45,41 @@ def waiting_nodes() -> list[str]:
     sends = loop.channels[_SENDS].get() if _SENDS in updated else ()
     triggered = (name for channel in sorted(updated) for name in loop.trigger_to_nodes.get(channel, ()))
     return [*(send.node for send in sends), *dict.fromkeys(triggered)]
+
+
+def waiting() -> Waiting | None:
+    """What the checkpoint waits for that the graph which calls goes on from; None when no loop calls.
+
+    A finished thread waits for nothing, and neither does a fork whose questions were answered on another branch.
+    """
+    loop = _calling_loop()
+    if loop is None:
+        return None
+    asked: dict[str, list[str]] = {}
+    finished = set()
+    for task, channel, value in loop.checkpoint_pending_writes:
+        if channel == "__interrupt__":
+            pauses = value if isinstance(value, (list, tuple)) else [value]
+            asked.setdefault(task, []).extend(str(pause.id) for pause in pauses)
+        elif channel not in _CONTROL:
+            finished.add(task)
+    ids = tuple(dict.fromkeys(id_ for task, ids in asked.items() if task not in finished for id_ in ids))
+    goes_on = loop.input is None or loop.is_nested  # an answer is none to a breakpoint
+    return Waiting(ids, not asked and goes_on and _has_next(loop))
+
+
+def _has_next(loop: Any) -> bool:
+    versions, seen = loop.checkpoint["channel_versions"], loop.checkpoint["versions_seen"]
+    if _SENDS in loop.channels and loop.channels[_SENDS].is_available():
+        return True
+    return any(
+        channel in versions
+        and loop.channels[channel].is_available()
+        and (channel not in seen.get(name, {}) or versions[channel] > seen[name][channel])
+        for name, node in loop.nodes.items()
+        for channel in node.triggers
+        if channel in loop.channels
+    )
 
 
 def caller_configurable() -> Mapping[str, Any]:

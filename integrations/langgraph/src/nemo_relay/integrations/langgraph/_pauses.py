@@ -1,13 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which run of a thread paused last: what a resumption is linked to."""
+"""Which run paused at a checkpoint, and what it asked: what a resumption of that checkpoint is linked to."""
 
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any, NamedTuple
 
 _KEPT = 4_096
+
+
+class Checkpoint(NamedTuple):
+    """A checkpoint of a thread. A fork has another id, so what was asked on one branch is not answered on another."""
+
+    thread_id: Any
+    namespace: tuple[str, ...]
+    checkpoint_id: Any
 
 
 class Pause(NamedTuple):
@@ -17,36 +25,50 @@ class Pause(NamedTuple):
     ids: tuple[str, ...]
 
 
-_pauses: OrderedDict[tuple[Any, tuple[str, ...]], Pause] = OrderedDict()
+_pauses: OrderedDict[Checkpoint, Pause] = OrderedDict()
 
 
-def remember(thread_id: Any, namespace: Sequence[str], uuid: str, ids: Sequence[str]) -> None:
-    """Note that the run ``uuid`` of this thread paused."""
-    if thread_id is None:
+def remember(place: Checkpoint, uuid: str, ids: Sequence[str]) -> None:
+    """Note that the run ``uuid`` paused at ``place``.
+
+    Args:
+        place: the checkpoint.
+        uuid: of the run's span.
+        ids: of the interrupts it waits for; none where it stopped before or after a node.
+    """
+    if place.thread_id is None:
         return
-    key = (thread_id, tuple(namespace))
-    _pauses[key] = Pause(uuid, tuple(ids))
-    _pauses.move_to_end(key)
+    _pauses[place] = Pause(uuid, tuple(ids))
+    _pauses.move_to_end(place)
     while len(_pauses) > _KEPT:
         _pauses.popitem(last=False)
 
 
-def restore(thread_id: Any, namespace: Sequence[str], uuid: str, ids: Sequence[str]) -> None:
-    """The same, told by a checkpoint; what is known of a later run stands. The uuids of spans are ordered by time."""
-    known = recall(thread_id, namespace)
+def restore(place: Checkpoint, uuid: str, ids: Sequence[str]) -> None:
+    """The same, told by the checkpoint; what is known of a later run stands. The uuids of spans are ordered by time.
+
+    Args:
+        place: the checkpoint.
+        uuid: of the span of the run that saved it.
+        ids: of the interrupts that are written beside it.
+    """
+    known = recall(place)
     if known is None or known.uuid < uuid:
-        remember(thread_id, namespace, uuid, ids)
+        remember(place, uuid, ids)
 
 
-def recall(thread_id: Any, namespace: Sequence[str]) -> Pause | None:
-    """The last pause of this thread that is known here."""
-    return _pauses.get((thread_id, tuple(namespace)))
+def recall(place: Checkpoint) -> Pause | None:
+    """The last pause at this checkpoint that is known here."""
+    return _pauses.get(place)
 
 
-def answers(resume: Any, pause: Pause | None) -> Any:
-    """What was answered, by interrupt id where it can be told; else the value as it was given."""
+def answers(resume: Any, ids: Collection[str]) -> Any:
+    """What was answered, by interrupt id where it can be told; else the value as it was given.
+
+    Args:
+        resume: the value that the graph was resumed with.
+        ids: of the interrupts that wait for an answer.
+    """
     if isinstance(resume, dict) and resume and all(isinstance(key, str) and len(key) == 32 for key in resume):
         return resume
-    if pause is not None and len(pause.ids) == 1:
-        return {pause.ids[0]: resume}
-    return resume
+    return {next(iter(ids)): resume} if len(ids) == 1 else resume

@@ -3,6 +3,10 @@
 
 from __future__ import annotations
 
+import logging
+import sys
+from dis import opname
+from types import FrameType
 from typing import Any, TypeVar
 
 from langchain_core.callbacks import BaseCallbackManager
@@ -13,6 +17,8 @@ from nemo_relay.integrations.langchain.adapter import GUARDRAIL_PASSAGES, close_
 
 from . import _caches, _checkpoints
 from ._handler import RelayCallbackHandler
+
+_log = logging.getLogger("nemo_relay.integrations.langgraph")
 
 GraphT = TypeVar("GraphT", bound=Pregel[Any, Any, Any, Any])
 
@@ -47,11 +53,13 @@ def wrap_graph(graph: GraphT, options: AdapterOptions | None = None, **choices: 
     >>> graph.invoke({"messages": [("user", "hello?")]})["messages"][-1].content
     'hi'
     """
-    if not isinstance(graph, Pregel):
-        raise TypeError(
-            f"wrap_graph: {type(graph).__name__!r} object is not a compiled graph; compile it first, or pass "
-            "config={'callbacks': [RelayCallbackHandler()]} when you call it"
-        )
+    _check(graph, "wrap_graph")
+    if not _is_wrapped(graph):
+        _tell_discarded("wrap_graph", "graph = wrap_graph(graph)", sys._getframe(1))
+    return _wrapped(graph, options, choices)
+
+
+def _wrapped(graph: GraphT, options: AdapterOptions | None, choices: dict[str, Any]) -> GraphT:
     wanted = chosen(options, choices)
     if _is_wrapped(graph):
         return graph
@@ -78,13 +86,39 @@ def configure_graph(
     Raises:
         TypeError, OptionError: as ``wrap_graph``.
     """
-    wrapped = wrap_graph(graph, options, **choices)
+    _check(graph, "configure_graph")
+    if not in_place and not _is_wrapped(graph):
+        _tell_discarded("configure_graph", "configure_graph(graph, in_place=True)", sys._getframe(1))
+    wrapped = _wrapped(graph, options, choices)
     if not in_place:
         return wrapped
     graph.config = wrapped.config
     for name, part in _recording(graph).items():
         setattr(graph, name, part)
     return graph
+
+
+def _check(graph: Any, caller: str) -> None:
+    if not isinstance(graph, Pregel):
+        raise TypeError(
+            f"{caller}: {type(graph).__name__!r} object is not a compiled graph; compile it first, or pass "
+            "config={'callbacks': [RelayCallbackHandler()]} when you call it"
+        )
+
+
+def _tell_discarded(caller: str, remedy: str, frame: FrameType) -> None:
+    """Say so where the caller throws the copy away: its graph would run as before, and nothing would be recorded."""
+    code, after = frame.f_code.co_code, frame.f_lasti + 2
+    while after < len(code) and opname[code[after]] in ("CACHE", "NOP"):
+        after += 2
+    if after < len(code) and opname[code[after]] == "POP_TOP":
+        _log.warning(
+            "%s returns a recording copy, and %s:%d does not keep it: no run of the graph is recorded. Write: %s",
+            caller,
+            frame.f_code.co_filename,
+            frame.f_lineno,
+            remedy,
+        )
 
 
 def _recording(graph: Pregel[Any, Any, Any, Any]) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from nemo_relay.integrations.langchain._runs.table import Run
 from nemo_relay.integrations.langchain._views import states
 
 _RETRY_TAG = "retry:attempt:"
+TASKS = ("node", "middleware_hook", "task")  # what LangGraph schedules, and may try again
 
 
 def attempt(run: Run, metadata: dict[str, Any], tags: Sequence[str]) -> dict[str, Any]:
@@ -27,16 +28,13 @@ def attempt(run: Run, metadata: dict[str, Any], tags: Sequence[str]) -> dict[str
         return {}
     if tagged.isdigit():
         number, key = int(tagged), "relay.attempt"
-    elif run.kind in ("node", "middleware_hook"):
-        number, key = _count(run.parent, str(metadata.get("langgraph_checkpoint_ns"))), "node_attempt"
+    elif run.kind in TASKS:
+        number, key = _count(run.parent, _namespace(metadata)), "node_attempt"
     else:
         return {}
     if number > 1:
-        lifecycle.mark(
-            run.parent,
-            "retry",
-            {"attempt": number, "name": run.name, "error": describe(run.parent.last_error)},
-        )
+        error = run.parent.failed.get(_namespace(metadata), run.parent.last_error)
+        lifecycle.mark(run.parent, "retry", {"attempt": number, "name": run.name, "error": describe(error)})
     return {key: number}
 
 
@@ -51,6 +49,10 @@ def again(run: Run, claim: Claim) -> dict[str, Any]:
     return {"relay.attempt": number}
 
 
+def _namespace(metadata: Any) -> str:
+    return str(metadata.get("langgraph_checkpoint_ns")) if isinstance(metadata, dict) else ""
+
+
 def _count(parent: Run, namespace: str) -> int:
     parent.attempts[namespace] = number = parent.attempts.get(namespace, 0) + 1
     return number
@@ -62,6 +64,8 @@ def note_error(run: Run, error: BaseException) -> None:
     if parent is None:
         return
     parent.last_error = error
+    if run.kind in TASKS and run.handle is not None and not run.hidden:
+        parent.failed[_namespace(run.handle.metadata)] = error  # others of the same step may fail meanwhile
     if run.kind in ("node", "middleware_hook"):
         ending = outcomes.ending_of(error)
         if ending.outcome == "interrupted":

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 HIDDEN_TAG = "langsmith:hidden"  # the framework's own plumbing: its start node, its lambda routers
 _HOOK = re.compile(r"\.(before|after)_(agent|model)$")
 _UNNAMED = (None, "", "RunnableCallable")
+_CALL_PATH = 4  # of a task that was called: ("__pregel_push", the path of the caller, which call of it, True)
 
 
 def chain_kind(
@@ -42,12 +43,21 @@ def chain_kind(
         return "runnable"
     if "langgraph_node" not in metadata:
         return "graph"
-    if parent is not None and parent.kind in ("node", "middleware_hook"):
-        if _is_later_step(tags):
-            return "router"
-        if metadata["langgraph_node"] == name and name != parent.name:
-            return "task"
+    if _is_call(metadata, parent):
+        return "task"
+    if parent is not None and parent.kind in ("node", "middleware_hook") and _is_later_step(tags):
+        return "router"
     return "subgraph"
+
+
+def _is_call(metadata: dict[str, Any], parent: Run | None) -> bool:
+    """Whether LangGraph runs a task that a node, or another task, has called; what runs inside it has its metadata."""
+    path = metadata.get("langgraph_path")
+    if not isinstance(path, (tuple, list)) or len(path) < _CALL_PATH or path[-1] is not True:
+        return False
+    about = parent.handle.metadata if parent is not None and parent.handle is not None else None
+    place = about.get("langgraph_checkpoint_ns") if isinstance(about, dict) else None
+    return metadata.get("langgraph_checkpoint_ns") != place
 
 
 def _is_later_step(tags: Sequence[str]) -> bool:

@@ -62,6 +62,7 @@ class Run:
     paused_nodes: dict[str, None] = field(default_factory=dict)
     resume: Any = None  # what a resumed graph was called with
     last_error: BaseException | None = None
+    failed: dict[str, BaseException] = field(default_factory=dict)  # of the tasks below that failed, by namespace
     stream: StreamStats | None = None
     pending: Ending | None = None  # ended for the framework, but a child of it is still being torn down
     step: tuple[int, list[str]] | None = None  # of a graph: its superstep, and the tasks in it so far
@@ -88,6 +89,7 @@ class Run:
         self.attempts = {}
         self.marks = {}
         self.last_error = None
+        self.failed = {}
         self.stream = None
         self.pending = None
         self.memory = None
