@@ -58,7 +58,7 @@ def metered(saver: Any, meter: Meter) -> Any:
 
 
 @cache
-def _counted(kind: type[Any]) -> Any:
+def _counted(kind: Any) -> Any:
     def serde(self: Any) -> Any:
         return _Counting(self.relay_inner.serde, self.relay_meter)
 
@@ -72,4 +72,5 @@ def _counted(kind: type[Any]) -> Any:
         "__doc__": kind.__doc__,
         "serde": property(serde, change),
     }
-    return type(kind)(kind.__name__, (kind,), namespace)
+    metaclass: Any = type(kind)
+    return metaclass(kind.__name__, (kind,), namespace)
