@@ -48,7 +48,7 @@ def test_the_helper_reaches_every_subagent_and_changes_no_argument() -> None:
     assert ours(made) == ["NemoRelayDeepAgentsMiddleware"]
     found = {spec["name"]: spec for spec in made["subagents"]}
     forked = ["forked"] if FORKS else []
-    assert list(found) == ["general-purpose", "researcher", "compiled", *forked, "far"]
+    assert list(found) == ["researcher", "compiled", *forked, "far", "general-purpose"]
     for name in ("general-purpose", "researcher", *forked):
         assert ours(found[name]) == ["NemoRelayDeepAgentsMiddleware"]
     assert found["far"] is remote
@@ -65,7 +65,8 @@ def test_arguments_that_can_be_read_once_only() -> None:
     given = crew(cast_for())
     once = {key: iter(given[key]) for key in ("subagents", "tools")}
     made = add_nemo_relay_integration({**given, **once})
-    assert [spec["name"] for spec in made["subagents"]] == list(PATHS[1:2] + PATHS[:1] + PATHS[2:])
+    others = [path for path in PATHS if path != "general-purpose"]
+    assert [spec["name"] for spec in made["subagents"]] == [*others, "general-purpose"]
     assert made["tools"] == given["tools"]
 
 

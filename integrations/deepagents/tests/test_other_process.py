@@ -72,6 +72,6 @@ def test_s53_another_process_goes_on(tmp_path: Path) -> None:
     told = marks("resume", path, True, answer)["DeepAgents Human In The Loop Resume"]
     assert "resumed_run_uuid" not in told
     assert told["decisions"] == [
-        {"type": "reject", "tool_name": "publish", "tool_call_id": "p1"},
-        {"type": "approve", "tool_name": "publish", "tool_call_id": "p2"},
+        {"type": "reject", "tool_name": "publish", "tool_call_id": "p1", "interrupt_id": question["id"]},
+        {"type": "approve", "tool_name": "publish", "tool_call_id": "p2", "interrupt_id": question["id"]},
     ]

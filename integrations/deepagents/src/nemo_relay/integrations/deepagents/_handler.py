@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 from weakref import WeakKeyDictionary
@@ -12,7 +13,6 @@ from langchain_core.messages import BaseMessage, ToolMessage
 from nemo_relay.integrations import langgraph
 from nemo_relay.integrations.langchain import AdapterOptions
 from nemo_relay.integrations.langchain.adapter import (
-    HIDDEN_TAG,
     Ending,
     Run,
     ask_for_model,
@@ -32,7 +32,6 @@ from ._agents import TaskCall
 
 _REVIEWS = "deepagents"
 _NO_MESSAGES: list[BaseMessage] = []
-OWN_NODES: set[str] = set()  # the nodes that our own middleware adds to a graph
 
 # As long as the framework holds on to the run id, and no longer: a cancelled tool never tells that it ended.
 _tasks: WeakKeyDictionary[UUID, TaskCall] = WeakKeyDictionary()
@@ -64,17 +63,17 @@ class NemoRelayDeepAgentsCallbackHandler(langgraph.RelayCallbackHandler):
         **kwargs: Any,
     ) -> None:
         """A graph, agent, node or other runnable starts."""
-        name, about, labels = kwargs.pop("name", None), metadata, tags
-        if _agents.is_deep(metadata or {}):
-            given = (name, about or {}, labels or [])
-            make = lambda: _described(*given, parent_run_id, inputs, lcel="run_type" in kwargs)  # noqa: E731
-            name, about, labels = attempt("on_chain_start", make, given)
+        name, about = kwargs.pop("name", None), metadata
+        if metadata is not None and _agents.is_deep(metadata):
+            given = (name, metadata)
+            make = lambda: _described(*given, tags or (), parent_run_id, inputs, lcel="run_type" in kwargs)  # noqa: E731
+            name, about = attempt("on_chain_start", make, given)
         super().on_chain_start(
             serialized,
             inputs,
             run_id=run_id,
             parent_run_id=parent_run_id,
-            tags=labels,
+            tags=tags,
             metadata=about,
             name=name,
             **kwargs,
@@ -193,19 +192,17 @@ class NemoRelayDeepAgentsCallbackHandler(langgraph.RelayCallbackHandler):
 def _described(
     name: str | None,
     metadata: dict[str, Any],
-    tags: list[str],
+    tags: Sequence[str],
     parent_run_id: UUID | None,
     inputs: Any,
     *,
     lcel: bool,
-) -> tuple[str | None, dict[str, Any], list[str]]:
+) -> tuple[str | None, dict[str, Any]]:
     call = _tasks.get(parent_run_id) if parent_run_id is not None else None
-    if _agents.is_agent(name, metadata, tags, call, lcel=lcel):
-        about = {**metadata, **_agents.described(name, metadata, call, inputs)}
-        return _agents.span_name(name, metadata), about, tags
-    if name in OWN_NODES:
-        return name, metadata, [*tags, HIDDEN_TAG]
-    return name, metadata, tags
+    if not _agents.is_agent(name, metadata, tags, call, lcel=lcel):
+        return name, metadata
+    about = {**metadata, **_agents.described(name, metadata, call, inputs)}
+    return _agents.span_name(name, metadata), about
 
 
 def _ask_again(

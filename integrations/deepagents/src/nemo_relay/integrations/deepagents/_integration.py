@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from inspect import signature
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, Literal, ParamSpec, TypeVar, get_args
 
 import deepagents
 from nemo_relay.integrations.langchain import AdapterOptions
@@ -15,6 +15,7 @@ from . import _configuration, _general_purpose
 from ._handler import NemoRelayDeepAgentsCallbackHandler
 from ._middleware import NemoRelayDeepAgentsMiddleware
 
+Position = Literal["inner", "outer"]
 P = ParamSpec("P")
 R = TypeVar("R")
 
@@ -23,10 +24,15 @@ _HANDLER = NemoRelayDeepAgentsCallbackHandler()
 close_gate(_HANDLER)  # until there is an agent that has it
 
 
+class _Added(dict[str, Any]):
+    """The spec of the subagent that Deep Agents would have added by itself."""
+
+
 def add_nemo_relay_integration(
     kwargs: Mapping[str, Any] | None = None,
     *,
     instrument_subagents: bool = True,
+    position: Position = "inner",
     options: AdapterOptions | None = None,
     **overrides: Any,
 ) -> dict[str, Any]:
@@ -36,11 +42,17 @@ def add_nemo_relay_integration(
         kwargs: the arguments as they would be without the adapter. Nothing in them is changed.
         instrument_subagents: reach the subagents too: the declared and forked ones and the general-purpose one
             get the middleware, compiled ones the callback handler. Remote ones stay as they are.
+        position: where the middleware stands among the application's: ``inner``, behind them and next to the model,
+            sees what they made of a call; ``outer``, in front of them, sees the call as the agent makes it.
         options: what becomes of calls that a guardrail refuses; see ``AdapterOptions``.
         **overrides: arguments that win over those in ``kwargs``.
 
     Returns:
-        A new dictionary. Arguments that carry the adapter already come back as they are.
+        A new dictionary. Arguments that carry the adapter already come back as they are. The application's subagents
+        keep their order; the spec of the general-purpose one, which Deep Agents would list first, stands behind them.
+
+    Raises:
+        ValueError: ``position`` is neither ``inner`` nor ``outer``.
 
     >>> from nemo_relay.integrations.langchain.testing import ScriptedChatModel
     >>> arguments = add_nemo_relay_integration(model=ScriptedChatModel(script=["hello"]), name="helper")
@@ -49,6 +61,8 @@ def add_nemo_relay_integration(
     >>> [subagent["name"] for subagent in arguments["subagents"]]
     ['general-purpose']
     """
+    if position not in get_args(Position):
+        raise ValueError(f"add_nemo_relay_integration: position is 'inner' or 'outer', not {position!r}")
     given = {**(kwargs or {}), **overrides}
     for key in ("middleware", "subagents", "tools"):  # read more than once below
         if isinstance(given.get(key), Iterator):
@@ -58,12 +72,18 @@ def add_nemo_relay_integration(
     made = dict(given)
     if instrument_subagents:
         own = _general_purpose.spec(given)
-        subagents = [*([own] if own is not None else []), *(given.get("subagents") or ())]
-        if subagents:
-            made["subagents"] = [_reached(spec, given, options) for spec in subagents]
+        reached = [_reached(spec, given, options, position) for spec in given.get("subagents") or ()]
+        if own is not None:
+            reached.append(_Added(_reached(own, given, options, position)))
+        if reached:
+            made["subagents"] = reached
     ours = NemoRelayDeepAgentsMiddleware(options, **_configuration.described(given))
-    made["middleware"] = [*(given.get("middleware") or ()), ours]
+    made["middleware"] = _placed(ours, given.get("middleware"), position)
     return made
+
+
+def _placed(ours: NemoRelayDeepAgentsMiddleware, others: Any, position: Position) -> list[Any]:
+    return [ours, *(others or ())] if position == "outer" else [*(others or ()), ours]
 
 
 def _typed_like(original: Callable[P, R]) -> Callable[[Callable[..., Any]], Callable[P, R]]:
@@ -87,7 +107,11 @@ def create_deep_agent(*args: Any, **kwargs: Any) -> Any:
     'hello'
     """
     given = signature(deepagents.create_deep_agent).bind(*args, **kwargs).arguments
-    agent = deepagents.create_deep_agent(**add_nemo_relay_integration(given))
+    made = add_nemo_relay_integration(given)
+    subagents = made.get("subagents")
+    if subagents and isinstance(subagents[-1], _Added):  # as Deep Agents lists them to the model: its own first
+        made["subagents"] = [subagents[-1], *subagents[:-1]]
+    agent = deepagents.create_deep_agent(**made)
     open_gate(_HANDLER, *GUARDRAIL_PASSAGES)
     return agent.with_config(callbacks=[_HANDLER])
 
@@ -96,7 +120,9 @@ def _has_ours(middleware: Any) -> bool:
     return any(isinstance(item, NemoRelayDeepAgentsMiddleware) for item in middleware or ())
 
 
-def _reached(spec: Mapping[str, Any], main: Mapping[str, Any], options: AdapterOptions | None) -> Any:
+def _reached(
+    spec: Mapping[str, Any], main: Mapping[str, Any], options: AdapterOptions | None, position: Position
+) -> Any:
     """The spec of a subagent with the adapter in it."""
     if "graph_id" in spec or _has_ours(spec.get("middleware")):
         return spec
@@ -105,4 +131,4 @@ def _reached(spec: Mapping[str, Any], main: Mapping[str, Any], options: AdapterO
         return {**spec, "runnable": spec["runnable"].with_config(callbacks=[handler])}
     facts = _configuration.described({"backend": main.get("backend"), **spec})
     ours = NemoRelayDeepAgentsMiddleware(options, **facts)
-    return {**spec, "middleware": [*(spec.get("middleware") or ()), ours]}
+    return {**spec, "middleware": _placed(ours, spec.get("middleware"), position)}

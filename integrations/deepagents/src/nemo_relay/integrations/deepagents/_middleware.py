@@ -6,25 +6,29 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
+from weakref import WeakSet
 
+from langchain.agents.middleware import AgentMiddleware
 from langchain_core.messages import ToolMessage
 from langchain_core.runnables.config import var_child_runnable_config
 
 from nemo_relay import scope
 from nemo_relay.errors import GuardrailRejected
 from nemo_relay.integrations.langchain import AdapterOptions, RelayMiddleware
-from nemo_relay.integrations.langchain.adapter import Handle, find_run, guard
+from nemo_relay.integrations.langchain.adapter import Run, find_run, guard
 
 from . import _agents, _configuration, _requests
 from ._agents import Setup
-from ._handler import OWN_NODES
+
+_CONFIGURED = "DeepAgents Skills Configured"
 
 
 class NemoRelayDeepAgentsMiddleware(RelayMiddleware):
     """``RelayMiddleware`` for one agent of a deep agent.
 
     Guardrails and intercepts act on the agent's model and tool calls. The mark ``DeepAgents Skills Configured``
-    is left whenever the agent starts. Tools are checked with the arguments that a human gave them, if one did.
+    is left whenever the agent starts, before it first asks its model: so nothing is added to its graph. Tools are
+    checked with the arguments that a human gave them, if one did.
 
     Args:
         options: see ``AdapterOptions``.
@@ -72,18 +76,15 @@ class NemoRelayDeepAgentsMiddleware(RelayMiddleware):
             "system_prompt_sha256": system_prompt_sha256,
         }
         self._configuration = {key: value for key, value in found.items() if value is not None}
-        OWN_NODES.add(f"{name}.before_agent")
-
-    def before_agent(self, state: Any, runtime: Any) -> None:
-        """The agent starts: leave the configuration mark."""
-        guard("before_agent", self._mark)
-
-    async def abefore_agent(self, state: Any, runtime: Any) -> None:
-        """The agent starts: leave the configuration mark."""
-        guard("before_agent", self._mark)
+        self._started: WeakSet[Any] = WeakSet()  # runs that no handler follows, by their stream writer
+        if type(self).before_agent is AgentMiddleware.before_agent:
+            # For programs that call the published hook themselves. One that the class defines would be a node of the
+            # graph: a step, a checkpoint and a chunk more in each run.
+            self.before_agent = self._configured  # type: ignore[method-assign]
 
     def wrap_model_call(self, request: Any, handler: Callable[[Any], Any]) -> Any:
-        """Ask the model, as a managed call."""
+        """Ask the model, as a managed call; the first one of a run leaves the configuration mark."""
+        guard("configuration", self._starts, request)
 
         def ask(changed: Any) -> Any:
             with _asking(changed):
@@ -92,7 +93,8 @@ class NemoRelayDeepAgentsMiddleware(RelayMiddleware):
         return super().wrap_model_call(request, ask)
 
     async def awrap_model_call(self, request: Any, handler: Callable[[Any], Awaitable[Any]]) -> Any:
-        """Ask the model, as a managed call."""
+        """Ask the model, as a managed call; the first one of a run leaves the configuration mark."""
+        guard("configuration", self._starts, request)
 
         async def ask(changed: Any) -> Any:
             with _asking(changed):
@@ -133,7 +135,22 @@ class NemoRelayDeepAgentsMiddleware(RelayMiddleware):
         finally:
             _agents.setup.reset(token)
 
-    def _mark(self) -> None:
+    def _configured(self, state: Any = None, runtime: Any = None) -> None:
+        guard("configuration", self._mark, _agent())
+
+    def _starts(self, request: Any) -> None:
+        """Leave the mark if this is the first model call of an agent that starts; one that is resumed has started."""
+        agent = _agent()
+        if agent is not None:
+            if agent.resume is None and agent.first(_CONFIGURED):
+                self._mark(agent)
+            return
+        writer = getattr(request.runtime, "stream_writer", None)  # each run has one of its own
+        if writer is None or writer not in self._started:
+            self._started.add(writer or request.runtime)
+            self._mark(None)
+
+    def _mark(self, agent: Run | None) -> None:
         metadata = {
             **_agents.INTEGRATION,
             "deepagents_kind": "skill",
@@ -141,8 +158,8 @@ class NemoRelayDeepAgentsMiddleware(RelayMiddleware):
             "agent_name": self._agent_name,
         }
         scope.event(
-            "DeepAgents Skills Configured",
-            handle=_agent_span(),
+            _CONFIGURED,
+            handle=agent.handle if agent is not None else None,
             data=self._configuration,
             metadata={key: value for key, value in metadata.items() if value is not None},
         )
@@ -157,11 +174,9 @@ def _asking(request: Any) -> Iterator[None]:
         _requests.asked.reset(token)
 
 
-def _agent_span() -> Handle | None:
-    """The span of the agent whose hook runs here; None leaves it to the core."""
+def _agent() -> Run | None:
+    """The run of the agent whose node runs here; None where no handler follows it."""
     config = var_child_runnable_config.get()
     callbacks = config.get("callbacks") if config else None
     run = find_run(getattr(callbacks, "parent_run_id", None))
-    if run is None:
-        return None
-    return run.parent.handle if run.kind == "middleware_hook" and run.parent is not None else run.handle
+    return run.parent if run is not None and run.kind in ("node", "middleware_hook") else run

@@ -48,7 +48,8 @@ def metered(saver: Any, meter: Meter) -> Any:
         meter: a fresh one for each call.
     """
     try:
-        made = _counted(type(saver))
+        kind: Any = type(saver)
+        made = _counted(kind)
         view = object.__new__(made)
         for name, value in (("__dict__", saver.__dict__), ("relay_inner", saver), ("relay_meter", meter)):
             object.__setattr__(view, name, value)
