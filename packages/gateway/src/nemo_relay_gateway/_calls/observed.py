@@ -1,0 +1,155 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A provider call as observers see it: the request when it starts, the answer when it has passed.
+
+Nothing here stands between the bytes. What cannot be read, a body that is no JSON or a coding that nobody knows, is
+recorded as text, and the call goes on.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import msgspec
+from nemo_relay import LLMRequest, ScopeType, llm, scope
+from nemo_relay.codecs import SSEAssembler, assembler
+
+from nemo_relay_gateway._http.encodings import Decoder, Undecodable, decoded
+from nemo_relay_gateway._http.message import Headers, Request, first
+from nemo_relay_gateway.routes import Surface
+
+CREDENTIALS = frozenset(
+    b"authorization cookie x-api-key api-key anthropic-api-key x-goog-api-key proxy-authorization".split()
+)
+_SHOWN = 100_000  # characters of a body that is no JSON
+CUT = {"otel.status_code": "ERROR", "otel.status_description": "the client left before the answer was whole"}
+
+
+def readable(body: bytes, coding: bytes | None) -> Any:
+    """A body for observers: its JSON value, else its text, else how many bytes it has."""
+    try:
+        plain = decoded(body, coding.decode("latin-1")) if coding else body
+    except Undecodable as error:
+        return {"unreadable": str(error), "bytes": len(body)}
+    if not plain:
+        return None
+    try:
+        return msgspec.json.decode(plain)
+    except (msgspec.MsgspecError, RecursionError):
+        return plain[:_SHOWN].decode("utf-8", "replace")
+
+
+def shown_headers(headers: Headers) -> dict[str, str]:
+    """Header fields for observers: credentials stay out, whatever an exporter would do with them."""
+    return {
+        key.decode("latin-1").lower(): value.decode("latin-1")
+        for key, value in headers
+        if key.lower() not in CREDENTIALS
+    }
+
+
+class ObservedCall:
+    """The record of one call, written as its bytes pass."""
+
+    def __init__(self, surface: Surface, request: Request, parent: Any, metadata: dict[str, Any] | None) -> None:
+        self._surface = surface
+        self._parts: list[bytes] = []
+        self._stream: SSEAssembler | None = None
+        self._decoder: Decoder | None = None
+        self._status = 0
+        self._coding: bytes | None = None
+        self._started = time.perf_counter()
+        self._first: float | None = None
+        self._over = False
+        content = readable(request.body, request.header(b"content-encoding"))
+        self.asks_for_stream = isinstance(content, dict) and content.get("stream") is True
+        model = content.get("model") if isinstance(content, dict) else None
+        headers = shown_headers(request.headers)
+        if surface.is_llm:
+            self.handle: Any = llm.call(
+                surface.name,
+                LLMRequest(headers, content),
+                handle=parent,
+                metadata=metadata,
+                model_name=model if isinstance(model, str) else _model_in(request.path),
+                codec=surface.codec,
+            )
+        else:
+            payload = {"headers": headers, "content": content}
+            self.handle = scope.start(
+                surface.name, ScopeType.Embedder, parent=parent, metadata=metadata, input=payload
+            )
+
+    def head(self, status: int, headers: Headers) -> None:
+        """The head of the answer has passed."""
+        self._status = status
+        self._coding = first(headers, b"content-encoding")
+        kind = (first(headers, b"content-type") or b"").lower()
+        if status < 300 and kind.startswith(b"text/event-stream") and self._surface.codec:
+            self._stream = SSEAssembler(assembler(self._surface.codec))
+            try:
+                self._decoder = Decoder((self._coding or b"").decode("latin-1"))
+            except Undecodable:
+                self._stream = None
+
+    def data(self, data: bytes) -> None:
+        """A piece of the answer's body has passed."""
+        if self._first is None:
+            self._first = time.perf_counter()
+        if self._stream is not None and self._decoder is not None:
+            try:
+                self._stream.feed(self._decoder.feed(data))
+                return
+            except Undecodable:
+                self._stream = None
+        self._parts.append(data)
+
+    def end(self) -> None:
+        """The answer has passed whole."""
+        status = {"otel.status_code": "OK"}
+        if self._status >= 400:
+            status = {"otel.status_code": "ERROR", "otel.status_description": f"HTTP {self._status}"}
+        elif self._stream is not None and self._stream.assembler.error is not None:
+            status = {"otel.status_code": "ERROR", "otel.status_description": "the provider sent an error in its stream"}
+        self._finish(status)
+
+    def fail(self, text: str) -> None:
+        """The answer did not come, or not whole."""
+        self._finish({"otel.status_code": "ERROR", "otel.status_description": text})
+
+    def cut(self) -> None:
+        """The client left."""
+        self._finish(CUT)
+
+    def _finish(self, status: dict[str, Any]) -> None:
+        if self._over:
+            return
+        self._over = True
+        whole = status["otel.status_code"] == "OK"
+        metadata = {**status, "http.response.status_code": self._status} if self._status else status
+        response = self._response()
+        if not self._surface.is_llm:
+            scope.end(self.handle, output=response, metadata=metadata)
+            return
+        if self._stream is not None and self._first is not None:
+            metadata = {**metadata, "time_to_first_chunk": self._first - self._started}
+        readable_answer = isinstance(response, dict) and (whole or self._stream is not None)
+        llm.call_end(
+            self.handle,
+            response,
+            metadata=metadata,
+            response_codec=self._surface.codec if readable_answer else None,
+        )
+
+    def _response(self) -> Any:
+        if self._stream is not None:
+            return self._stream.finish() if self._first is not None else None
+        body = b"".join(self._parts)
+        self._parts.clear()
+        return readable(body, self._coding)
+
+
+def _model_in(path: str) -> str | None:
+    """The model that a Gemini path names."""
+    _, found, rest = path.rpartition("/models/")
+    return rest.partition(":")[0] if found else None

@@ -1,0 +1,134 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A request that passes as it came: to the provider, and its answer back, chunk by chunk."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from nemo_relay_gateway._calls.observed import ObservedCall
+from nemo_relay_gateway._http.client import ClientConnection
+from nemo_relay_gateway._http.message import Headers, Response, request_head
+from nemo_relay_gateway._http.upstream import Origin, UpstreamConnection
+
+if TYPE_CHECKING:
+    from nemo_relay_gateway._http.upstream import Pool
+
+_IDEMPOTENT = frozenset((b"GET", b"HEAD", b"OPTIONS"))
+
+
+class Outgoing:
+    """A request as a provider gets it."""
+
+    __slots__ = ("body", "head", "method", "origin")
+
+    def __init__(self, origin: Origin, method: bytes, target: bytes, headers: Headers, body: bytes) -> None:
+        self.origin = origin
+        self.method = method
+        self.body = body
+        fields = [(b"Host", origin.authority), *headers]
+        self.head = request_head(method, target, fields, len(body) if body or method in (b"POST", b"PUT") else None)
+
+
+class PassedCall:
+    """One exchange. The client's bytes go first; the record follows them."""
+
+    def __init__(self, pool: Pool, client: ClientConnection, outgoing: Outgoing, record: ObservedCall | None) -> None:
+        self._pool = pool
+        self._client = client
+        self._outgoing = outgoing
+        self._record = record
+        self._connection: UpstreamConnection | None = None
+        self._connecting: asyncio.Task[None] | None = None
+        self._reused = False
+        self._over = False
+
+    def start(self) -> None:
+        """Send it over an idle connection, or over a new one."""
+        connection = self._pool.take(self._outgoing.origin)
+        if connection is not None:
+            self._reused = True
+            self._send(connection)
+        else:
+            self._connecting = asyncio.get_running_loop().create_task(self._connect())
+
+    async def _connect(self) -> None:
+        try:
+            connection = await self._pool.connect(self._outgoing.origin)
+        except (OSError, TimeoutError) as error:
+            where = self._outgoing.origin.authority.decode()
+            self._unanswered(f"cannot reach the provider at {where}: {error or type(error).__name__}")
+            return
+        finally:
+            self._connecting = None
+        if self._over:
+            connection.close()
+            return
+        self._reused = False
+        self._send(connection)
+
+    def _send(self, connection: UpstreamConnection) -> None:
+        self._connection = connection
+        connection.send(self._outgoing.method, self._outgoing.head, self._outgoing.body, self)
+
+    # --- the provider -------------------------------------------------------------------------------------------
+
+    def on_head(self, status: int, reason: bytes, headers: Headers) -> None:
+        self._client.start(status, reason, headers)
+        if self._record is not None:
+            self._record.head(status, headers)
+
+    def on_data(self, data: bytes) -> None:
+        self._client.write(data)
+        if self._record is not None:
+            self._record.data(data)
+
+    def on_end(self) -> None:
+        self._over = True
+        record = self._record
+        self._client.end()
+        if record is not None:
+            record.end()
+
+    def on_broken(self, error: str) -> None:
+        if self._client.has_answered:
+            self._over = True
+            self._client.break_off()
+            if self._record is not None:
+                self._record.fail(error)
+        elif self._reused and self._outgoing.method in _IDEMPOTENT:
+            self._connecting = asyncio.get_running_loop().create_task(self._connect())
+        else:
+            self._unanswered(error)
+
+    def _unanswered(self, text: str) -> None:
+        if self._over:
+            return
+        self._over = True
+        self._client.respond(Response.error(502, f"gateway upstream error: {text}"))
+        if self._record is not None:
+            self._record.fail(text)
+
+    # --- the client ---------------------------------------------------------------------------------------------
+
+    def abort(self) -> None:
+        """The client is gone: the provider need not go on."""
+        if self._over:
+            return
+        self._over = True
+        if self._connecting is not None:
+            self._connecting.cancel()
+        if self._connection is not None:
+            self._connection.close()
+        if self._record is not None:
+            self._record.cut()
+
+    def pause(self) -> None:
+        """The client reads slowly: so does the gateway."""
+        if self._connection is not None:
+            self._connection.pause()
+
+    def resume(self) -> None:
+        """The client reads again."""
+        if self._connection is not None:
+            self._connection.resume()

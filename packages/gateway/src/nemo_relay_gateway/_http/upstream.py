@@ -1,0 +1,230 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Connections to providers, kept open between calls."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from typing import NamedTuple, Protocol
+from urllib.parse import urlsplit
+
+import httptools
+
+from nemo_relay_gateway._http.message import Headers, first, has_body
+
+CONNECT_SECONDS = 30.0
+KEPT_SECONDS = 20.0  # an idle connection older than that is not used again: providers close theirs after 30 to 60
+_KEPT = 64  # idle connections of one origin
+
+
+class Origin(NamedTuple):
+    """Where a provider listens, and what comes before the path there."""
+
+    scheme: str
+    host: str
+    port: int
+    prefix: bytes
+
+    @classmethod
+    def parse(cls, url: str) -> Origin:
+        """Read a base URL.
+
+        Raises:
+            ValueError: it is no http or https URL, carries credentials, a query or a fragment.
+        """
+        parts = urlsplit(url)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise ValueError(f"a base URL begins with http:// or https:// and a host; got {url!r}")
+        if parts.username or parts.password or parts.query or parts.fragment:
+            raise ValueError(f"a base URL has no credentials, query or fragment; got one for {parts.hostname!r}")
+        port = parts.port or (443 if parts.scheme == "https" else 80)
+        return cls(parts.scheme, parts.hostname, port, parts.path.rstrip("/").encode())
+
+    @property
+    def authority(self) -> bytes:
+        """The value of ``Host``."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        usual = self.port == (443 if self.scheme == "https" else 80)
+        return (host if usual else f"{host}:{self.port}").encode()
+
+
+class Sink(Protocol):
+    """Who gets an answer, piece by piece."""
+
+    def on_head(self, status: int, reason: bytes, headers: Headers) -> None:
+        """The head is there."""
+
+    def on_data(self, data: bytes) -> None:
+        """A piece of the body is there."""
+
+    def on_end(self) -> None:
+        """The answer is whole."""
+
+    def on_broken(self, error: str) -> None:
+        """The connection ended before the answer did."""
+
+
+class UpstreamConnection(asyncio.Protocol):
+    """One connection to a provider; it answers one request at a time."""
+
+    def __init__(self, pool: Pool, origin: Origin) -> None:
+        self._pool = pool
+        self._origin = origin
+        self._sink: Sink | None = None
+        self.used = False
+        self.idle_since = 0.0
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self.transport = transport
+
+    def send(self, method: bytes, head: bytes, body: bytes, sink: Sink) -> None:
+        """Write a request; ``sink`` gets what comes back."""
+        self._sink, self._method = sink, method
+        self._parser = httptools.HttpResponseParser(self)
+        self._status, self._reason, self._headers = 0, b"", []
+        self._ends_with_connection = self._keep_alive = False
+        self.transport.write(head + body if len(body) < 4096 else head)
+        if len(body) >= 4096:
+            self.transport.write(body)
+
+    def close(self) -> None:
+        """Give the answer up."""
+        self._sink = None
+        self.transport.abort()
+
+    def pause(self) -> None:
+        """Read no more for now."""
+        if not self.transport.is_closing():
+            self.transport.pause_reading()
+
+    def resume(self) -> None:
+        """Read on."""
+        if not self.transport.is_closing():
+            self.transport.resume_reading()
+
+    # --- asyncio ------------------------------------------------------------------------------------------------
+
+    def data_received(self, data: bytes) -> None:
+        if self._sink is None:  # bytes that nobody asked for
+            self.transport.close()
+            return
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserError as error:
+            self._broken(f"the provider's answer is not HTTP/1.1: {error}")
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._pool.forget(self._origin, self)
+        if self._sink is None:
+            return
+        if self._status and self._ends_with_connection and exc is None:
+            self._complete(reusable=False)
+        else:
+            self._broken(f"the provider closed the connection{f': {exc}' if exc else ''}")
+
+    def _broken(self, text: str) -> None:
+        sink, self._sink = self._sink, None
+        self.transport.abort()
+        if sink is not None:
+            sink.on_broken(text)
+
+    # --- llhttp -------------------------------------------------------------------------------------------------
+
+    def on_message_begin(self) -> None:
+        self._status, self._reason, self._headers = 0, b"", []
+
+    def on_status(self, reason: bytes) -> None:
+        self._reason += reason
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self._headers.append((name, value))
+
+    def on_headers_complete(self) -> None:
+        status = self._parser.get_status_code()
+        if status < 200 or self._sink is None:
+            return  # an interim answer, or nobody is there any more
+        self._status = status
+        self._keep_alive = self._parser.should_keep_alive()  # after the last byte it is always False
+        framed = first(self._headers, b"content-length") is not None
+        chunked = b"chunked" in (first(self._headers, b"transfer-encoding") or b"").lower()
+        self._ends_with_connection = not framed and not chunked and has_body(self._method, status)
+        self._sink.on_head(status, self._reason, self._headers)
+        if self._method == b"HEAD":  # the parser would wait for the body that its length announces
+            self._complete(reusable=False)
+
+    def on_body(self, data: bytes) -> None:
+        if self._sink is not None and self._status:
+            self._sink.on_data(data)
+
+    def on_message_complete(self) -> None:
+        if self._status and not self._ends_with_connection:
+            self._complete(reusable=self._keep_alive)
+
+    def _complete(self, *, reusable: bool) -> None:
+        sink, self._sink = self._sink, None
+        if reusable:
+            self._pool.keep(self._origin, self)
+        else:
+            self.transport.close()
+        if sink is not None:
+            sink.on_end()
+
+
+class Pool:
+    """The idle connections of all origins."""
+
+    def __init__(self, tls: ssl.SSLContext | None = None) -> None:
+        self._idle: dict[Origin, list[UpstreamConnection]] = {}
+        self._tls = tls
+
+    def take(self, origin: Origin) -> UpstreamConnection | None:
+        """An idle connection, the one used last; None when there is none."""
+        idle = self._idle.get(origin._replace(prefix=b""), [])
+        now = asyncio.get_running_loop().time()
+        while idle:
+            connection = idle.pop()
+            if not connection.transport.is_closing() and now - connection.idle_since < KEPT_SECONDS:
+                return connection
+            connection.transport.close()
+        return None
+
+    async def connect(self, origin: Origin) -> UpstreamConnection:
+        """A new connection.
+
+        Raises:
+            OSError: it could not be had; TimeoutError after 30 seconds.
+        """
+        key = origin._replace(prefix=b"")
+        tls: ssl.SSLContext | None = None
+        if origin.scheme == "https":
+            tls = self._tls = self._tls or ssl.create_default_context()
+        loop = asyncio.get_running_loop()
+        async with asyncio.timeout(CONNECT_SECONDS):
+            _, made = await loop.create_connection(
+                lambda: UpstreamConnection(self, key), origin.host, origin.port, ssl=tls
+            )
+        return made
+
+    def keep(self, origin: Origin, connection: UpstreamConnection) -> None:
+        """Take back a connection whose answer is whole."""
+        idle = self._idle.setdefault(origin, [])
+        if len(idle) >= _KEPT or connection.transport.is_closing():
+            connection.transport.close()
+            return
+        connection.used = True
+        connection.idle_since = asyncio.get_running_loop().time()
+        idle.append(connection)
+
+    def forget(self, origin: Origin, connection: UpstreamConnection) -> None:
+        """A connection has ended."""
+        idle = self._idle.get(origin, [])
+        if connection in idle:
+            idle.remove(connection)
+
+    def close(self) -> None:
+        """Close every idle connection."""
+        for idle in self._idle.values():
+            for connection in idle:
+                connection.transport.close()
+        self._idle.clear()
