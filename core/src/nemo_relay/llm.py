@@ -76,6 +76,7 @@ def call(
     metadata: Any = None,
     model_name: str | None = None,
     timestamp: datetime | None = None,
+    codec: Any = None,
 ) -> LLMHandle:
     """Report that an LLM call starts; the application calls the provider itself.
 
@@ -88,13 +89,17 @@ def call(
         metadata: any JSON value for the start event; the end event starts from it.
         model_name: the model asked for.
         timestamp: a timezone-aware start time instead of now.
+        codec: gives observers a normalised view of the request; a codec or the name of one.
 
     Returns:
         The handle, for ``call_end``.
+
+    Raises:
+        LookupError: no codec has that name.
     """
     parent, bits = _checked(name, request, handle, attributes, model_name)
     ns = None if timestamp is None else clock.from_datetime(timestamp)
-    return open_llm(name, request, parent, bits, data, metadata, model_name, ns)
+    return open_llm(name, request, parent, bits, data, metadata, model_name, codec, ns)
 
 
 def call_end(
@@ -106,6 +111,7 @@ def call_end(
     annotated_response: Any = None,
     response_codec: Any = None,
     timestamp: datetime | None = None,
+    time_to_first_chunk: float | None = None,
 ) -> None:
     """Report that an LLM call has ended.
 
@@ -117,6 +123,7 @@ def call_end(
         annotated_response: the normalised response, an ``AnnotatedLLMResponse`` or a mapping of its attributes.
         response_codec: makes the normalised response where none is given; a failure is logged, not raised.
         timestamp: a timezone-aware end time instead of now.
+        time_to_first_chunk: for a stream, the seconds from the start to its first chunk.
 
     Raises:
         ValueError: a malformed ``annotated_response``.
@@ -125,7 +132,13 @@ def call_end(
     annotated = None if annotated_response is None else checked_response(annotated_response)
     status = {**emit.OK, **metadata} if isinstance(metadata, dict) else emit.over(metadata, emit.OK)
     ns = None if timestamp is None else clock.from_datetime(timestamp)
-    finish_llm(handle, response, status, response_codec, annotated=annotated, data=data, ns=ns)
+    finish_llm(
+        *(handle, response, status, response_codec),
+        annotated=annotated,
+        data=data,
+        first_chunk=time_to_first_chunk,
+        ns=ns,
+    )
 
 
 def execute(

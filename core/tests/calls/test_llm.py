@@ -237,6 +237,19 @@ def test_a_manual_end_takes_a_view_or_a_codec(ear: Ear) -> None:
         llm.call_end(llm.call("bad", LLMRequest({}, {})), {}, annotated_response=5)
 
 
+def test_a_manual_call_takes_a_codec_and_the_time_to_its_first_chunk(ear: Ear) -> None:
+    request = LLMRequest({}, {"model": "m", "messages": [{"role": "user", "content": "hi"}]})
+    for codec in (Codec(), "openai_chat", Broken()):
+        llm.call_end(llm.call("l", request, codec=codec), {"text": "t"}, time_to_first_chunk=0.5)
+    first, end, named, _, broken, _ = ear.events()
+    assert first["category_profile"]["annotated_request"]["messages"] == request.content["messages"]
+    assert named["category_profile"]["annotated_request"]["messages"] == request.content["messages"]
+    assert "annotated_request" not in (broken["category_profile"] or {})
+    assert end["category_profile"]["time_to_first_chunk"] == 0.5
+    with pytest.raises(LookupError, match="nobody"):
+        llm.call("l", request, codec="nobody")
+
+
 def test_a_manual_end_is_stamped_when_it_is_called(ear: Ear) -> None:
     """And not when the queue comes to it."""
     import threading

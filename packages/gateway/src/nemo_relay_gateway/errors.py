@@ -6,7 +6,9 @@
     RelayError
     └── GatewayError
         ├── InvalidGatewayConfig   ValueError: a setting cannot be used
-        └── AddressInUse           OSError: somebody else listens there
+        ├── AddressInUse           OSError: somebody else listens there
+        ├── ProviderUnreachable    ConnectionError: no answer, or not the whole of it
+        └── ProviderAnswered       the provider answered with an error; middleware may retry, or send it elsewhere
 """
 
 from __future__ import annotations
@@ -35,3 +37,28 @@ class AddressInUse(GatewayError, OSError):
 
     def __init__(self, host: str, port: int, reason: str) -> None:
         super().__init__(f"cannot listen on {host}:{port}: {reason}. Stop what listens there, or choose port 0")
+
+
+class ProviderUnreachable(GatewayError, ConnectionError):
+    """A provider gave no answer, or broke it off."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(f"gateway upstream error: {text}")
+
+
+class ProviderAnswered(GatewayError):
+    """A provider answered with something else than what was asked for; what it sent reaches the client as it is.
+
+    Attributes:
+        status: the HTTP status.
+        reason: its phrase.
+        headers: as they came.
+        body: as it came.
+    """
+
+    def __init__(self, status: int, reason: bytes, headers: list[tuple[bytes, bytes]], body: bytes) -> None:
+        super().__init__(f"HTTP {status}")
+        self.status = status
+        self.reason = reason
+        self.headers = headers
+        self.body = body

@@ -6,22 +6,27 @@ from __future__ import annotations
 import asyncio
 import hmac
 import ipaddress
+from importlib.metadata import version
 from types import TracebackType
 from typing import Self
 
-from importlib.metadata import version
+from nemo_relay.runtime_registrations import is_shaped
 
-from nemo_relay_gateway._calls.observed import CREDENTIALS, ObservedCall
+from nemo_relay_gateway._calls.managed import Destination, ManagedExchange
+from nemo_relay_gateway._calls.observed import CREDENTIALS, observed
 from nemo_relay_gateway._calls.passing import Outgoing, PassedCall
+from nemo_relay_gateway._hosts.known import origins
 from nemo_relay_gateway._http.client import ClientConnection, Exchange
-from nemo_relay_gateway._http.message import Request, Response, forwardable
+from nemo_relay_gateway._http.message import Headers, Request, Response, forwardable
 from nemo_relay_gateway._http.upstream import Origin, Pool
 from nemo_relay_gateway.config import CHATGPT, OPENAI, GatewayConfig
 from nemo_relay_gateway.errors import AddressInUse
+from nemo_relay_gateway._sessions.sessions import Sessions
+from nemo_relay_gateway.hooks import PREFIX, HookExchange
 from nemo_relay_gateway.routes import Route, find, target
 
 TOKEN_HEADER = b"x-nemo-relay-proxy-token"
-_OURS = (TOKEN_HEADER,)
+_OURS = (TOKEN_HEADER, b"x-nemo-relay-session-id", b"x-nemo-relay-subagent-id")
 _RUN = b"/run/"
 
 
@@ -44,6 +49,7 @@ class Gateway:
         self._origins = self.config.origins()
         self._pool = Pool()
         self._clients: set[ClientConnection] = set()
+        self.sessions = Sessions()
         self._server: asyncio.Server | None = None
         self.refusals: dict[int, int] = {}
 
@@ -91,6 +97,7 @@ class Gateway:
             client.transport.abort()
         await asyncio.sleep(0)
         self._pool.close()
+        self.sessions.close("gateway_shutdown")
 
     async def __aenter__(self) -> Self:
         await self.start()
@@ -142,6 +149,10 @@ class Gateway:
         return request, hmac.compare_digest(given or b"", self.config.token.encode())
 
     def _dispatch(self, request: Request, client: ClientConnection) -> Exchange | None:
+        if request.path.startswith(PREFIX):
+            hook = HookExchange(client, request, self.sessions)
+            hook.start()
+            return hook
         route = find(request)
         if route is None:
             client.respond(self._local(request))
@@ -150,21 +161,31 @@ class Gateway:
         if self._is_self(origin):
             client.respond(Response.error(508, f"the base URL of {route.provider!r} points back at this gateway"))
             return None
-        record = None if route.surface is None else ObservedCall(route.surface, request, None, None)
+        headers = self._headers(route, request)
+        if route.surface is None:
+            outgoing = Outgoing(origin, request.method, target(route, origin), headers, request.body)
+            return _started(PassedCall(self._pool, client, outgoing, None))
+        place, heard = self.sessions.place(origins(request))
+        if route.surface.is_llm and is_shaped("llm"):
+            to = Destination(self._pool, origin, target(route, origin), headers, self.config.send_traceparent)
+            return _started(ManagedExchange(client, request, route.surface, place, to, heard))
+        outgoing = Outgoing(origin, request.method, target(route, origin), headers, request.body)
+        record = observed(route.surface, request, place, heard)
+        return _started(PassedCall(self._pool, client, outgoing, record))
+
+    def _headers(self, route: Route, request: Request) -> Headers:
+        """What the provider gets; the gateway's own credential only where the client has none."""
         headers = forwardable(request.headers, _OURS)
         credential = self.config.auth_headers.get(route.provider)
         if credential is not None and not any(key.lower() in CREDENTIALS for key, _ in headers):
             headers.append((b"Authorization", credential.encode()))
-        outgoing = Outgoing(origin, request.method, target(route, origin), headers, request.body)
-        call = PassedCall(self._pool, client, outgoing, record)
-        call.start()
-        return call
+        return headers
 
     def _origin(self, route: Route, request: Request) -> Origin:
         provider = route.provider
-        if provider == OPENAI and (request.header(b"authorization") or b"").startswith(b"Bearer eyJ"):
-            if OPENAI not in self.config.base_urls:
-                provider = CHATGPT
+        is_login = (request.header(b"authorization") or b"").startswith(b"Bearer eyJ")
+        if provider == OPENAI and is_login and OPENAI not in self.config.base_urls:
+            provider = CHATGPT  # a ChatGPT login, which the API itself would refuse
         return self._origins[provider]
 
     def _is_self(self, origin: Origin) -> bool:
@@ -172,8 +193,14 @@ class Gateway:
 
     def _local(self, request: Request) -> Response:
         if request.path == "/healthz" and request.method in (b"GET", b"HEAD"):
-            return Response.json(200, {"status": "ok", "service": "nemo-relay", "version": version("nemo-relay-gateway")})
+            ours = version("nemo-relay-gateway")
+            return Response.json(200, {"status": "ok", "service": "nemo-relay", "version": ours})
         return Response(404, [], b"")
+
+
+def _started(exchange: PassedCall | ManagedExchange) -> Exchange:
+    exchange.start()
+    return exchange
 
 
 _UNKNOWN_CLIENT = Response.error(
@@ -184,10 +211,7 @@ _UNKNOWN_CLIENT = Response.error(
 def _is_local(host: bytes | None) -> bool:
     """Whether a ``Host`` names this machine by a loopback address: a page in a browser cannot forge that."""
     name = (host or b"").decode("latin-1").lower()
-    if name.startswith("["):
-        name = name[1:].partition("]")[0]
-    else:
-        name = name.partition(":")[0]
+    name = name[1:].partition("]")[0] if name.startswith("[") else name.partition(":")[0]
     if name == "localhost" or name.endswith(".localhost"):
         return True
     try:

@@ -229,11 +229,16 @@ def open_llm(
     data: Any,
     metadata: Any,
     model_name: str | None,
+    codec: Any,
     ns: int | None,
 ) -> LLMHandle:
     """Make the span of an LLM call, and publish its start."""
-    span = LLMHandle(name, parent, bits, data, metadata, model_name)
-    start_llm(span, request, ns)
+    span = LLMHandle(name, parent, bits, data, metadata, model_name, codec)
+    annotated = None
+    if codec is not None:
+        annotating.resolve_codecs(span)
+        annotated = annotating.observed(span.codec, request, parent)
+    start_llm(span, request, ns, annotated, span.codec)
     return span
 
 

@@ -7,13 +7,15 @@ recorded as text, and the call goes on.
 
 from __future__ import annotations
 
+import logging
 import time
-from typing import Any
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import msgspec
-from nemo_relay import LLMRequest, ScopeType, llm, scope
-from nemo_relay.codecs import SSEAssembler, assembler
 
+from nemo_relay import LLMRequest, ScopeType, llm, scope
+from nemo_relay.codecs import SSEAssembler, assembler, resolve
 from nemo_relay_gateway._http.encodings import Decoder, Undecodable, decoded
 from nemo_relay_gateway._http.message import Headers, Request, first
 from nemo_relay_gateway.routes import Surface
@@ -21,7 +23,9 @@ from nemo_relay_gateway.routes import Surface
 CREDENTIALS = frozenset(
     b"authorization cookie x-api-key api-key anthropic-api-key x-goog-api-key proxy-authorization".split()
 )
+_log = logging.getLogger(__name__)
 _SHOWN = 100_000  # characters of a body that is no JSON
+_STREAM_ERROR = "the provider sent an error in its stream"
 CUT = {"otel.status_code": "ERROR", "otel.status_description": "the client left before the answer was whole"}
 
 
@@ -48,10 +52,21 @@ def shown_headers(headers: Headers) -> dict[str, str]:
     }
 
 
+Heard = Callable[[Any], None]  # told the response of a call when it has passed
+
+
+class Place(NamedTuple):
+    """Where a call stands: the scope it belongs to, None for the root, and what its events say of its host."""
+
+    parent: Any = None
+    metadata: dict[str, Any] | None = None
+
+
 class ObservedCall:
     """The record of one call, written as its bytes pass."""
 
-    def __init__(self, surface: Surface, request: Request, parent: Any, metadata: dict[str, Any] | None) -> None:
+    def __init__(self, surface: Surface, request: Request, place: Place, heard: Heard | None) -> None:
+        self._heard = heard
         self._surface = surface
         self._parts: list[bytes] = []
         self._stream: SSEAssembler | None = None
@@ -62,23 +77,19 @@ class ObservedCall:
         self._first: float | None = None
         self._over = False
         content = readable(request.body, request.header(b"content-encoding"))
-        self.asks_for_stream = isinstance(content, dict) and content.get("stream") is True
-        model = content.get("model") if isinstance(content, dict) else None
         headers = shown_headers(request.headers)
         if surface.is_llm:
             self.handle: Any = llm.call(
                 surface.name,
                 LLMRequest(headers, content),
-                handle=parent,
-                metadata=metadata,
-                model_name=model if isinstance(model, str) else _model_in(request.path),
-                codec=surface.codec,
+                handle=place.parent,
+                metadata=place.metadata,
+                model_name=model_of(content, request.path),
+                codec=resolve(surface.codec),
             )
         else:
             payload = {"headers": headers, "content": content}
-            self.handle = scope.start(
-                surface.name, ScopeType.Embedder, parent=parent, metadata=metadata, input=payload
-            )
+            self.handle = scope.start(surface.name, ScopeType.Embedder, parent=place.parent, metadata=place.metadata, input=payload)
 
     def head(self, status: int, headers: Headers) -> None:
         """The head of the answer has passed."""
@@ -110,7 +121,10 @@ class ObservedCall:
         if self._status >= 400:
             status = {"otel.status_code": "ERROR", "otel.status_description": f"HTTP {self._status}"}
         elif self._stream is not None and self._stream.assembler.error is not None:
-            status = {"otel.status_code": "ERROR", "otel.status_description": "the provider sent an error in its stream"}
+            status = {
+                "otel.status_code": "ERROR",
+                "otel.status_description": "the provider sent an error in its stream",
+            }
         self._finish(status)
 
     def fail(self, text: str) -> None:
@@ -128,17 +142,19 @@ class ObservedCall:
         whole = status["otel.status_code"] == "OK"
         metadata = {**status, "http.response.status_code": self._status} if self._status else status
         response = self._response()
+        if self._heard is not None:
+            self._heard(response)
         if not self._surface.is_llm:
             scope.end(self.handle, output=response, metadata=metadata)
             return
-        if self._stream is not None and self._first is not None:
-            metadata = {**metadata, "time_to_first_chunk": self._first - self._started}
+        streamed = self._stream is not None and self._first is not None
         readable_answer = isinstance(response, dict) and (whole or self._stream is not None)
         llm.call_end(
             self.handle,
             response,
             metadata=metadata,
-            response_codec=self._surface.codec if readable_answer else None,
+            response_codec=resolve(self._surface.codec) if readable_answer else None,
+            time_to_first_chunk=self._first - self._started if streamed and self._first else None,
         )
 
     def _response(self) -> Any:
@@ -146,10 +162,28 @@ class ObservedCall:
             return self._stream.finish() if self._first is not None else None
         body = b"".join(self._parts)
         self._parts.clear()
-        return readable(body, self._coding)
+        value = readable(body, self._coding)
+        if isinstance(value, list) and self._surface.codec:  # Gemini's stream without server-sent events
+            whole = assembler(self._surface.codec)
+            for chunk in value:
+                whole.push(chunk)
+            return whole.finish()
+        return value
 
 
-def _model_in(path: str) -> str | None:
-    """The model that a Gemini path names."""
+def observed(surface: Surface, request: Request, place: Place, heard: Heard | None) -> ObservedCall | None:
+    """The record of a call that begins; None, and a line in the log, where it cannot be made: the call goes on."""
+    try:
+        return ObservedCall(surface, request, place, heard)
+    except Exception:
+        _log.exception("a call is not recorded")
+        return None
+
+
+def model_of(content: Any, path: str) -> str | None:
+    """The model that a request names: in its body, or in its path as Gemini has it."""
+    model = content.get("model") if isinstance(content, dict) else None
+    if isinstance(model, str):
+        return model
     _, found, rest = path.rpartition("/models/")
     return rest.partition(":")[0] if found else None

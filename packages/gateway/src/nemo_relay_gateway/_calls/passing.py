@@ -4,7 +4,8 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+import logging
+from typing import TYPE_CHECKING, Any
 
 from nemo_relay_gateway._calls.observed import ObservedCall
 from nemo_relay_gateway._http.client import ClientConnection
@@ -14,6 +15,7 @@ from nemo_relay_gateway._http.upstream import Origin, UpstreamConnection
 if TYPE_CHECKING:
     from nemo_relay_gateway._http.upstream import Pool
 
+_log = logging.getLogger(__name__)
 _IDEMPOTENT = frozenset((b"GET", b"HEAD", b"OPTIONS"))
 
 
@@ -71,31 +73,37 @@ class PassedCall:
         self._connection = connection
         connection.send(self._outgoing.method, self._outgoing.head, self._outgoing.body, self)
 
+    def _note(self, step: str, *what: Any) -> None:
+        """Go on with the record. What fails there ends the record, not the call."""
+        record = self._record
+        if record is None:
+            return
+        try:
+            getattr(record, step)(*what)
+        except Exception:
+            self._record = None
+            _log.exception("the record of a call breaks off")
+
     # --- the provider -------------------------------------------------------------------------------------------
 
     def on_head(self, status: int, reason: bytes, headers: Headers) -> None:
         self._client.start(status, reason, headers)
-        if self._record is not None:
-            self._record.head(status, headers)
+        self._note("head", status, headers)
 
     def on_data(self, data: bytes) -> None:
         self._client.write(data)
-        if self._record is not None:
-            self._record.data(data)
+        self._note("data", data)
 
     def on_end(self) -> None:
         self._over = True
-        record = self._record
         self._client.end()
-        if record is not None:
-            record.end()
+        self._note("end")
 
     def on_broken(self, error: str) -> None:
         if self._client.has_answered:
             self._over = True
             self._client.break_off()
-            if self._record is not None:
-                self._record.fail(error)
+            self._note("fail", error)
         elif self._reused and self._outgoing.method in _IDEMPOTENT:
             self._connecting = asyncio.get_running_loop().create_task(self._connect())
         else:
@@ -106,8 +114,7 @@ class PassedCall:
             return
         self._over = True
         self._client.respond(Response.error(502, f"gateway upstream error: {text}"))
-        if self._record is not None:
-            self._record.fail(text)
+        self._note("fail", text)
 
     # --- the client ---------------------------------------------------------------------------------------------
 
@@ -120,8 +127,7 @@ class PassedCall:
             self._connecting.cancel()
         if self._connection is not None:
             self._connection.close()
-        if self._record is not None:
-            self._record.cut()
+        self._note("cut")
 
     def pause(self) -> None:
         """The client reads slowly: so does the gateway."""

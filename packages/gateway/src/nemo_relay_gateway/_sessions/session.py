@@ -1,0 +1,232 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One session of a host: an agent scope with turns under it, subagents under those, tools and model calls under all."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from nemo_relay import LLMRequest, ScopeType, llm, scope
+
+from nemo_relay_gateway._sessions.events import NEUTRAL, HookEvent, Kind, Verdict
+from nemo_relay_gateway._sessions.tool_runs import HostTool
+
+_PRIVATE = frozenset(("user_email",))
+_REMEMBERED = 256  # response ids of calls that passed the gateway
+
+
+class Session:
+    """What is open in one session.
+
+    Args:
+        host: the host's name.
+        session: the host's id of it.
+    """
+
+    def __init__(self, host: str, session: str) -> None:
+        self.host = host
+        self.id = session
+        self._facts = {"session_id": session, "agent_kind": host}
+        role = {**self._facts, "nemo_relay_scope_role": "session"}
+        self._handle = scope.start(host, ScopeType.Agent, metadata=role)
+        self._turn: Any = None
+        self._turns = 0
+        self._output: Any = None
+        self._agents: dict[str, Any] = {}
+        self._tools: dict[str, HostTool] = {}
+        self._models: dict[str, tuple[HookEvent, datetime, int]] = {}
+        self._passed = 0  # model calls that the gateway has seen
+        self._response_ids: deque[str] = deque(maxlen=_REMEMBERED)
+        self.is_over = False
+
+    # --- where work belongs -------------------------------------------------------------------------------------
+
+    def place(self, agent: str | None, parent_agent: str | None = None, agent_type: str | None = None) -> Any:
+        """The scope that work of an agent belongs to; what is not open yet is opened."""
+        if agent is None:
+            return self._turn or self._handle
+        if agent not in self._agents:
+            self._open_agent(agent, parent_agent, agent_type)
+        return self._agents[agent]
+
+    def passed(self, response: Any) -> None:
+        """A model call of this session has passed the gateway."""
+        self._passed += 1
+        found = response.get("id") if isinstance(response, dict) else None
+        if isinstance(found, str):
+            self._response_ids.append(found)
+
+    def _open_turn(self, prompt: Any) -> None:
+        self._turns += 1
+        about = {**self._facts, "nemo_relay_scope_role": "turn", "turn_index": self._turns}
+        self._turn = scope.start(
+            *(f"{self.host}-turn", ScopeType.Custom),
+            parent=self._handle,
+            metadata={**about, "turn_source": "user_prompt"},
+            input={"prompt": prompt},
+        )
+
+    def _open_agent(self, agent: str, parent_agent: str | None, agent_type: str | None) -> None:
+        parent = self.place(parent_agent) if parent_agent != agent else self.place(None)
+        metadata = {
+            "agent_kind": self.host,
+            "nemo_relay_scope_role": "subagent",
+            "subagent_id": agent,
+            "agent_type": agent_type,
+        }
+        name = f"subagent:{agent_type or agent}"
+        self._agents[agent] = scope.start(name, ScopeType.Agent, parent=parent, metadata=metadata)
+
+    # --- reports ------------------------------------------------------------------------------------------------
+
+    async def apply(self, event: HookEvent) -> Verdict:
+        """Take a report in."""
+        match event.kind:
+            case Kind.TOOL_START:
+                return await self._tool_start(event)
+            case Kind.TOOL_END:
+                return await self._tool_end(event)
+            case Kind.PROMPT if event.agent is None:
+                self._prompt(event)
+            case Kind.TURN_END if event.agent is None:
+                self._output = event.result
+                self._end_turn(event.error, {"hook_event_name": event.name})
+            case Kind.SUBAGENT_START if event.agent is not None:
+                self.place(event.agent, event.parent_agent, event.agent_type)
+            case Kind.SUBAGENT_END if event.agent is not None:
+                self._end_agent(event.agent, event.result, event.error)
+            case Kind.MODEL_START:
+                self._models[event.call or ""] = event, datetime.now(UTC), self._passed
+            case Kind.MODEL_END:
+                self._model_end(event)
+            case Kind.SESSION_END:
+                self.close("session_end", event)
+            case _:
+                self._mark(event)
+        return NEUTRAL
+
+    def _mark(self, event: HookEvent) -> None:
+        if event.kind is Kind.MARK or event.kind is not Kind.SESSION_START:
+            handle = self._agents.get(event.agent or "") or self._turn or self._handle
+        else:
+            handle = self._handle
+        name = "session.start" if event.kind is Kind.SESSION_START else event.mark
+        scope.event(name, handle=handle, data=shown(event.payload), metadata=self._about(event))
+
+    def _about(self, event: HookEvent) -> dict[str, Any]:
+        return {"agent_kind": self.host, "hook_event_name": event.name}
+
+    def _prompt(self, event: HookEvent) -> None:
+        prompt = event.payload.get("prompt")
+        if self._turn is not None:
+            self._end_turn(None, {"closed_by": "superseded_by_next_turn"})
+        self._open_turn(prompt)
+
+    def _end_turn(self, error: str | None, metadata: dict[str, Any]) -> None:
+        turn, self._turn = self._turn, None
+        if turn is None:
+            return
+        self._close_work("closed_by_turn_end")
+        if error is not None:
+            metadata = {**metadata, "otel.status_code": "ERROR", "otel.status_description": error}
+        output, self._output = self._output, None
+        scope.end(turn, output=output, metadata=metadata)
+
+    def _end_agent(self, agent: str, result: Any, error: str | None) -> None:
+        handle = self._agents.pop(agent, None)
+        if handle is None:
+            return
+        failed = {"otel.status_code": "ERROR", "otel.status_description": error} if error else None
+        scope.end(handle, output=result, metadata=failed)
+
+    def _close_work(self, why: str) -> None:
+        for tool in self._tools.values():
+            tool.abandon(why)
+        self._tools.clear()
+        for call in list(self._models):
+            self._publish_model(call, None, why)
+        for agent in reversed(list(self._agents)):
+            self._end_agent(agent, None, None)
+
+    def close(self, why: str, event: HookEvent | None = None) -> None:
+        """End the session and all that is open in it."""
+        if self.is_over:
+            return
+        self.is_over = True
+        self._end_turn(None, {"closed_by": why})
+        self._close_work(why)
+        output = None if event is None else shown(event.payload)
+        scope.end(self._handle, output=output, metadata={"closed_by": why})
+
+    # --- tools --------------------------------------------------------------------------------------------------
+
+    async def _tool_start(self, event: HookEvent) -> Verdict:
+        key = event.call or f"{event.agent}:{event.tool}"
+        if key in self._tools and event.call is not None:
+            return NEUTRAL  # reported twice
+        tool = self._make_tool(event, key)
+        verdict = await tool.start()
+        if verdict.denied is not None:
+            self._tools.pop(key, None)
+        return verdict
+
+    def _make_tool(self, event: HookEvent, key: str) -> HostTool:
+        parent = self.place(event.agent, event.parent_agent, event.agent_type)
+        tool = HostTool(event.tool or "unknown_tool", event.arguments, parent, self._about(event), event.call)
+        while key in self._tools:  # a host without call ids runs the same tool again
+            key += "+"
+        self._tools[key] = tool
+        return tool
+
+    async def _tool_end(self, event: HookEvent) -> Verdict:
+        tool = self._find_tool(event)
+        if tool is None:  # its start was not reported: the call is recorded all the same
+            tool = self._make_tool(event, event.call or f"{event.agent}:{event.tool}")
+            await tool.start()
+            self._find_tool(event)
+        return await tool.end(event.result, event.error, self._about(event))
+
+    def _find_tool(self, event: HookEvent) -> HostTool | None:
+        if event.call is not None:
+            return self._tools.pop(event.call, None)
+        key = f"{event.agent}:{event.tool}"
+        same = [name for name in self._tools if name.rstrip("+") == key]
+        alike = [name for name in same if self._tools[name].arguments == event.arguments]
+        found = next(iter(alike or same), None)
+        return None if found is None else self._tools.pop(found)
+
+    # --- model calls that a host reports ------------------------------------------------------------------------
+
+    def _model_end(self, event: HookEvent) -> None:
+        key = event.call or ""
+        if key not in self._models:
+            self._models[key] = event, datetime.now(UTC), -1
+        self._publish_model(key, event, event.error)
+
+    def _publish_model(self, key: str, end: HookEvent | None, error: str | None) -> None:
+        """Record a call from its two reports, unless the gateway has recorded it from its bytes."""
+        start, since, passed_before = self._models.pop(key)
+        seen = end is not None and end.response_id is not None and end.response_id in self._response_ids
+        if seen or (passed_before >= 0 and self._passed > passed_before):
+            return
+        about = {**self._about(start), "source": "hooks"}
+        handle = llm.call(
+            f"{self.host}.model",
+            LLMRequest({}, start.arguments),
+            handle=self.place(start.agent, start.parent_agent, start.agent_type),
+            metadata=about,
+            model_name=start.model,
+            timestamp=since,
+        )
+        if error is not None:
+            about = {**about, "otel.status_code": "ERROR", "otel.status_description": error}
+        annotated = dict(end.annotated) if end is not None and end.annotated else None
+        result = None if end is None else end.result
+        llm.call_end(handle, result, metadata=about, annotated_response=annotated)
+
+
+def shown(payload: Mapping[str, Any]) -> dict[str, Any]:
+    """A payload for observers: what names a person stays out."""
+    return {key: value for key, value in payload.items() if key not in _PRIVATE}
