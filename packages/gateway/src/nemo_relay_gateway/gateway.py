@@ -11,17 +11,16 @@ from types import TracebackType
 from typing import Self
 
 from nemo_relay.runtime_registrations import is_shaped
-
 from nemo_relay_gateway._calls.managed import Destination, ManagedExchange
 from nemo_relay_gateway._calls.observed import CREDENTIALS, observed
 from nemo_relay_gateway._calls.passing import Outgoing, PassedCall
 from nemo_relay_gateway._hosts.known import origins
-from nemo_relay_gateway._http.client import ClientConnection, Exchange
+from nemo_relay_gateway._http.client import ClientConnection, Connections, Exchange
 from nemo_relay_gateway._http.message import Headers, Request, Response, forwardable
 from nemo_relay_gateway._http.upstream import Origin, Pool
+from nemo_relay_gateway._sessions.sessions import Sessions
 from nemo_relay_gateway.config import CHATGPT, OPENAI, GatewayConfig
 from nemo_relay_gateway.errors import AddressInUse
-from nemo_relay_gateway._sessions.sessions import Sessions
 from nemo_relay_gateway.hooks import PREFIX, HookExchange
 from nemo_relay_gateway.routes import Route, find, target
 
@@ -48,7 +47,7 @@ class Gateway:
         self.config = config or GatewayConfig()
         self._origins = self.config.origins()
         self._pool = Pool()
-        self._clients: set[ClientConnection] = set()
+        self._clients = Connections()
         self.sessions = Sessions()
         self._server: asyncio.Server | None = None
         self.refusals: dict[int, int] = {}
@@ -90,9 +89,7 @@ class Gateway:
             server.close()
         for client in list(self._clients):
             client.drain()
-        deadline = asyncio.get_running_loop().time() + grace
-        while self._clients and asyncio.get_running_loop().time() < deadline:
-            await asyncio.sleep(0.01)
+        await self._clients.wait_closed(grace)
         for client in list(self._clients):
             client.transport.abort()
         await asyncio.sleep(0)

@@ -114,7 +114,7 @@ async def fetch(pool: Pool, outgoing: Outgoing) -> Answer:
             connection = await pool.connect(outgoing.origin)
         except (OSError, TimeoutError) as error:
             where = outgoing.origin.authority.decode()
-            raise ProviderUnreachable(f"{where}: {error or type(error).__name__}") from None
+            raise ProviderUnreachable(f"{where}: {str(error) or type(error).__name__}") from None
     sink = _Collector(connection)
     connection.send(outgoing.method, outgoing.head, outgoing.body, sink)
     try:

@@ -7,6 +7,7 @@ import re
 from typing import Any, NamedTuple
 
 import msgspec
+
 from nemo_relay.codecs import SSEDecoder
 
 _BLANK_LINE = re.compile(rb"\r\n\r\n|\n\n|\r\r")

@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import msgspec
+
 from nemo_relay import LLMRequest, llm
 from nemo_relay.codecs import assembler, resolve
 from nemo_relay.errors import GuardrailRejected, RelayError
-
 from nemo_relay_gateway._calls.fetching import Answer, fetch
 from nemo_relay_gateway._calls.frames import NOTHING, FrameCutter, encoded
 from nemo_relay_gateway._calls.observed import CREDENTIALS, Heard, Place, model_of, readable, shown_headers
@@ -246,5 +246,6 @@ class ManagedExchange:
 
 def _edited(headers: Headers) -> Headers:
     """The header fields of an answer whose body was made anew."""
-    kept = [pair for pair in headers if pair[0].lower() not in (b"content-length", b"content-encoding", b"content-type")]
+    drop = (b"content-length", b"content-encoding", b"content-type")
+    kept = [pair for pair in headers if pair[0].lower() not in drop]
     return [*kept, (b"content-type", b"application/json")]

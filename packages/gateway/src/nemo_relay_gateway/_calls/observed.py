@@ -89,7 +89,9 @@ class ObservedCall:
             )
         else:
             payload = {"headers": headers, "content": content}
-            self.handle = scope.start(surface.name, ScopeType.Embedder, parent=place.parent, metadata=place.metadata, input=payload)
+            self.handle = scope.start(
+                *(surface.name, ScopeType.Embedder), parent=place.parent, metadata=place.metadata, input=payload
+            )
 
     def head(self, status: int, headers: Headers) -> None:
         """The head of the answer has passed."""

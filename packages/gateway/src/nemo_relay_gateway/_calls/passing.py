@@ -59,7 +59,7 @@ class PassedCall:
             connection = await self._pool.connect(self._outgoing.origin)
         except (OSError, TimeoutError) as error:
             where = self._outgoing.origin.authority.decode()
-            self._unanswered(f"cannot reach the provider at {where}: {error or type(error).__name__}")
+            self._unanswered(f"cannot reach the provider at {where}: {str(error) or type(error).__name__}")
             return
         finally:
             self._connecting = None

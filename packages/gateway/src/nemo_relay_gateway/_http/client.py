@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections import deque
 from typing import Protocol
@@ -55,10 +56,32 @@ class Handler(Protocol):
         """Count a request that could not be read."""
 
 
+class Connections(set["ClientConnection"]):
+    """The connections that are open."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._none_left = asyncio.Event()
+
+    def closed(self, connection: ClientConnection) -> None:
+        """One has closed."""
+        self.discard(connection)
+        if not self:
+            self._none_left.set()
+
+    async def wait_closed(self, seconds: float) -> None:
+        """Wait until none is open, or the time is over."""
+        self._none_left.clear()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                while self:
+                    await self._none_left.wait()
+
+
 class ClientConnection(asyncio.Protocol):
     """Reads requests, hands them over one by one, and writes what comes back."""
 
-    def __init__(self, handler: Handler, open_connections: set[ClientConnection]) -> None:
+    def __init__(self, handler: Handler, open_connections: Connections) -> None:
         self._handler = handler
         self._open = open_connections
         self._waiting: deque[tuple[Request, bool]] = deque()
@@ -89,7 +112,7 @@ class ClientConnection(asyncio.Protocol):
         self._watch(IDLE_SECONDS)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._open.discard(self)
+        self._open.closed(self)
         self._watch(None)
         self._waiting.clear()
         exchange, self._exchange = self._exchange, None
@@ -182,7 +205,8 @@ class ClientConnection(asyncio.Protocol):
         except Exception:
             _log.exception("a request could not be answered")
             self._keep_alive = False
-            exchange = self.respond(Response.error(500, "the gateway could not answer this request"))
+            exchange = None
+            self.respond(Response.error(500, "the gateway could not answer this request"))
         if self._busy:
             self._exchange = exchange
 

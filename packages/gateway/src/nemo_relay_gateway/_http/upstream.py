@@ -82,7 +82,8 @@ class UpstreamConnection(asyncio.Protocol):
         """Write a request; ``sink`` gets what comes back."""
         self._sink, self._method = sink, method
         self._parser = httptools.HttpResponseParser(self)
-        self._status, self._reason, self._headers = 0, b"", []
+        self._status, self._reason = 0, b""
+        self._headers: Headers = []
         self._ends_with_connection = self._keep_alive = False
         self.transport.write(head + body if len(body) < 4096 else head)
         if len(body) >= 4096:

@@ -9,7 +9,6 @@ from datetime import UTC, datetime
 from typing import Any
 
 from nemo_relay import LLMRequest, ScopeType, llm, scope
-
 from nemo_relay_gateway._sessions.events import NEUTRAL, HookEvent, Kind, Verdict
 from nemo_relay_gateway._sessions.tool_runs import HostTool
 

@@ -13,7 +13,6 @@ from typing import Any
 from nemo_relay import tools
 from nemo_relay.errors import GuardrailRejected
 from nemo_relay.runtime_registrations import is_shaped
-
 from nemo_relay_gateway._sessions.events import NEUTRAL, Verdict
 
 
