@@ -9,8 +9,8 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
-from nemo_relay.testing import CapturedEvents, capture_events
 
+from nemo_relay.testing import CapturedEvents, capture_events
 from nemo_relay_gateway import Gateway, GatewayConfig
 
 
@@ -21,7 +21,7 @@ class RawProvider:
         self.answer = answer
         self.pieces = pieces
         self.requests: list[bytes] = []
-        self.lost = asyncio.Event()
+        self._tasks: set[asyncio.Task[None]] = set()
 
     async def start(self) -> None:
         self.server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
@@ -30,8 +30,13 @@ class RawProvider:
 
     async def close(self) -> None:
         self.server.close()
+        for task in list(self._tasks):
+            task.cancel()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self._tasks.add(task)
         try:
             while True:
                 head = await reader.readuntil(b"\r\n\r\n")
@@ -47,9 +52,10 @@ class RawProvider:
                     await asyncio.sleep(0)
                 if not answer or b"connection: close" in answer.lower():
                     break
-        except (asyncio.IncompleteReadError, ConnectionError):
-            self.lost.set()
+        except (asyncio.IncompleteReadError, ConnectionError, asyncio.CancelledError):
+            pass
         finally:
+            self._tasks.discard(task)
             writer.close()
 
 

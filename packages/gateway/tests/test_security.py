@@ -6,8 +6,8 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from nemo_relay.testing import CapturedEvents
 
+from nemo_relay.testing import CapturedEvents
 from nemo_relay_gateway import Gateway, GatewayConfig, InvalidGatewayConfig
 
 from .conftest import RawProvider, between, request, response, send
@@ -27,7 +27,7 @@ async def test_a_request_needs_the_token_of_the_run(captured: CapturedEvents) ->
         assert (await send(gateway.port, request(b"{}", target=by_path))).status == 200
         assert (await send(gateway.port, request(b"", target=b"/healthz", method=b"GET"))).status == 200
     assert TOKEN.encode() not in b"".join(provider.requests)
-    assert TOKEN not in repr([event.to_dict() for event in captured.events()])
+    assert TOKEN not in repr([event.to_dict() for event in captured.events])
     assert TOKEN not in repr(gateway.config)
 
 

@@ -25,8 +25,9 @@ from nemo_relay_gateway.hooks import PREFIX, HookExchange
 from nemo_relay_gateway.routes import Route, find, target
 
 TOKEN_HEADER = b"x-nemo-relay-proxy-token"
-_OURS = (TOKEN_HEADER, b"x-nemo-relay-session-id", b"x-nemo-relay-subagent-id")
+_OURS = (b"x-nemo-relay-session-id", b"x-nemo-relay-subagent-id")
 _RUN = b"/run/"
+_VERSION = version("nemo-relay-gateway")
 
 
 class Gateway:
@@ -137,6 +138,8 @@ class Gateway:
     def _admitted(self, request: Request) -> tuple[Request, bool]:
         """The request without what proves that it may come in, and whether it may."""
         given = request.header(TOKEN_HEADER)
+        if given is not None:
+            request = request._replace(headers=[pair for pair in request.headers if pair[0].lower() != TOKEN_HEADER])
         if request.target.startswith(_RUN):
             token, _, rest = request.target[len(_RUN) :].partition(b"/")
             given = given or token
@@ -190,8 +193,7 @@ class Gateway:
 
     def _local(self, request: Request) -> Response:
         if request.path == "/healthz" and request.method in (b"GET", b"HEAD"):
-            ours = version("nemo-relay-gateway")
-            return Response.json(200, {"status": "ok", "service": "nemo-relay", "version": ours})
+            return Response.json(200, {"status": "ok", "service": "nemo-relay", "version": _VERSION})
         return Response(404, [], b"")
 
 
