@@ -13,11 +13,13 @@ import pytest
 from nemo_relay.testing import CapturedEvents, capture_events
 from nemo_relay_gateway import Gateway, GatewayConfig
 
+Answering = bytes | Callable[[bytes], bytes | Awaitable[bytes]]
+
 
 class RawProvider:
     """Answers every request with the same bytes, and keeps what it got."""
 
-    def __init__(self, answer: bytes | Callable[[bytes], bytes | Awaitable[bytes]], *, pieces: int | None = None) -> None:
+    def __init__(self, answer: Answering, *, pieces: int | None = None) -> None:
         self.answer = answer
         self.pieces = pieces
         self.requests: list[bytes] = []
@@ -40,7 +42,8 @@ class RawProvider:
         try:
             while True:
                 head = await reader.readuntil(b"\r\n\r\n")
-                length = next((int(line[15:]) for line in head.lower().split(b"\r\n") if line[:15] == b"content-length:"), 0)
+                lines = head.lower().split(b"\r\n")
+                length = next((int(line[15:]) for line in lines if line[:15] == b"content-length:"), 0)
                 request = head + await reader.readexactly(length)
                 self.requests.append(request)
                 made = self.answer(request) if callable(self.answer) else self.answer
@@ -113,6 +116,12 @@ def request(body: bytes, *headers: bytes, target: bytes = b"/v1/chat/completions
     if body or method == b"POST":
         fields.append(b"Content-Length: %d" % len(body))
     return b"\r\n".join((*fields, b"", b"")) + body
+
+
+async def eventually(holds: Callable[[], object]) -> None:
+    """Wait until something holds; the test's own time limit ends what never does."""
+    while not holds():  # noqa: ASYNC110 - what is waited for happens on other connections
+        await asyncio.sleep(0.001)
 
 
 @asynccontextmanager

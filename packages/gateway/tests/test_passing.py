@@ -16,7 +16,7 @@ import zstandard
 
 from nemo_relay.testing import CapturedEvents
 
-from .conftest import RawProvider, between, chunked, request, response, send
+from .conftest import RawProvider, between, chunked, eventually, request, response, send
 
 BODY = b'{"model": "m", "zeta": 1e3, "alpha":[ ],"messages":[{"role":"user","content":"\xc3\xa9"}]}'
 ANSWER = b'{"zeta": 1e3 , "id": "x", "choices":[{"index":0,"message":{"role":"assistant","content":"hi"}}]}'
@@ -70,7 +70,8 @@ async def test_an_error_of_the_provider_passes_whole(captured: CapturedEvents, s
 async def test_c05_a_stream_keeps_every_byte_wherever_it_is_cut(captured: CapturedEvents) -> None:
     frames = (
         b": keep-alive\n\n",
-        b'id: 7\nretry: 10\nevent: chunk\ndata: {"id":"c","model":"m","choices":[{"index":0,"delta":{"content":"Hel"}}]}\n\n',
+        b"id: 7\nretry: 10\nevent: chunk\n"
+        b'data: {"id":"c","model":"m","choices":[{"index":0,"delta":{"content":"Hel"}}]}\n\n',
         b"data: not json\n\n",
         b'data: {"id":"c","choices":[{"index":0,"delta":{"content":"lo"},"finish_reason":"stop"}]}\n\n',
         b'event: error\ndata: {"error":{"message":"boom"}}\n\n',
@@ -164,11 +165,9 @@ async def test_the_provider_is_left_when_the_client_leaves(captured: CapturedEve
     async with between(provider) as gateway:
         reader, writer = await asyncio.open_connection("127.0.0.1", gateway.port)
         writer.write(request(BODY))
-        while not provider.requests:
-            await asyncio.sleep(0)
+        await eventually(lambda: provider.requests)
         writer.close()
-        while len(captured.events) < 2:
-            await asyncio.sleep(0.001)
+        await eventually(lambda: len(captured.events) > 1)
         assert "client left" in captured.events[1].metadata["otel.status_description"]
         del reader
 

@@ -10,7 +10,7 @@ import pytest
 from nemo_relay.testing import CapturedEvents
 from nemo_relay_gateway import Gateway, GatewayConfig, InvalidGatewayConfig
 
-from .conftest import RawProvider, between, request, response, send
+from .conftest import RawProvider, between, eventually, request, response, send
 
 TOKEN = "t" * 32
 
@@ -40,20 +40,23 @@ async def test_a_page_of_another_site_cannot_reach_it(host: bytes) -> None:
     assert provider.requests == []
 
 
+HEAD = b"POST /v1/messages HTTP/1.1\r\nHost: localhost\r\n"
+
+
 @pytest.mark.parametrize(
     "sent",
     [
-        b"POST /v1/messages HTTP/1.1\r\nHost: localhost\r\nContent-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\nGET /x HTTP/1.1\r\n\r\n",
-        b"POST /v1/messages HTTP/1.1\r\nHost: localhost\r\nContent-Length: 4\r\nContent-Length: 5\r\n\r\nabcde",
-        b"POST /v1/messages HTTP/1.1\r\nHost: localhost\r\nContent-Length: 4, 4\r\n\r\nabcd",
-        b"POST /v1/messages HTTP/1.1\r\nHost: localhost\r\nContent-Length: +4\r\n\r\nabcd",
-        b"POST /v1/messages HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0x4\r\n\r\nabcd",
-        b"POST /v1/messages HTTP/1.1\r\nHost: localhost\r\nContent-Length : 4\r\n\r\nabcd",
-        b"POST /v1/messages HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: xchunked\r\n\r\n0\r\n\r\n",
-        b"POST /v1/messages HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\nabcd\r\n0\r\n\r\n",
-        b"POST /v1/messages HTTP/1.1\r\nHost: localhost\r\nX-A: b\r\n folded: c\r\nContent-Length: 0\r\n\r\n",
-        b"POST /v1/messages HTTP/1.1\r\nHost: localhost\r\nX-A: a\x00b\r\nContent-Length: 0\r\n\r\n",
-        b"POST /v1/messages HTTP/9.9\r\nHost: localhost\r\n\r\n",
+        HEAD + b"Content-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\nGET /x HTTP/1.1\r\n\r\n",
+        HEAD + b"Content-Length: 4\r\nContent-Length: 5\r\n\r\nabcde",
+        HEAD + b"Content-Length: 4, 4\r\n\r\nabcd",
+        HEAD + b"Content-Length: +4\r\n\r\nabcd",
+        HEAD + b"Content-Length: 0x4\r\n\r\nabcd",
+        HEAD + b"Content-Length : 4\r\n\r\nabcd",
+        HEAD + b"Transfer-Encoding: xchunked\r\n\r\n0\r\n\r\n",
+        HEAD + b"Transfer-Encoding: chunked\r\n\r\nzz\r\nabcd\r\n0\r\n\r\n",
+        HEAD + b"X-A: b\r\n folded: c\r\nContent-Length: 0\r\n\r\n",
+        HEAD + b"X-A: a\x00b\r\nContent-Length: 0\r\n\r\n",
+        HEAD.replace(b"1.1", b"9.9") + b"\r\n",
         b"\x16\x03\x01\x02\x00\x01\x00",
         b"GET /v1/models HTTP/1.1\nHost: localhost\n\n" * 2,
     ],
@@ -130,8 +133,7 @@ async def test_closing_lets_answers_end() -> None:
     provider = RawProvider(answer)
     async with between(provider) as gateway:
         asked = asyncio.create_task(send(gateway.port, request(b"{}")))
-        while not provider.requests:
-            await asyncio.sleep(0)
+        await eventually(lambda: provider.requests)
         closing = asyncio.create_task(gateway.close())
         await asyncio.sleep(0)
         gate.set()
