@@ -7,6 +7,7 @@ and everything that happens is one stream of events that ``subscribers`` and exp
 
 from __future__ import annotations
 
+import os as _os
 from pkgutil import extend_path as _extend_path
 from typing import TYPE_CHECKING, Any
 
@@ -82,6 +83,7 @@ _oplog.start()  # a setting of the log that is wrong stops the import here
 if TYPE_CHECKING:
     from nemo_relay import codecs as codecs
     from nemo_relay import model_pricing as model_pricing
+    from nemo_relay import observability as observability
     from nemo_relay import plugin as plugin
     from nemo_relay import resource_metrics as resource_metrics
     from nemo_relay import runtime_registrations as runtime_registrations
@@ -95,6 +97,7 @@ if TYPE_CHECKING:
     from nemo_relay.logs import log as log
     from nemo_relay.logs import trace as trace
     from nemo_relay.logs import warn as warn
+    from nemo_relay.plugin import autoload as autoload
     from nemo_relay.types import (
         DataSchema,
         Event,
@@ -130,12 +133,14 @@ _LAZY = {
     "AtofExporter": "nemo_relay.atof",
     "AtofExporterConfig": "nemo_relay.atof",
     "AtifExporter": "nemo_relay.atif",
+    "autoload": "nemo_relay.plugin",
     "codecs": "nemo_relay.codecs",
     "debug": "nemo_relay.logs",
     "error": "nemo_relay.logs",
     "info": "nemo_relay.logs",
     "log": "nemo_relay.logs",
     "model_pricing": "nemo_relay.model_pricing",
+    "observability": "nemo_relay.observability",
     "plugin": "nemo_relay.plugin",
     "resource_metrics": "nemo_relay.resource_metrics",
     "runtime_registrations": "nemo_relay.runtime_registrations",
@@ -221,6 +226,7 @@ __all__ = [
     "intercepts",
     "llm",
     "model_pricing",
+    "observability",
     "plugin",
     "propagate_scope_to_thread",
     "resource_metrics",
@@ -264,3 +270,8 @@ for _name in __all__:
     if _name in globals():
         _adopt(_name, globals()[_name])
 del _name
+
+if _os.environ.get("NEMO_RELAY_PLUGINS"):  # the one thing that makes an import do something
+    from nemo_relay._plugins.autoload import at_import as _at_import
+
+    _at_import()

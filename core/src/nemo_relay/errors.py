@@ -19,7 +19,8 @@ published prefix, so ``except RuntimeError`` and matching on the message keep wo
     ├── AsyncCallbackError     RuntimeError   an async callback where nothing can await it
     ├── NoActiveScope          RuntimeError   "no active scope stack ..."
     ├── InvalidConfig          ValueError     "invalid config: ..."
-    │   └── InvalidDocument                   "invalid type: ...", "missing field ...": a plugin document's shape
+    │   ├── InvalidDocument                   "invalid type: ...", "missing field ...": a plugin document's shape
+    │   └── ConfigFileMissing  FileNotFoundError too: a plugins.toml that was named is not there
     ├── RegistrationFailed     RuntimeError   "registration failed: ..."
     │   └── PluginContextClosed               a plugin kept its context and used it after register() had returned
     ├── PluginConflict         RuntimeError   "conflict: ..."
@@ -140,6 +141,18 @@ class InvalidDocument(InvalidConfig):
 
     def __init__(self, detail: str) -> None:
         ValueError.__init__(self, detail)
+
+
+class ConfigFileMissing(InvalidConfig, FileNotFoundError):
+    """A configuration file that was named explicitly does not exist.
+
+    Attributes:
+        path: the file.
+    """
+
+    def __init__(self, path: str) -> None:
+        super().__init__(f"explicit plugin configuration file does not exist: {path}")
+        self.path = path
 
 
 class RegistrationFailed(RelayError, RuntimeError):

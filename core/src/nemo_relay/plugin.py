@@ -31,6 +31,8 @@ from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager
 from typing import Self
 
+from nemo_relay._plugins import activation as _activation
+from nemo_relay._plugins import autoload as _autoload
 from nemo_relay._plugins import host as _host
 from nemo_relay._plugins import kinds as _kinds
 from nemo_relay._plugins import layers as _layers
@@ -67,6 +69,7 @@ __all__ = [
     "PluginHostReport",
     "Plugin",
     "activate",
+    "autoload",
     "clear",
     "clear_async",
     "initialize",
@@ -77,6 +80,10 @@ __all__ = [
     "validate",
     "validate_exact",
 ]
+
+
+_Path = str | os.PathLike[str]
+_NOTHING: JsonObject = {}
 
 
 class PluginHostActivation:
@@ -94,13 +101,49 @@ class PluginHostActivation:
 
     @property
     def report(self) -> PluginHostReport:
-        """What was found when it was activated; readable after the end too."""
+        """What was found in the active document, and under ``runtime_diagnostics`` what happened since; readable after
+        the end too."""
         return self._native.report
 
     @property
     def is_active(self) -> bool:
         """False as soon as somebody closes it."""
         return self._native.is_active
+
+    async def reconfigure(
+        self, config: PluginConfig | JsonObject = _NOTHING, additional_plugins_toml: _Path | None = None
+    ) -> PluginHostReport:
+        """Put another document in the place of the active one. Arguments as for ``initialize``.
+
+        The new document is validated and its plugins are started first; then both change places in one step, so that
+        each event and call meets either the old or the new ones; then what the old one had queued is delivered and it
+        ends. A component whose configuration is the same goes on undisturbed, and a plugin may hand its open files and
+        connections on (``context.adopt``).
+
+        Returns:
+            The report on the new document.
+
+        Raises:
+            InvalidConfig, UnknownPlugin, RegistrationFailed, MissingExtra: as ``initialize``; the old document stays.
+            PluginConflict: another change is under way, or the activation has been closed (a RuntimeError).
+        """
+        await _activation.reconfigure(self._native, config, additional_plugins_toml)
+        return self.report
+
+    async def reload(self) -> PluginHostReport:
+        """``reconfigure`` with what it was made of: reads the files anew."""
+        return await self.reconfigure(self._native.config, self._native.additional)  # type: ignore[arg-type]
+
+    def watch(self, seconds: float = 1.0) -> None:
+        """``reload`` whenever one of the configuration files, or a file that they take a value from, has changed.
+
+        A change that cannot be activated is told in the operational log and as the runtime diagnostic
+        ``plugin.reload_failed``; the active configuration stays.
+
+        Args:
+            seconds: between two looks; a change is taken up when it has not moved for one of them.
+        """
+        self._native.watch(seconds)
 
     async def close(self) -> None:
         """Deliver the events that are queued, remove everything the plugins registered, and give the process free.
@@ -138,13 +181,13 @@ def list_kinds() -> list[str]:
 
 
 def validate(
-    config: PluginConfig | JsonObject, additional_plugins_toml: str | os.PathLike[str] | None = None
+    config: PluginConfig | JsonObject = _NOTHING, additional_plugins_toml: _Path | None = None
 ) -> PluginHostReport:
     """Say what ``initialize`` would find. Nothing is activated, and another configuration may be active.
 
     Args:
         config: the program's document; it goes before the files.
-        additional_plugins_toml: a file to read instead of the user's own ``plugins.toml``.
+        additional_plugins_toml: a file to read instead of the user's own ``plugins.toml``; it goes over the project's.
 
     Raises:
         InvalidConfig: a document or file is malformed (a ValueError).
@@ -159,7 +202,7 @@ def validate_exact(config: PluginConfig | JsonObject) -> PluginHostReport:
 
 
 async def initialize(
-    config: PluginConfig | JsonObject, additional_plugins_toml: str | os.PathLike[str] | None = None
+    config: PluginConfig | JsonObject = _NOTHING, additional_plugins_toml: _Path | None = None
 ) -> PluginHostActivation:
     """Activate a configuration. Arguments as for ``validate``.
 
@@ -167,17 +210,35 @@ async def initialize(
     replaced.
 
     Raises:
-        InvalidConfig: there are diagnostics at level error (a ValueError).
+        InvalidConfig: there are diagnostics at level error (a ValueError); ``ConfigFileMissing`` when the file that
+            was named is not there.
         UnknownPlugin: an enabled component's kind is unknown (a FileNotFoundError).
         RegistrationFailed: a plugin's ``register`` raised; the cause is its exception (a RuntimeError).
         PluginConflict: another configuration is active (a RuntimeError).
     """
-    return PluginHostActivation(await _host.initialize(config, additional_plugins_toml))
+    return PluginHostActivation(await _activation.initialize(config, additional_plugins_toml))
+
+
+def autoload() -> PluginHostActivation | None:
+    """Activate the configuration files that are found, without an event loop: for the first line of a program.
+
+    ``NEMO_RELAY_PLUGINS=/path/to/plugins.toml`` names the file to read instead, ``NEMO_RELAY_PLUGINS=0`` switches it
+    off. With that variable set to ``1`` or to a path, importing ``nemo_relay`` does the same by itself. An activation
+    that is thrown away gives way to a later ``initialize``.
+
+    Returns:
+        The activation; None when there is no file, or a configuration is active already.
+
+    Raises:
+        InvalidConfig, UnknownPlugin, RegistrationFailed, MissingExtra: as ``initialize``.
+    """
+    made = _autoload.load()
+    return None if made is None else PluginHostActivation(made)
 
 
 @asynccontextmanager
 async def activate(
-    config: PluginConfig | JsonObject, additional_plugins_toml: str | os.PathLike[str] | None = None
+    config: PluginConfig | JsonObject = _NOTHING, additional_plugins_toml: _Path | None = None
 ) -> AsyncIterator[PluginHostActivation]:
     """``initialize`` for a block; closed at its end."""
     activation = await initialize(config, additional_plugins_toml)

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from nemo_relay import plugin
-from nemo_relay._plugins import host, layers
+from nemo_relay._plugins import files as config_files
+from nemo_relay._plugins import host
 from nemo_relay._runtime.registry import gates, registry
 
 
@@ -20,8 +21,8 @@ def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder = tmp_path / "config"
     (folder / "nemo-relay").mkdir(parents=True)
     monkeypatch.setenv("XDG_CONFIG_HOME", str(folder))
-    monkeypatch.setattr(layers, "discovering", True)
-    monkeypatch.setattr(layers, "_system_file", lambda: str(folder / "system.toml"))
+    monkeypatch.setattr(config_files, "discovering", True)
+    monkeypatch.setattr(config_files, "_system_file", lambda: str(folder / "system.toml"))
     return folder
 
 

@@ -52,7 +52,6 @@ MISSING = {
     "OpenTelemetryRuntimeDiagnostics",
     "OpenTelemetrySubscriber",
     "adaptive",
-    "observability",
     "pii_redaction",
 }
 

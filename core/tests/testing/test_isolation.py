@@ -12,7 +12,7 @@ import pytest
 
 import nemo_relay
 from nemo_relay import ScopeType, guardrails, intercepts, llm, plugin, runtime_registrations, scope, subscribers, tools
-from nemo_relay._plugins import kinds, layers
+from nemo_relay._plugins import files, kinds, layers
 from nemo_relay._runtime.delivery.dispatcher import dispatcher
 from nemo_relay._runtime.log import faults
 from nemo_relay._runtime.registry import registry
@@ -118,7 +118,7 @@ def test_plugin_files_are_not_looked_for_and_a_named_one_is_read(
     folder.mkdir()
     (folder / "plugins.toml").write_text("version = 1\n")
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
-    monkeypatch.setattr(layers, "discovering", True)
+    monkeypatch.setattr(files, "discovering", True)
     assert str(folder / "plugins.toml") in layers.layered({}, None).paths
     with isolated():
         assert layers.layered({}, None).paths == []

@@ -10,14 +10,14 @@ from typing import Any
 import pytest
 
 from nemo_relay import subscribers
-from nemo_relay._plugins import host, layers
+from nemo_relay._plugins import files, host
 from nemo_relay._runtime.managed import scope
 
 
 @pytest.fixture(autouse=True)
 def _nothing_active(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
-    monkeypatch.setattr(layers, "_system_file", lambda: str(tmp_path / "system.toml"))
+    monkeypatch.setattr(files, "_system_file", lambda: str(tmp_path / "system.toml"))
     yield
     active = host.current()
     if active is not None:

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The components that come with the core, as plugins: modules with ``diagnose(config)`` and ``activate(config)``."""
+"""The components that come with the core, as plugins: modules with ``diagnose(config)`` and ``activate(config)``,
+or with the methods of a plugin."""
 
 from __future__ import annotations
 
@@ -10,6 +11,7 @@ from nemo_relay.errors import MissingExtra
 
 # Which module owns the kind. It is imported when a document names it.
 BUILTIN = {
+    "observability": "nemo_relay._observability.component",
     "pricing": "nemo_relay._plugins.pricing",
     "resource_metrics": "nemo_relay_resources.component",
 }
@@ -17,6 +19,12 @@ BUILTIN = {
 
 # Those that a distribution of its own brings -> the extra that names it.
 _EXTRAS = {"resource_metrics": "resources"}
+
+
+def builtin(kind: str) -> Any:
+    """The plugin of a built-in kind: its module, where that is one."""
+    module = import_module(BUILTIN[kind]) if BUILTIN[kind].startswith("nemo_relay.") else None
+    return module if hasattr(module, "register") else Builtin(kind)
 
 
 class Builtin:

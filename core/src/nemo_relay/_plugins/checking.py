@@ -3,16 +3,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from nemo_relay._plugins.documents import JsonObject
-from nemo_relay_codecs.json_shapes import unexpected, unknown_variant, whole_number
+from nemo_relay_codecs.json_shapes import shown, unexpected, unknown_variant, whole_number
 
 BEHAVIORS = ("ignore", "warn", "error")
 POLICY: JsonObject = {"unknown_component": "warn", "unknown_field": "warn", "unsupported_value": "error"}
 TOP = ("version", "components", "policy")
 COMPONENT = ("kind", "enabled", "config")
+FIELDS = {"": TOP, "components": COMPONENT, "policy": tuple(POLICY)}  # what may stand where
 
 
 def problem(document: Any) -> str | None:
@@ -46,7 +47,8 @@ def _component_problem(component: Any) -> str | None:
     if not isinstance(component.get("enabled", True), bool):
         return unexpected(component["enabled"], "a boolean")
     if not isinstance(component.get("config", {}), dict):
-        return unexpected(component["config"], "a map")
+        # Whatever somebody wrote there may be a credential: only its type is shown.
+        return f"invalid type: {shown(component['config']).partition(' ')[0]}, expected a map"
     return None
 
 
@@ -60,6 +62,13 @@ def _policy_problem(policy: Any) -> str | None:
         if value not in BEHAVIORS:
             return unknown_variant(value, BEHAVIORS)
     return None
+
+
+def nearest(name: str, known: Iterable[str]) -> str | None:
+    """The name that was probably meant; None when none is near."""
+    from difflib import get_close_matches
+
+    return next(iter(get_close_matches(name, list(known), 1, 0.7)), None)
 
 
 def unknown_fields(document: JsonObject, top: tuple[str, ...] = TOP) -> Iterator[str]:

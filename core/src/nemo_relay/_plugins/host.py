@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One activation: its registrations, the lease on the process that it holds, and its end.
+"""One activation: its parts, the lease on the process that it holds, its change from document to document, its end.
 
 The end runs on a thread of its own, so that whoever waits for it may be cancelled, be on any event loop, or not wait at
 all; there is one end, however many ask for it.
@@ -7,29 +7,37 @@ all; there is one end, however many ask for it.
 
 from __future__ import annotations
 
-import atexit
 import os
 import threading
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import Future
 from copy import deepcopy
 from typing import Any
 
-from nemo_relay._plugins import kinds, layers, validation
-from nemo_relay._plugins.contexts import Context, Undo
-from nemo_relay._plugins.documents import JsonObject
+from nemo_relay._plugins import files, kinds, layers, validation
+from nemo_relay._plugins.contexts import Context, Part, Resource, exchange
 from nemo_relay._plugins.layers import Path, Resolved
 from nemo_relay._plugins.reports import PluginHostReport
+from nemo_relay._plugins.runtime_reports import RuntimeReports
+from nemo_relay._plugins.watching import Watcher
 from nemo_relay._runtime.awaitables import run_blocking
 from nemo_relay._runtime.delivery import flush
 from nemo_relay._runtime.delivery.dispatcher import dispatcher
 from nemo_relay._runtime.log import faults, oplog
-from nemo_relay.errors import InvalidConfig, MissingExtra, PluginConflict, RegistrationFailed, UnknownPlugin
+from nemo_relay.errors import (
+    ConfigFileMissing,
+    InvalidConfig,
+    MissingExtra,
+    PluginConflict,
+    RegistrationFailed,
+    RelayError,
+    UnknownPlugin,
+)
 
 CLOSE_SECONDS = 10.0  # how long an ending activation waits for the events that were queued before
 EXIT_SECONDS = 2.0  # and how long where the process is ending
-_TARGET = "nemo_relay.plugin"
+TARGET = "nemo_relay.plugin"
 
 _lock = threading.Lock()
 _current: Host | None = None  # who holds the lease
@@ -38,13 +46,29 @@ _current: Host | None = None  # who holds the lease
 class Host:
     """What ``initialize`` made."""
 
-    def __init__(self, report: PluginHostReport) -> None:
-        self.report = report
-        self.undo: list[Undo] = []
+    def __init__(self, config: object, additional: Path | None) -> None:
+        self.config = config
+        self.additional = additional
+        self.inline = False  # whether everything runs on this thread: it may hold the lock of an import
+        self.parts: list[Part] = []
+        self.runtime = RuntimeReports()
         self.ready = False
         self.pid = os.getpid()
+        self.stop_watching: Callable[[], None] = lambda: None
+        self._report: PluginHostReport | None = None
+        self._changing = threading.Lock()
         self._end: Future[None] | None = None
         self._holder: weakref.ref[Any] | None = None
+
+    @property
+    def report(self) -> PluginHostReport:
+        """What was found in the document that is active, and what happened since."""
+        assert self._report is not None
+        report = deepcopy(self._report)
+        happened = self.runtime.listed()
+        if happened:
+            report["config"]["runtime_diagnostics"] = happened
+        return report
 
     @property
     def is_active(self) -> bool:
@@ -59,6 +83,62 @@ class Host:
     def held_by(self, activation: object) -> None:
         """Remember, weakly, the object that the program got."""
         self._holder = weakref.ref(activation)
+
+    async def change(self, resolved: Resolved) -> list[Part]:
+        """Make ``resolved`` the active document in one step; what is the same in it goes on undisturbed.
+
+        Returns:
+            What it took out; ``drain`` ends it.
+
+        Raises:
+            InvalidConfig, UnknownPlugin, RegistrationFailed, MissingExtra: the new document cannot be activated, and
+                nothing has changed.
+            PluginConflict: another change is under way, or the activation has ended.
+        """
+        report = accepted(resolved)
+        if not self._changing.acquire(blocking=False):
+            raise PluginConflict("another change of the plugin configuration is under way")
+        try:
+            if self._end is not None:
+                raise PluginConflict("the plugin configuration has been closed")
+            self.runtime.secrets = resolved.secrets
+            parts, fresh = await self._register_all(resolved)
+            out = [part for part in self.parts if part not in parts]
+            try:
+                exchange(out, fresh)
+            except BaseException:
+                self._drop(fresh, "plugin_rollback_failed")
+                raise
+            self.parts, self._report = parts, report
+            for part in out:
+                part.release()
+            return out
+        finally:
+            self._changing.release()
+
+    def drain(self, out: list[Part], seconds: float | None = None) -> None:
+        """End ``out``, once the events that were queued for it have reached it."""
+        if out:
+            _wait(0.0 if flush.is_within_delivery() else seconds or CLOSE_SECONDS)
+            self._end_parts(out, "plugin_cleanup_failed")
+
+    def watch(self, seconds: float) -> None:
+        """Look at the files every ``seconds``, and change to what they say."""
+        self.stop_watching()
+        watcher = Watcher(lambda: (*files.places(self.additional), *self.runtime.secrets.files), self._reload, seconds)
+        self.stop_watching = watcher.stop
+        watcher.start()
+
+    def _reload(self) -> None:
+        try:
+            resolved = prepared(self.config, self.additional)
+            self.drain(run_blocking(lambda: self.change(resolved)))
+        except (RelayError, OSError) as error:
+            shown = self.runtime.secrets.masked(error)
+            self.runtime.add("plugin.reload_failed", "plugin", faults.describe(shown), None, None)
+            faults.report("plugin_reload_failed", shown)
+        else:
+            oplog.info("plugin_configuration_changed", "Plugin configuration changed", TARGET)
 
     def begin_end(self, seconds: float | None = None) -> Future[None]:
         """Start the end, if nobody has; the future is resolved when it has happened. ``seconds`` bound the flush."""
@@ -82,32 +162,151 @@ class Host:
 
     def _run_end(self, end: Future[None], wait: float) -> None:
         try:
-            if wait and not dispatcher.flush(wait):
-                late = TimeoutError(f"subscribers took more than {wait} s; their plugins are removed under them")
-                faults.report("plugin_cleanup_failed", late)
-            self.undo_all("plugin_cleanup_failed")
-            _release(self)
-            oplog.info("plugin_configuration_cleared", "Plugin configuration cleared", _TARGET)
+            self.stop_watching()
+            changing = self._changing.acquire(timeout=CLOSE_SECONDS)  # a change under way comes first
+            _wait(wait)
+            parts, self.parts = self.parts, []
+            self._drop(parts, "plugin_cleanup_failed")
+            if changing:
+                self._changing.release()
+            release(self)
+            oplog.info("plugin_configuration_cleared", "Plugin configuration cleared", TARGET)
         finally:
             end.set_result(None)
 
-    def undo_all(self, failure: str) -> None:
-        """Take back everything that the plugins did, the last first."""
-        while self.undo:
-            kind, undo = self.undo.pop()
-            try:
-                answer = undo()
-                if hasattr(answer, "__await__"):
-                    run_blocking(lambda answer=answer: _awaited(answer))  # type: ignore[misc]
-            except Exception as error:
-                faults.report(failure, error, plugin_kind=kind)
+    def _drop(self, parts: list[Part], failure: str) -> None:
+        exchange(parts, ())
+        for part in parts:
+            part.release()
+        self._end_parts(parts, failure)
+
+    def _end_parts(self, parts: list[Part], failure: str) -> None:
+        """Call what the plugins asked to be called, the last first."""
+        for part in reversed(parts):
+            while part.undo:
+                undo = part.undo.pop()
+                try:
+                    answer = undo()
+                    if hasattr(answer, "__await__"):
+                        run_blocking(lambda answer=answer: _awaited(answer))  # type: ignore[misc]
+                except Exception as error:
+                    faults.report(failure, self.runtime.secrets.masked(error), plugin_kind=part.kind)
+
+    async def _register_all(self, resolved: Resolved) -> tuple[list[Part], list[Part]]:
+        """All parts of the new document, and those of them that are new."""
+        parts: list[Part] = []
+        fresh: list[Part] = []
+        try:
+            for kind, ordinal, config in _enabled(resolved):
+                part = self._running(kind, ordinal, config)
+                if part is None:
+                    part = Part(kind, ordinal, config)
+                    fresh.append(part)
+                    await self._register(part)
+                parts.append(part)
+        except BaseException:
+            self._drop(fresh, "plugin_rollback_failed")
+            raise
+        return parts, fresh
+
+    def _running(self, kind: str, ordinal: int, config: Any) -> Part | None:
+        same = (part for part in self.parts if (part.kind, part.ordinal, part.config) == (kind, ordinal, config))
+        return next(same, None)
+
+    async def _register(self, part: Part) -> None:
+        context = Context(part, self._resources(part.kind), self.runtime)
+        try:
+            answer = await self._call(kinds.find(part.kind).register, deepcopy(part.config), context, part.kind)
+            if hasattr(answer, "__await__"):
+                await answer
+        except MissingExtra:
+            raise  # it says what to install
+        except Exception as error:
+            shown = self.runtime.secrets.masked(error)
+            text = faults.describe(error) if shown is error else faults.text(shown)
+            raise RegistrationFailed(text) from (error if shown is error else None)
+        finally:
+            context._end()
+
+    async def _call(self, register: Callable[..., Any], config: Any, context: Context, kind: str) -> Any:
+        if self.inline or not kinds.is_builtin(kind):
+            return register(config, context)
+        import asyncio
+
+        return await asyncio.to_thread(register, config, context)  # it may open files
+
+    def _resources(self, kind: str) -> dict[str, Resource]:
+        return {key: one for part in self.parts if part.kind == kind for key, one in part.resources.items()}
 
 
 async def _awaited(answer: Any) -> None:
     await answer
 
 
-def _release(host: Host) -> None:
+def _wait(seconds: float) -> None:
+    if seconds and not dispatcher.flush(seconds):
+        late = TimeoutError(f"subscribers took more than {seconds} s; their plugins are removed under them")
+        faults.report("plugin_cleanup_failed", late)
+
+
+def _enabled(resolved: Resolved) -> Iterable[tuple[str, int, Any]]:
+    """Kind, ordinal and configuration of what is to run.
+
+    Raises:
+        UnknownPlugin: there is no such plugin, and the document does not say to go on without.
+    """
+    ordinals: dict[str, int] = {}
+    ignored = validation.behavior(resolved.document, "unknown_component") == "ignore"
+    for component in resolved.effective["components"]:
+        kind = component["kind"]
+        ordinals[kind] = ordinals.get(kind, 0) + 1
+        if not component.get("enabled", True):
+            continue
+        if kinds.find(kind) is not None:
+            yield kind, ordinals[kind], component.get("config", {})
+        elif not (ignored or kinds.is_dispensable(kind)):
+            raise UnknownPlugin(
+                f"plugin component '{kind}' is not registered; {kinds.advice(kind)}install or register it, disable the "
+                "component, or set policy.unknown_component to 'ignore'"
+            )
+
+
+def accepted(resolved: Resolved) -> PluginHostReport:
+    """The report on ``resolved``, when it can be activated.
+
+    Raises:
+        ConfigFileMissing, InvalidConfig: it cannot (both a ValueError).
+    """
+    report = validation.report(resolved)
+    if resolved.missing is not None:
+        raise ConfigFileMissing(resolved.missing)
+    found = validation.errors(report)
+    if found:
+        raise InvalidConfig("; ".join(found))
+    return report
+
+
+async def acquire(host: Host) -> None:
+    """Give ``host`` the lease on the process.
+
+    Raises:
+        PluginConflict: another has it, and somebody may still end that one (a RuntimeError).
+    """
+    global _current
+    while True:
+        with _lock:
+            before = _current
+            if before is None:
+                _current = host
+                return
+            if not before.is_abandoned:
+                raise PluginConflict("plugin configuration is owned by an active dynamic plugin host")
+        # The program threw its activation away. Its configuration stayed active until now, when another one takes over.
+        await before.end()
+
+
+def release(host: Host) -> None:
+    """Take the lease back from ``host``."""
     global _current
     with _lock:
         if _current is host:
@@ -136,7 +335,7 @@ def set_aside() -> Callable[[], None]:
     return restore
 
 
-def _end_at_exit() -> None:
+def end_at_exit() -> None:
     """What plugins asked to be called for at the end is called at the end of the process too."""
     active = current()
     if active is not None and active.pid == os.getpid():  # a forked child has no part in it
@@ -146,78 +345,8 @@ def _end_at_exit() -> None:
             faults.report("plugin_cleanup_failed", late)
 
 
-async def _acquire(host: Host) -> None:
-    global _current
-    while True:
-        with _lock:
-            before = _current
-            if before is None:
-                _current = host
-                return
-            if not before.is_abandoned:
-                raise PluginConflict("plugin configuration is owned by an active dynamic plugin host")
-        # The program threw its activation away. Its configuration stayed active until now, when another one takes over.
-        await before.end()
-
-
-async def initialize(config: object, additional: Path | None) -> Host:
-    """See ``nemo_relay.plugin.initialize``."""
-    import asyncio
-
-    resolved = await asyncio.to_thread(_prepared, config, additional)
-    report = validation.report(resolved)
-    found = validation.errors(report)
-    if found:
-        raise InvalidConfig("; ".join(found))
-    host = Host(report)
-    await _acquire(host)
-    oplog.info("plugin_configuration_activation_started", "Plugin configuration activation started", _TARGET)
-    try:
-        await _register_all(host, resolved.document)
-    except BaseException:
-        host.undo_all("plugin_rollback_failed")
-        _release(host)
-        raise
-    host.ready = True
-    atexit.unregister(_end_at_exit)  # once, and after whatever the plugins registered themselves
-    atexit.register(_end_at_exit)
-    count = len(resolved.document["components"])
-    oplog.info("plugin_configuration_activated", "Plugin configuration activated", _TARGET, component_count=count)
-    return host
-
-
-def _prepared(config: object, additional: Path | None) -> Resolved:
+def prepared(config: object, additional: Path | None) -> Resolved:
     """All that reads files."""
     resolved = layers.layered(config, additional)
     kinds.prepare(component["kind"] for component in resolved.document["components"])
     return resolved
-
-
-async def _register_all(host: Host, document: JsonObject) -> None:
-    ordinals: dict[str, int] = {}
-    for component in document["components"]:
-        kind = component["kind"]
-        ordinals[kind] = ordinals.get(kind, 0) + 1
-        if not component.get("enabled", True):
-            continue
-        plugin = kinds.find(kind)
-        if plugin is not None:
-            await _register(plugin, Context(kind, ordinals[kind], host.undo), component.get("config", {}))
-        elif validation.behavior(document, "unknown_component") != "ignore":
-            raise UnknownPlugin(
-                f"plugin component '{kind}' is not registered; install or register it, disable the component, or set "
-                "policy.unknown_component to 'ignore'"
-            )
-
-
-async def _register(plugin: Any, context: Context, config: JsonObject) -> None:
-    try:
-        answer = plugin.register(deepcopy(config), context)
-        if hasattr(answer, "__await__"):
-            await answer
-    except MissingExtra:
-        raise  # it says what to install
-    except Exception as error:
-        raise RegistrationFailed(f"{type(error).__name__}: {error}") from error
-    finally:
-        context._end()

@@ -14,13 +14,24 @@ import threading
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from nemo_relay._plugins.builtin import BUILTIN, Builtin
+from nemo_relay._plugins.builtin import BUILTIN, builtin
+from nemo_relay._plugins.checking import nearest
 from nemo_relay._runtime.checks import expect_text
 from nemo_relay._runtime.log import oplog
 from nemo_relay.errors import RegistrationFailed
 
 GROUP = "nemo_relay.plugins"
 SWITCH = "NEMO_RELAY_LOAD_PLUGINS"
+
+# Kinds of the published package that are not here, and what to do about it.
+ELSEWHERE = {
+    "adaptive": "it tunes runs and is not installed",
+    "nvidia.response_cache": "the response cache is not available in this release",
+    "nemo_guardrails": "it was removed from the published package in 1.0; register guardrails of your own",
+    "pii_redaction": "it is not installed",
+}
+# What only makes a run faster or cheaper: without it the run is the same, and nothing is less protected.
+_DISPENSABLE = frozenset({"adaptive", "nvidia.response_cache"})
 
 _lock = threading.Lock()
 _registered: dict[str, Any] = {}
@@ -84,7 +95,7 @@ def find(kind: str) -> Any:
         LoadFailed: it is installed and cannot be loaded.
     """
     if kind in BUILTIN:
-        return Builtin(kind)
+        return builtin(kind)
     with _lock:
         plugin = _registered.get(kind)  # the program's own goes before an installed one
         entry = None if plugin is not None else _entry_points().get(kind)
@@ -98,6 +109,24 @@ def prepare(kinds: Iterable[str]) -> None:
             find(kind)
         except LoadFailed:
             continue
+
+
+def is_dispensable(kind: str) -> bool:
+    """Whether a document that names the kind can be activated where it is not installed."""
+    return kind in _DISPENSABLE
+
+
+def advice(kind: str) -> str:
+    """What there is to say about a kind that is not there: a sentence, or nothing."""
+    if kind in ELSEWHERE:
+        return f"{ELSEWHERE[kind]}; "
+    near = nearest(kind, names())
+    return f"did you mean {near!r}? " if near else ""
+
+
+def is_builtin(kind: str) -> bool:
+    """Whether the kind comes with the core."""
+    return kind in BUILTIN
 
 
 def is_singleton(kind: str) -> bool:

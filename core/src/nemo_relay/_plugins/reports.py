@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, TypeAlias, TypedDict
+from typing import Any, Literal, NotRequired, TypeAlias, TypedDict
 
 from nemo_relay._plugins.documents import JsonObject
 
@@ -42,6 +42,7 @@ class ConfigReport(TypedDict):
     """The findings. ``runtime_diagnostics`` is there only when it is not empty."""
 
     diagnostics: list[ConfigDiagnostic]
+    runtime_diagnostics: NotRequired[list[RuntimeDiagnostic]]
 
 
 class DynamicPluginFailure(TypedDict):

@@ -8,10 +8,11 @@ from copy import deepcopy
 from typing import Any
 
 from nemo_relay._plugins import kinds
-from nemo_relay._plugins.checking import POLICY
+from nemo_relay._plugins.checking import FIELDS, POLICY, nearest
 from nemo_relay._plugins.documents import JsonObject, plain
 from nemo_relay._plugins.layers import Resolved
 from nemo_relay._plugins.reports import ConfigDiagnostic, PluginHostReport, diagnostic
+from nemo_relay._plugins.secrets import redacted
 from nemo_relay.errors import InvalidDocument
 from nemo_relay_codecs.json_shapes import unexpected, unknown_variant
 
@@ -21,11 +22,15 @@ _FIELDS = ("level", "code", "message", "component", "field")
 
 def report(resolved: Resolved) -> PluginHostReport:
     """The report on a document; plugins are asked, nothing is activated."""
+    shown = redacted(resolved.document, resolved.secrets)
+    found = [*resolved.diagnostics, *_diagnostics(resolved)]
+    for one in found:
+        one["message"] = resolved.secrets.mask(one["message"])
     return {
-        "config": {"diagnostics": [*resolved.diagnostics, *_diagnostics(resolved)]},
+        "config": {"diagnostics": found},
         "config_paths": resolved.paths,
         "dynamic_plugins": [],
-        "resolved_config": deepcopy(resolved.document),
+        "resolved_config": shown,
     }
 
 
@@ -48,10 +53,10 @@ def _diagnostics(resolved: Resolved) -> Iterator[ConfigDiagnostic]:
         yield diagnostic("error", "plugin.unsupported_config_version", text, field="version")
     level = _LEVELS.get(behavior(document, "unknown_field"))
     for path, name in resolved.unknown if level else ():
-        text = f"nothing reads the field '{name}'" + (f" in {path}" if path else "")
+        text = f"nothing reads the field '{name}'" + (f" in {path}" if path else "") + _meant(name)
         yield diagnostic(str(level), "plugin.unknown_field", text, field=name)
     seen: set[str] = set()
-    for component in document["components"]:
+    for component in resolved.effective["components"]:
         kind = component["kind"]
         if kind in seen and kinds.is_singleton(kind):
             text = f"plugin component kind '{kind}' may only appear once"
@@ -71,10 +76,28 @@ def _component(kind: str, config: JsonObject, policy: str) -> Iterator[ConfigDia
     if plugin is None:
         level = _LEVELS.get(policy)
         if level:
-            text = f"plugin component kind '{kind}' is unsupported"
-            yield diagnostic(level, "plugin.unknown_component", text, component=kind)
+            yield _unknown(kind, level)
+        if level and kind == "adaptive" and "response_cache" in config:
+            text = "adaptive.response_cache has moved to a component of its own, kind 'nvidia.response_cache'"
+            yield diagnostic(level, "plugin.component_moved", text, component=kind, field="response_cache")
         return
     yield from _asked(kind, plugin, config)
+
+
+def _unknown(kind: str, level: str) -> ConfigDiagnostic:
+    advice = kinds.advice(kind).rstrip("; ")
+    text = f"plugin component kind '{kind}' is unsupported" + (f"; {advice}" if advice else "")
+    if kind == "nemo_guardrails":
+        return diagnostic(level, "plugin.component_removed", text, component=kind)
+    return diagnostic(level, "plugin.unknown_component", text, component=kind)
+
+
+def _meant(path: str) -> str:
+    """What ``path`` was probably to be, when one of its neighbours has a name like it."""
+    head, dot, name = path.rpartition(".")
+    known = FIELDS.get(head.partition("[")[0], ()) if dot else (*FIELDS[""], "plugins")
+    near = nearest(name, known)
+    return f"; did you mean '{near}'?" if near else ""
 
 
 def _asked(kind: str, plugin: Any, config: JsonObject) -> list[ConfigDiagnostic]:

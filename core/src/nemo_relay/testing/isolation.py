@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
-from nemo_relay._plugins import host, kinds, layers
+from nemo_relay._plugins import files, host, kinds
 from nemo_relay._runtime.awaitables import running_loop
 from nemo_relay._runtime.delivery.dispatcher import Dispatcher, dispatcher
 from nemo_relay._runtime.log import faults
@@ -29,7 +29,7 @@ _fresh = Dispatcher()
 _SWITCHES: tuple[tuple[Any, str, Any], ...] = (
     (dispatcher, "capacity", _fresh.capacity),
     (dispatcher, "wait_seconds", _fresh.wait_seconds),
-    (layers, "discovering", False),
+    (files, "discovering", False),
     (propagation, "send_header", True),
 )
 

@@ -8,9 +8,10 @@ from collections.abc import Iterable
 from typing import Any
 
 
-def unexpected(value: Any, expected: str) -> str:
-    """``invalid type: string "x", expected a boolean``."""
-    return f"invalid type: {shown(value)}, expected {expected}"
+def unexpected(value: Any, expected: str, *, with_value: bool = True) -> str:
+    """``invalid type: string "x", expected a boolean``; the value may be left out."""
+    kind = shown(value)
+    return f"invalid type: {kind if with_value or value is None else kind.partition(' ')[0]}, expected {expected}"
 
 
 def shown(value: Any) -> str:
@@ -44,6 +45,13 @@ def one_of(names: Iterable[str]) -> str:
     if len(quoted) > 2:
         return f"one of {', '.join(quoted)}"
     return " or ".join(quoted)
+
+
+def nearest(name: str, known: Iterable[str]) -> str | None:
+    """The name that was probably meant; None when none is near."""
+    from difflib import get_close_matches
+
+    return next(iter(get_close_matches(name, list(known), 1, 0.7)), None)
 
 
 def whole_number(value: Any, expected: str) -> str | None:

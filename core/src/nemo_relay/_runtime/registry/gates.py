@@ -59,15 +59,36 @@ _version = 0
 _asking: ContextVar[bool] = ContextVar("nemo_relay_gate_asking", default=False)
 
 
-def add(name: str, members: set[Any], kinds: frozenset[str], target: str, fn: Callable[..., Any]) -> None:
-    """Add a gate. Raises InvalidArgument without kinds, AlreadyRegistered for a name that is taken."""
+def checked(name: str, members: set[Any], kinds: frozenset[str], target: str, fn: Callable[..., Any]) -> Gate:
+    """A gate, not yet added. Raises InvalidArgument without kinds."""
     if not kinds:
         raise InvalidArgument("conditional middleware guardrail kinds must not be empty")
+    return Gate(name, members, kinds, target, fn)
+
+
+def add(name: str, members: set[Any], kinds: frozenset[str], target: str, fn: Callable[..., Any]) -> None:
+    """Add a gate. Raises InvalidArgument without kinds, AlreadyRegistered for a name that is taken."""
+    made = checked(name, members, kinds, target, fn)
     with registry.lock:
-        made = Gate(name, members, kinds, target, fn)
         if _gates.setdefault(name, made) is not made:
             raise AlreadyRegistered(name, "conditional middleware guardrail ")
         _changed()
+
+
+def exchange(out: list[Gate], into: list[Gate]) -> None:
+    """Remove the gates ``out`` and add ``into``. Raises AlreadyRegistered for a name that is taken; then nothing has
+    changed."""
+    with registry.lock:
+        taken = {name for name, gate in _gates.items() if gate not in out}
+        for gate in into:
+            if gate.name in taken:
+                raise AlreadyRegistered(gate.name, "conditional middleware guardrail ")
+        for gate in out:
+            if _gates.get(gate.name) is gate:
+                del _gates[gate.name]
+        _gates.update({gate.name: gate for gate in into})
+        if out or into:
+            _changed()
 
 
 def remove(name: str) -> bool:

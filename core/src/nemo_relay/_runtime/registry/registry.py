@@ -93,17 +93,18 @@ class Family:
         with lock:
             if self.entries.setdefault(entry.name, entry) is not entry:
                 raise AlreadyRegistered(entry.name, self.noun)
-            self._changed()
+            self.changed()
 
     def remove(self, name: str) -> bool:
         """Remove the entry of that name; False when there is none."""
         with lock:
             found = self.entries.pop(name, None) is not None
             if found:
-                self._changed()
+                self.changed()
             return found
 
-    def _changed(self) -> None:
+    def changed(self) -> None:
+        """Make the snapshot anew."""
         self.version += 1
         while True:
             version = self.version
@@ -383,7 +384,7 @@ def set_aside() -> Callable[[], None]:
 def _install(entries: list[dict[str, Entry]]) -> None:
     for family, own in zip(FAMILIES, entries, strict=True):
         family.entries = own
-        family._changed()
+        family.changed()
 
 
 def renew_lock() -> None:

@@ -1,0 +1,79 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The parts that sibling distributions bring, found by entry point: OpenTelemetry, stream and broker sinks, storage."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from nemo_relay.errors import MissingExtra
+
+JsonObject = dict[str, Any]
+
+SECTIONS = "nemo_relay.observability"
+SINKS = "nemo_relay.sinks"
+STORAGE = "nemo_relay.storage"
+_STREAMS = ("http_post", "ndjson", "websocket")
+
+
+def load(group: str, name: str) -> Any:
+    """What is installed under that name; None when nothing is."""
+    from importlib.metadata import entry_points
+
+    for entry in entry_points(group=group, name=name):
+        return entry.load()
+    return None
+
+
+def section(name: str) -> Any:
+    """The distribution behind a section.
+
+    Raises:
+        MissingExtra: it is not installed (an ImportError).
+    """
+    found = load(SECTIONS, name)
+    if found is None:
+        raise MissingExtra(f"the section '{name}' of the observability component", "nemo-relay-otel", "otel")
+    return found
+
+
+def sink(config: JsonObject) -> Any:
+    """The distribution behind a sink of ``atof``.
+
+    Raises:
+        MissingExtra: it is not installed (an ImportError).
+    """
+    name = sink_name(config)
+    found = load(SINKS, name)
+    if found is None:
+        raise MissingExtra(f"the atof sink '{name}'", "nemo-relay-sinks", "sinks")
+    return found
+
+
+def sink_name(config: JsonObject) -> str:
+    """The transport of a stream, else the type."""
+    return str(config.get("transport", _STREAMS[0]) if config["type"] == "stream" else config["type"])
+
+
+def storage(config: JsonObject) -> Any:
+    """The distribution behind an entry of ``atif.storage``.
+
+    Raises:
+        MissingExtra: it is not installed (an ImportError).
+    """
+    found = load(STORAGE, str(config["type"]))
+    if found is None:
+        raise MissingExtra(f"the atif storage '{config['type']}'", "nemo-relay-storage", "s3")
+    return found
+
+
+def open_telemetry(config: JsonObject, context: Any) -> bool:
+    """Start the ``opentelemetry`` section; with none in the document, what ``OTEL_*`` variables ask for.
+
+    Raises:
+        MissingExtra: the document has the section and the distribution is missing (an ImportError).
+    """
+    found = section("opentelemetry") if config else load(SECTIONS, "opentelemetry")
+    if found is None:
+        return False
+    found.activate(config, context)
+    return bool(config)
