@@ -61,7 +61,8 @@ def blocks_in(page: Path) -> list[Block]:
 def pages(root: Path = ROOT) -> list[Path]:
     """Every page that a reader is meant to find, the ones of the distributions included."""
     fronts = [dist.path / "README.md" for dist in distributions(root)]
-    return [root / "README.md", root / "CONTRIBUTING.md", *fronts, *sorted((root / "docs").rglob("*.md"))]
+    own = ("README.md", "CONTRIBUTING.md", "SECURITY.md", "CODE_OF_CONDUCT.md")
+    return [*(root / name for name in own), *fronts, *sorted((root / "docs").rglob("*.md"))]
 
 
 def suite_command(page: Path) -> str:

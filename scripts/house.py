@@ -3,7 +3,8 @@
 
 Every source file names its licence. A module stays under the ceiling. One version holds for all
 distributions, their pins on each other and the changelog. Every distribution carries the licence text and the
-metadata that its page needs. Every unit has an import contract. Nothing names a package registry's host.
+metadata that its page needs. Every unit has an import contract. Nothing names a package registry's host, and no line to
+install us could install another package of the same name.
 """
 
 from __future__ import annotations
@@ -24,7 +25,9 @@ REGISTRY = re.compile(
     r'"resolved": *"https?://|registry *= *"https?://|url *= *"https?://[^"]*\.(whl|tar\.gz)"'
     r"|(extra-)?index[-]url *[=:]|find[-]links *[=:]|(pypi|pythonhosted|npmjs)\.(org|com)"
 )
-VERSION_MODULE = "core/src/nemo_relay/_version.py"
+VERSION_MODULE = "_version.py"
+# What a reader is told to install by a name that is ours, and its bound.
+INSTALL_LINE = re.compile(r"""(?:pip install|uv add) [^`\n]*?(nemo-relay[\w-]*(?:\[\w+\])?)([^"'` ]*)""")
 METADATA = ("authors", "classifiers", "keywords", "license", "license-files", "readme", "requires-python")
 
 
@@ -82,8 +85,9 @@ def one_version(root: Path) -> Iterator[str]:
             name = re.split(r"[\s\[=<>!~;]", requirement, maxsplit=1)[0]
             if name in names and not requirement.endswith(f"=={version}"):
                 yield f"{dist.name}: {requirement!r} does not pin {name} to =={version}"
-    if f'__version__ = "{version}"' not in (root / VERSION_MODULE).read_text(encoding="utf-8"):
-        yield f"{VERSION_MODULE}: __version__ is not {version!r}"
+    for path in (path for dist in dists for path in dist.source.rglob(VERSION_MODULE)):
+        if f'__version__ = "{version}"' not in path.read_text(encoding="utf-8"):
+            yield f"{path.relative_to(root)}: __version__ is not {version!r}"
     if f"## [{version}]" not in (root / "CHANGELOG.md").read_text(encoding="utf-8"):
         yield f"CHANGELOG.md: no section '## [{version}]'"
 
@@ -121,6 +125,15 @@ def no_registry_hosts(root: Path) -> Iterator[str]:
                 yield f"{path.relative_to(root)}:{number}: names a package registry: {line.strip()[:100]!r}"
 
 
+def install_lines(root: Path) -> Iterator[str]:
+    least = ".".join(distributions(root)[0].version.split(".")[:2])
+    for path in (path for path in text_files(root, ".md", ".py") if "tests" not in path.relative_to(root).parts):
+        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+            for name, bound in INSTALL_LINE.findall(line):
+                if not bound.startswith((f">={least}", "==")):
+                    yield f"{path.relative_to(root)}:{number}: {name!r} could be another package: add '>={least}'"
+
+
 RULES: tuple[Callable[[Path], Iterator[str]], ...] = (
     licence_lines,
     module_lengths,
@@ -129,6 +142,7 @@ RULES: tuple[Callable[[Path], Iterator[str]], ...] = (
     complete_distributions,
     contracts_for_all,
     no_registry_hosts,
+    install_lines,
 )
 
 

@@ -74,9 +74,26 @@ def test_a_version_that_the_changelog_does_not_know(root: Path) -> None:
     assert f"CHANGELOG.md: no section '## [{VERSION}]'" in breaches(root, "one_version")
 
 
-def test_a_core_that_says_another_version(root: Path) -> None:
-    edit(root / house.VERSION_MODULE, VERSION, "9.9.9")
-    assert f"{house.VERSION_MODULE}: __version__ is not {VERSION!r}" in breaches(root, "one_version")
+@pytest.mark.parametrize("package", ["core/src/nemo_relay", "packages/codecs/src/nemo_relay_codecs"])
+def test_a_package_that_says_another_version(root: Path, package: str) -> None:
+    edit(root / package / house.VERSION_MODULE, VERSION, "9.9.9")
+    assert f"{package}/{house.VERSION_MODULE}: __version__ is not {VERSION!r}" in breaches(root, "one_version")
+
+
+@pytest.mark.parametrize(
+    "line", ["pip install nemo-relay", 'uv add "nemo-relay[langgraph]"', "pip install nemo-relay>=0.10"]
+)
+def test_b5_a_line_that_could_install_another_package_of_our_name(root: Path, line: str) -> None:
+    (root / "docs").mkdir()
+    (root / "docs" / "page.md").write_text(f"Type `{line}`.\n")
+    assert any(breach.startswith("docs/page.md:1: ") for breach in breaches(root, "install_lines"))
+
+
+def test_b5_each_sibling_asks_for_the_core_of_its_own_version() -> None:
+    for dist in distributions():
+        if f"nemo-relay=={VERSION}" in dist.project.get("dependencies", []):
+            fronts = "".join(path.read_text() for path in dist.source.rglob("__init__.py"))
+            assert f'expect_core("{dist.name}")' in fronts, dist.name
 
 
 def test_a_distribution_without_licence_or_metadata(root: Path) -> None:

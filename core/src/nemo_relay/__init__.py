@@ -14,6 +14,14 @@ from typing import TYPE_CHECKING, Any
 # Adapters are distributions of their own that add `nemo_relay.integrations.<framework>` to this package.
 __path__ = _extend_path(__path__, __name__)
 
+from nemo_relay._version import __version__ as __version__
+from nemo_relay_codecs import __version__ as _codecs_version
+
+if _codecs_version != __version__:
+    from nemo_relay.errors import MixedInstallation
+
+    raise MixedInstallation("nemo-relay-codecs", _codecs_version, __version__)
+
 from nemo_relay._runtime import adapters as _missing_adapters
 from nemo_relay._runtime.emission.marks import PendingMarkSpec
 from nemo_relay._runtime.emission.metrics import MetricMeasurement

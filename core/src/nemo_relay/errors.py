@@ -27,6 +27,7 @@ published prefix, so ``except RuntimeError`` and matching on the message keep wo
     ├── SinkError              RuntimeError   a file or stream sink could not be opened or written
     ├── LoggingError           RuntimeError   "failed to initialize NeMo Relay operational logging: ..."
     ├── MissingExtra           ImportError    a library is missing; the text says what to install
+    ├── MixedInstallation      ImportError    distributions of different versions side by side
     └── CodecError             RuntimeError   see ``nemo_relay_codecs.errors``
 
 What a callback of the application raises is never wrapped: the very same object reaches the caller.
@@ -34,6 +35,7 @@ What a callback of the application raises is never wrapped: the very same object
 
 from __future__ import annotations
 
+from nemo_relay._version import install_command
 from nemo_relay_codecs.errors import CodecError as CodecError
 from nemo_relay_codecs.errors import RelayError as RelayError
 
@@ -187,6 +189,19 @@ class LoggingError(RelayError, RuntimeError):
 class MissingExtra(RelayError, ImportError):
     """A feature needs a library that is not installed."""
 
-    def __init__(self, feature: str, library: str, extra: str) -> None:
-        super().__init__(f'{feature} needs {library}: pip install "nemo-relay[{extra}]"', name=library)
+    def __init__(self, feature: str, library: str, extra: str, distribution: str = "nemo-relay") -> None:
+        super().__init__(f"{feature} needs {library}: {install_command(extra, distribution)}", name=library)
         self.extra = extra
+
+
+class MixedInstallation(RelayError, ImportError):
+    """Two distributions of this project, or one of it and a stranger, are installed in versions that differ."""
+
+    def __init__(self, distribution: str, version: str, core: str) -> None:
+        super().__init__(
+            f"{distribution} {version} cannot run on nemo-relay {core}: all distributions carry one version. "
+            f'Install both anew: pip install --find-links dist "nemo-relay=={core}" "{distribution}=={core}"'
+        )
+        self.distribution = distribution
+        self.version = version
+        self.core = core

@@ -2,7 +2,7 @@
 """What this process, its children and the machine use, as typed snapshots.
 
 The component ``resource_metrics`` must be active. All of it is ``nemo_relay_resources``, a distribution of its own
-(``pip install "nemo-relay[resources]"``); without it any name asked for here raises ``MissingExtra``, an ImportError.
+(the extra ``resources``); without it any name asked for here raises ``MissingExtra``, an ImportError.
 
 Everything that could
 not be measured is None; counters are totals since the processes began; rates compare with the call before and are None

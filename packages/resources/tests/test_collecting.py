@@ -152,7 +152,7 @@ async def test_without_the_distribution_it_says_what_to_install(monkeypatch: pyt
     for name in loaded:
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, "nemo_relay_resources", None)
-    text = r'needs nemo-relay-resources: pip install "nemo-relay\[resources\]"'
+    text = r'needs nemo-relay-resources: pip install --find-links dist "nemo-relay\[resources\]>=0.12"'
     with pytest.raises(ImportError, match=f"^the resource_metrics component {text}") as missing:
         await plugin.initialize(document())
     assert isinstance(missing.value, MissingExtra)

@@ -22,4 +22,4 @@ try:
     langchain.RelayMiddleware  # noqa: B018
 except ImportError as error:
     hint = str(error)
-assert "pip install 'nemo-relay-langchain[agents]'" in hint, hint
+assert 'pip install --find-links dist "nemo-relay-langchain[agents]>=0.12"' in hint, hint

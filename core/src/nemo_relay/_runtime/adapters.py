@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import sys
 
+from nemo_relay._version import install_command
+
 PACKAGE = "nemo_relay.integrations"
 
 
@@ -21,13 +23,13 @@ class MissingAdapters:
         if name == PACKAGE:
             raise ModuleNotFoundError(
                 f"No module named {name!r}: no adapter is installed. Install the one of your framework, for example: "
-                "pip install 'nemo-relay[langgraph]'",
+                + install_command("langgraph"),
                 name=name,
             )
         parent, _, framework = name.rpartition(".")
         if parent == PACKAGE and framework in _extras():
             raise ModuleNotFoundError(
-                f"No module named {name!r}: this adapter is not installed: pip install 'nemo-relay[{framework}]'",
+                f"No module named {name!r}: this adapter is not installed: {install_command(framework)}",
                 name=name,
             )
 

@@ -22,6 +22,8 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from nemo_relay_codecs._version import __version__ as __version__
+
 if TYPE_CHECKING:
     from nemo_relay_codecs.anthropic.request import AnthropicMessagesCodec as AnthropicMessagesCodec
     from nemo_relay_codecs.assembly import Assembler as Assembler

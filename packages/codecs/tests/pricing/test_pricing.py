@@ -216,4 +216,4 @@ def test_a_missing_library_is_named_with_the_remedy() -> None:
         "print(mp.validate_config(mp.PricingConfig([mp.BundledSource()]))['diagnostics'][0]['message'])"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
-    assert 'pip install "nemo-relay[pricing]"' in done.stdout
+    assert 'pip install --find-links dist "nemo-relay[pricing]>=0.12"' in done.stdout

@@ -19,6 +19,16 @@ on the first. A forked child may go on collecting, with a first sample of its ow
 
 from __future__ import annotations
 
+try:
+    from nemo_relay.siblings import expect_core
+except ImportError as error:
+    raise ImportError(
+        "nemo-relay-resources needs the nemo-relay of its own version, and found another package of that name: "
+        'pip install --find-links dist "nemo-relay[resources]>=0.12"'
+    ) from error
+else:
+    expect_core("nemo-relay-resources")
+
 from typing import Any
 
 from nemo_relay_resources.building import measurement as _measurement  # noqa: F401 - programs use it to read payloads

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The bundled catalogue: prices from `genai-prices`, which its maintainers keep current.
 
-It needs the extra: ``pip install "nemo-relay[pricing]"``. The data ship with that library; nothing is downloaded.
+It needs the extra ``pricing``. The data ship with that library; nothing is downloaded.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ class BundledCatalog:
         except ImportError as error:
             from nemo_relay_codecs.prices.document import PricingConfigError
 
-            hint = 'the bundled catalogue needs genai-prices: pip install "nemo-relay[pricing]"'
+            hint = 'the bundled catalogue needs genai-prices: pip install --find-links dist "nemo-relay[pricing]>=0.12"'
             raise PricingConfigError(f"{hint} ({error})") from None
         self._snapshot: Any = data_snapshot.get_snapshot()
         self._source = f"genai-prices {getattr(genai_prices, '__version__', '') or _installed_version()}"

@@ -12,7 +12,7 @@ event of its call:
 {'diagnostics': []}
 
 A model is looked up by its exact name, then without the suffix that tells its snapshots apart (``m-1-2026-01-31``
-finds ``m-1``). `BundledSource` adds a maintained catalogue of public prices (``pip install "nemo-relay[pricing]"``).
+finds ``m-1``). `BundledSource` adds a maintained catalogue of public prices (the extra ``pricing``).
 """
 
 from __future__ import annotations

@@ -4,11 +4,21 @@
 from __future__ import annotations
 
 try:
-    import deepagents  # noqa: F401
+    from nemo_relay.siblings import expect_core
 except ImportError as error:
     raise ImportError(
-        "nemo_relay.integrations.deepagents needs deepagents: pip install 'nemo-relay[deepagents]'"
+        "nemo-relay-deepagents needs the nemo-relay of its own version, and found another package of that name: "
+        'pip install --find-links dist "nemo-relay[deepagents]>=0.12"'
     ) from error
+else:
+    expect_core("nemo-relay-deepagents")
+
+try:
+    import deepagents  # noqa: F401
+except ImportError as error:
+    from nemo_relay.errors import MissingExtra
+
+    raise MissingExtra("nemo_relay.integrations.deepagents", "deepagents", "deepagents") from error
 
 from nemo_relay.integrations.langchain import callback_failures, current_scope, status
 from nemo_relay.integrations.langchain.adapter import say_public_path

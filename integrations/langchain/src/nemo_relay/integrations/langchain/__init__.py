@@ -4,11 +4,21 @@
 from __future__ import annotations
 
 try:
-    import langchain_core  # noqa: F401
+    from nemo_relay.siblings import expect_core
 except ImportError as error:
     raise ImportError(
-        "nemo_relay.integrations.langchain needs langchain-core: pip install 'nemo-relay[langchain]'"
+        "nemo-relay-langchain needs the nemo-relay of its own version, and found another package of that name: "
+        'pip install --find-links dist "nemo-relay[langchain]>=0.12"'
     ) from error
+else:
+    expect_core("nemo-relay-langchain")
+
+try:
+    import langchain_core  # noqa: F401
+except ImportError as error:
+    from nemo_relay.errors import MissingExtra
+
+    raise MissingExtra("nemo_relay.integrations.langchain", "langchain-core", "langchain") from error
 
 from typing import TYPE_CHECKING, Any
 
@@ -89,7 +99,9 @@ def __getattr__(name: str) -> Any:
     try:
         from nemo_relay.integrations.langchain import middleware
     except ImportError as error:
-        raise ImportError(f"{name} needs langchain: pip install 'nemo-relay-langchain[agents]'") from error
+        from nemo_relay.errors import MissingExtra
+
+        raise MissingExtra(name, "langchain", "agents", "nemo-relay-langchain") from error
     return getattr(middleware, name)
 
 

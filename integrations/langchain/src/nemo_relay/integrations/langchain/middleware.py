@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The agent middleware. It needs LangChain's agents: ``pip install 'nemo-relay-langchain[agents]'``."""
+"""The agent middleware. It needs LangChain's agents: the extra ``agents`` of ``nemo-relay-langchain``."""
 
 from __future__ import annotations
 

@@ -4,11 +4,21 @@
 from __future__ import annotations
 
 try:
-    import langgraph.pregel  # noqa: F401 - `langgraph` alone is there with its checkpoint package, too
+    from nemo_relay.siblings import expect_core
 except ImportError as error:
     raise ImportError(
-        "nemo_relay.integrations.langgraph needs langgraph: pip install 'nemo-relay[langgraph]'"
+        "nemo-relay-langgraph needs the nemo-relay of its own version, and found another package of that name: "
+        'pip install --find-links dist "nemo-relay[langgraph]>=0.12"'
     ) from error
+else:
+    expect_core("nemo-relay-langgraph")
+
+try:
+    import langgraph.pregel  # noqa: F401 - `langgraph` alone is there with its checkpoint package, too
+except ImportError as error:
+    from nemo_relay.errors import MissingExtra
+
+    raise MissingExtra("nemo_relay.integrations.langgraph", "langgraph", "langgraph") from error
 
 from typing import TYPE_CHECKING, Any
 
