@@ -85,6 +85,7 @@ def enter(span: Span) -> None:
     _set(span)
     stack = span.stack
     if stack.explicit:
+        span.below = stack.top
         stack.top = span
 
 
@@ -109,13 +110,13 @@ def close(span: Span) -> None:
     Raises:
         NotFound: it is closed already.
         RootScopeError: it is the root of its stack, or a span of another process.
-        ScopeOrderError: its stack is explicit, and it is not the top.
+        ScopeOrderError: its stack is explicit, it was pushed onto it, and it is not the top. A detached scope was not.
     """
     stack = span.stack
     if span is stack.root or span is stack.imported:
         raise RootScopeError
     here = _get()
-    if stack.explicit and span is not stack.top and span is not here and span.is_open:
+    if stack.explicit and span.below is not None and span is not stack.top and span is not here and span.is_open:
         raise ScopeOrderError
     # Nothing between the question and the answer: of two threads that close the same scope, one does.
     if not span.is_open:
@@ -125,9 +126,18 @@ def close(span: Span) -> None:
     if here is span:
         _set(_open_before(span))
     if stack.top is span:
-        stack.top = _nearest_open(span)
+        stack.top = _below(span) if stack.explicit else _nearest_open(span)
     if not noted:  # a generator's consumers may still stand here, and go back to where they came from
         span._before = None
+
+
+def _below(span: Span) -> Span:
+    """What has been the top of an explicit stack before ``span`` was pushed onto it, and is still open."""
+    while not span.is_open:
+        if span.below is None:
+            return span.stack.root
+        span = span.below
+    return span
 
 
 def _open_before(span: Span) -> Span | None:

@@ -27,6 +27,7 @@ class Span:
     __slots__ = (
         "_before",  # where the context stood that entered it
         "annotations",  # what was annotated meanwhile, for the end event
+        "below",  # what it was pushed onto, on an explicit stack; None for a detached scope
         "bits",
         "given_metadata",
         "handle_data",
@@ -68,6 +69,7 @@ class Span:
         self.is_open = True
         self.annotations: dict[str, Any] | None = None
         self._before: Span | None = None
+        self.below: Span | None = None
         self.started_ns = 0
         self.local: LocalRegistrations | None = None
         self.owners_seen: tuple[int, tuple[Span, ...]] | None = None
