@@ -37,6 +37,7 @@ from nemo_relay._runtime.enums import (
     ToolAttributes,
 )
 from nemo_relay._runtime.events.events import MarkEvent, ScopeEvent
+from nemo_relay._runtime.exports import claim as _claim
 from nemo_relay._runtime.log import oplog as _oplog
 from nemo_relay._runtime.managed.codec_context import (
     LlmCodecIdentity,
@@ -71,6 +72,8 @@ from nemo_relay._runtime.tree.stacks import (
     set_thread_scope_stack,
     use_scope_stack,
 )
+from nemo_relay._version import __version__ as __version__
+from nemo_relay.errors import *  # noqa: F403 - beside the published names, for programs that catch them
 from nemo_relay_codecs.request import LLMRequest
 
 from nemo_relay import (  # isort: skip
@@ -269,7 +272,7 @@ def __dir__() -> list[str]:
 
 
 def _adopt(name: str, value: Any) -> None:
-    """Let a class that is exported here say so in tracebacks, reprs and pickles."""
+    """Let a class that is exported here say so in tracebacks, reprs and pickles, wherever else it is exported."""
     if isinstance(value, type) and name in __all__:
         value.__module__ = __name__
 
@@ -278,6 +281,7 @@ for _name in __all__:
     if _name in globals():
         _adopt(_name, globals()[_name])
 del _name
+_claim(globals())
 
 if _os.environ.get("NEMO_RELAY_PLUGINS"):  # the one thing that makes an import do something
     from nemo_relay._plugins.autoload import at_import as _at_import

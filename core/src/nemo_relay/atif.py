@@ -21,9 +21,12 @@ from nemo_relay._projections.atif import roots, trajectory
 from nemo_relay._runtime.checks import expect_text
 from nemo_relay._runtime.delivery.dispatcher import dispatcher
 from nemo_relay._runtime.encoding import decode, encode
+from nemo_relay._runtime.exports import claim
 from nemo_relay._runtime.registry import registry
 
 __all__ = ["AtifExporter", "read_events", "roots", "trajectory"]
+
+claim(globals())
 
 
 class AtifExporter:

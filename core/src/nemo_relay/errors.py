@@ -39,6 +39,34 @@ from nemo_relay._version import install_command
 from nemo_relay_codecs.errors import CodecError as CodecError
 from nemo_relay_codecs.errors import RelayError as RelayError
 
+__all__ = [
+    "AlreadyRegistered",
+    "AsyncCallbackError",
+    "CallbackError",
+    "CodecError",
+    "ConfigFileMissing",
+    "ContinuationClosed",
+    "GuardrailRejected",
+    "InvalidArgument",
+    "InvalidConfig",
+    "InvalidDocument",
+    "InvalidTimestamp",
+    "InvalidValue",
+    "LoggingError",
+    "MissingExtra",
+    "MixedInstallation",
+    "NoActiveScope",
+    "NotFound",
+    "PluginConflict",
+    "PluginContextClosed",
+    "RegistrationFailed",
+    "RelayError",
+    "RootScopeError",
+    "ScopeOrderError",
+    "SinkError",
+    "UnknownPlugin",
+]
+
 
 class AlreadyRegistered(RelayError, RuntimeError):
     """A name is taken. Deregister it first, or use another."""

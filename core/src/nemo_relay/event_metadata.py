@@ -11,12 +11,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from nemo_relay._runtime.exports import borrowed
 from nemo_relay._runtime.registry import registry
 
 if TYPE_CHECKING:
     from nemo_relay.types import EventMetadataInjectorCallback
 
 __all__ = ["deregister_injector", "register_injector"]
+
+__getattr__ = borrowed(
+    __name__,
+    {
+        "nemo_relay.types": "EventMetadataInjectorCallback",
+    },
+)
 
 
 def register_injector(name: str, priority: int, injector: EventMetadataInjectorCallback) -> None:

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from nemo_relay._runtime.exports import borrowed
 from nemo_relay._runtime.registry import registry
 
 if TYPE_CHECKING:
@@ -46,6 +47,16 @@ __all__ = [
     "register_tool_sanitize_request",
     "register_tool_sanitize_response",
 ]
+
+__getattr__ = borrowed(
+    __name__,
+    {
+        "nemo_relay.types": (
+            "EventSanitizeGuardrail LlmConditionalExecutionGuardrail LlmSanitizeRequestGuardrail"
+            " LlmSanitizeResponseGuardrail ToolConditionalExecutionGuardrail ToolSanitizeGuardrail"
+        ),
+    },
+)
 
 
 def register_mark_sanitize(name: str, priority: int, guardrail: EventSanitizeGuardrail) -> None:

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from nemo_relay._runtime.exports import borrowed
 from nemo_relay._runtime.registry import registry
 
 if TYPE_CHECKING:
@@ -39,6 +40,16 @@ __all__ = [
     "register_tool_execution",
     "register_tool_request",
 ]
+
+__getattr__ = borrowed(
+    __name__,
+    {
+        "nemo_relay.types": (
+            "LlmExecutionIntercept LlmRequestIntercept LlmStreamExecutionIntercept ToolExecutionIntercept"
+            " ToolRequestIntercept"
+        ),
+    },
+)
 
 
 def register_tool_request(name: str, priority: int, break_chain: bool, fn: ToolRequestIntercept) -> None:

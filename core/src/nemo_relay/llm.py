@@ -18,6 +18,7 @@ from nemo_relay._runtime import clock
 from nemo_relay._runtime.checks import expect, expect_text
 from nemo_relay._runtime.emission import emit
 from nemo_relay._runtime.enums import LLMAttributes
+from nemo_relay._runtime.exports import borrowed, claim
 from nemo_relay._runtime.managed.annotations import checked_response, resolve_codecs
 from nemo_relay._runtime.managed.direct import through, through_sync
 from nemo_relay._runtime.managed.engine import steps
@@ -41,6 +42,16 @@ __all__ = [
     "stream_execute",
     "stream_execute_sync",
 ]
+
+claim(globals(), "LlmStream", "SyncLlmStream")
+
+__getattr__ = borrowed(
+    __name__,
+    {
+        "nemo_relay": "LLMRequestInterceptOutcome ScopeHandle",
+        "nemo_relay.types": "Json",
+    },
+)
 
 
 def _checked(name: object, request: object, handle: object, attributes: object, model_name: object) -> tuple[Span, int]:

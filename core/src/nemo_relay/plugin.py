@@ -51,6 +51,8 @@ from nemo_relay._plugins.reports import (
     RuntimeDiagnostic,
 )
 from nemo_relay._runtime.awaitables import running_loop as _running_loop
+from nemo_relay._runtime.exports import borrowed as _borrowed
+from nemo_relay._runtime.exports import claim as _claim
 
 __all__ = [
     "ComponentSpec",
@@ -80,6 +82,21 @@ __all__ = [
     "validate",
     "validate_exact",
 ]
+
+_claim(globals())
+
+__getattr__ = _borrowed(
+    __name__,
+    {
+        "nemo_relay.runtime_registrations": "ConditionalMiddlewareGuardrail RuntimeRegistrationKind",
+        "nemo_relay.types": (
+            "EventMetadataInjectorCallback Json UnsupportedBehavior EventSanitizeGuardrail"
+            " LlmConditionalExecutionGuardrail LlmSanitizeRequestGuardrail LlmSanitizeResponseGuardrail"
+            " ToolConditionalExecutionGuardrail ToolSanitizeGuardrail LlmExecutionIntercept"
+            " LlmRequestIntercept LlmStreamExecutionIntercept ToolExecutionIntercept ToolRequestIntercept"
+        ),
+    },
+)
 
 
 _Path = str | os.PathLike[str]

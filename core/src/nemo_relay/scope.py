@@ -22,6 +22,7 @@ from nemo_relay._runtime.emission.marks import checked_schema, rearm_freshness
 from nemo_relay._runtime.emission.metrics import MetricMeasurement, checked_measurements
 from nemo_relay._runtime.enums import LogSeverity, ScopeAttributes, ScopeType
 from nemo_relay._runtime.events.events import SEVERITY_KEY
+from nemo_relay._runtime.exports import borrowed, claim
 from nemo_relay._runtime.managed.agents import OpenAgents
 from nemo_relay._runtime.managed.scope import ManagedScope, close_scope, open_scope
 from nemo_relay._runtime.registry import registry
@@ -44,6 +45,15 @@ __all__ = [
     "start",
     "use",
 ]
+
+claim(globals())
+
+__getattr__ = borrowed(
+    __name__,
+    {
+        "nemo_relay.types": "DataSchema Json",
+    },
+)
 
 
 def get_handle() -> Span:

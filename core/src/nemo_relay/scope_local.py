@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from nemo_relay._runtime.exports import borrowed
 from nemo_relay._runtime.registry import registry
 from nemo_relay._runtime.tree.spans import Span
 
@@ -65,6 +66,19 @@ __all__ = [
     "register_tool_sanitize_request",
     "register_tool_sanitize_response",
 ]
+
+__getattr__ = borrowed(
+    __name__,
+    {
+        "nemo_relay": "ScopeHandle",
+        "nemo_relay.types": (
+            "EventMetadataInjectorCallback EventSanitizeGuardrail LlmConditionalExecutionGuardrail"
+            " LlmSanitizeRequestGuardrail LlmSanitizeResponseGuardrail ToolConditionalExecutionGuardrail"
+            " ToolSanitizeGuardrail LlmExecutionIntercept LlmRequestIntercept LlmStreamExecutionIntercept"
+            " ToolExecutionIntercept ToolRequestIntercept"
+        ),
+    },
+)
 
 
 def register_event_metadata_injector(

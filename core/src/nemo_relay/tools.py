@@ -18,6 +18,7 @@ from typing import Any
 from nemo_relay._runtime import clock
 from nemo_relay._runtime.checks import expect, expect_text
 from nemo_relay._runtime.enums import ToolAttributes
+from nemo_relay._runtime.exports import borrowed
 from nemo_relay._runtime.managed.direct import through, through_sync
 from nemo_relay._runtime.managed.engine import steps
 from nemo_relay._runtime.managed.layers import complete
@@ -28,6 +29,14 @@ from nemo_relay._runtime.tree import context
 from nemo_relay._runtime.tree.spans import Span, ToolHandle
 
 __all__ = ["call", "call_end", "conditional_execution", "execute", "execute_sync", "request_intercepts"]
+
+__getattr__ = borrowed(
+    __name__,
+    {
+        "nemo_relay": "ScopeHandle ToolExecutionResult",
+        "nemo_relay.types": "Json",
+    },
+)
 
 
 def _checked(name: object, handle: object, attributes: object, tool_call_id: object) -> tuple[Span, int]:

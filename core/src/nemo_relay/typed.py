@@ -22,6 +22,7 @@ from typing import Any, TypeVar
 from nemo_relay import llm, tools
 from nemo_relay._runtime.awaitables import is_awaitable
 from nemo_relay._runtime.enums import LLMAttributes, ToolAttributes
+from nemo_relay._runtime.exports import borrowed, claim
 from nemo_relay._runtime.managed.results import ToolExecutionResult
 from nemo_relay._runtime.tree.spans import Span
 from nemo_relay._typed.besteffort import BestEffortAnyCodec
@@ -39,6 +40,18 @@ __all__ = [
     "llm_stream_execute",
     "tool_execute",
 ]
+
+claim(globals())
+
+__getattr__ = borrowed(
+    __name__,
+    {
+        "nemo_relay": "ScopeHandle",
+        "nemo_relay.llm": "LlmStream",
+        "nemo_relay.codecs": "LlmCodec LlmResponseCodec",
+        "nemo_relay.types": "Json",
+    },
+)
 
 # Private names that programs take from here.
 _serialize_value = serialize_value

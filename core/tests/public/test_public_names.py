@@ -3,7 +3,11 @@
 
 from __future__ import annotations
 
+import importlib
+import importlib.metadata
 import inspect
+import pickle
+import pkgutil
 import subprocess
 import sys
 import types
@@ -12,7 +16,7 @@ from typing import Any
 import pytest
 
 import nemo_relay
-from nemo_relay import ScopeType, _native, scope, utils
+from nemo_relay import ScopeType, ToolExecutionResult, _native, errors, llm, plugin, scope, tree, typed, utils
 
 SUBMODULES = (
     "scope tools llm guardrails event_metadata intercepts subscribers scope_local codecs typed plugin"
@@ -85,6 +89,80 @@ def test_exported_classes_say_where_they_are_exported() -> None:
         if inspect.isclass(value) and not isinstance(value, types.GenericAlias):
             assert value.__module__ == "nemo_relay", name
     assert repr(nemo_relay.ToolHandle) == "<class 'nemo_relay.ToolHandle'>"
+
+
+PUBLIC_MODULES = [
+    name.name
+    for name in pkgutil.walk_packages(nemo_relay.__path__, "nemo_relay.")
+    if not any(part.startswith("_") for part in name.name.split(".")) and ".integrations" not in name.name
+]
+
+
+@pytest.mark.parametrize("name", PUBLIC_MODULES)
+def test_what_a_module_offers_says_a_public_path_and_can_be_found_there(name: str) -> None:
+    module = importlib.import_module(name)
+    for member in (*getattr(module, "__all__", ()), "LlmStream", "SyncLlmStream"):
+        value = getattr(module, member, None)
+        home = getattr(value, "__module__", "")
+        if isinstance(getattr(value, "__qualname__", None), str) and home.startswith("nemo_relay"):
+            assert "._" not in home, f"{name}.{member} says that it lives in {home}"
+            assert getattr(importlib.import_module(home), member) is value, "a pickle names that path"
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        nemo_relay.use_scope_stack,
+        nemo_relay.get_scope_stack,
+        nemo_relay.ToolExecutionResult,
+        typed.DataclassCodec,
+        plugin.ConfigDiagnostic,
+        tree.build,
+        llm.LlmStream,
+        nemo_relay.LLMRequest,
+        ToolExecutionResult({"a": 1}, "note"),
+        nemo_relay.GuardrailRejected("no", guardrail="g"),
+    ],
+)
+def test_pickles_of_what_is_public(value: Any) -> None:
+    text = pickle.dumps(value)
+    assert b"._" not in text, "no private path"
+    again = pickle.loads(text)
+    assert again is value or repr(again) == repr(value)
+
+
+def test_the_errors_and_the_version_are_at_the_top() -> None:
+    for name, value in vars(errors).items():
+        if inspect.isclass(value) and issubclass(value, errors.RelayError):
+            assert getattr(nemo_relay, name) is value
+    assert nemo_relay.__version__ == importlib.metadata.version("nemo-relay")
+
+
+# C2: what the published modules offer besides their functions.
+BORROWED = {
+    "guardrails": "EventSanitizeGuardrail LlmConditionalExecutionGuardrail LlmSanitizeRequestGuardrail"
+    " LlmSanitizeResponseGuardrail ToolConditionalExecutionGuardrail ToolSanitizeGuardrail",
+    "intercepts": "LlmExecutionIntercept LlmRequestIntercept LlmStreamExecutionIntercept ToolExecutionIntercept"
+    " ToolRequestIntercept",
+    "event_metadata": "EventMetadataInjectorCallback",
+    "plugin": "ConditionalMiddlewareGuardrail RuntimeRegistrationKind UnsupportedBehavior Json JsonObject",
+    "scope": "DataSchema Json LogSeverity MetricMeasurement ScopeAttributes ScopeHandle ScopeType",
+    "tools": "Json ScopeHandle ToolAttributes ToolExecutionResult ToolHandle",
+    "llm": "Json LLMAttributes LLMHandle LLMRequest LLMRequestInterceptOutcome LlmStream ScopeHandle",
+    "typed": "Json LLMAttributes LLMRequest LlmCodec LlmResponseCodec LlmStream ScopeHandle ToolAttributes"
+    " ToolExecutionResult",
+}
+for _home in ("scope_local", "plugin"):
+    _given = " ".join(BORROWED[home] for home in ("guardrails", "intercepts", "event_metadata"))
+    BORROWED[_home] = f"{BORROWED.get(_home, 'ScopeHandle')} {_given}"
+
+
+@pytest.mark.parametrize("home", sorted(BORROWED))
+def test_c2_type_aliases_where_published_programs_import_them_from(home: str) -> None:
+    code = f"from nemo_relay.{home} import {', '.join(BORROWED[home].split())}"
+    exec(code, {})
+    with pytest.raises(AttributeError, match=f"module 'nemo_relay.{home}' has no attribute 'Nothing'"):
+        importlib.import_module(f"nemo_relay.{home}").Nothing  # noqa: B018
 
 
 def test_a_star_import_gives_all_of_them() -> None:

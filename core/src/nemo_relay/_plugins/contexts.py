@@ -105,9 +105,9 @@ class Context:
             made.fn = Breaker(callback, lambda text: self.report_runtime("plugin.observer_suspended", said + text))
 
     def register_conditional_middleware_guardrail(
-        self, name: str, kinds: Iterable[Any], registration_name: str, callback: Any
+        self, name: str, kinds: Iterable[Any], registration_name: str, guardrail: Any
     ) -> None:
-        """Let ``callback`` decide whether the registration of that effective name takes part."""
+        """Let ``guardrail`` decide whether the registration of that effective name takes part."""
         self._expect_open()
         expect_text(name)
         expect_text(registration_name)
@@ -115,7 +115,7 @@ class Context:
         effective = self._effective(name)
         if any(gate.name == effective for gate in self._part.gates):
             raise AlreadyRegistered(effective, "conditional middleware guardrail ")
-        made = gates.checked(effective, set(members.values()), frozenset(members), registration_name, callback)
+        made = gates.checked(effective, set(members.values()), frozenset(members), registration_name, guardrail)
         self._part.gates.append(made)
 
     def register_event_metadata_injector(self, name: str, priority: int, callback: Any) -> None:

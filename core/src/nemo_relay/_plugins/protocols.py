@@ -44,7 +44,7 @@ class PluginContext(Protocol):
         name: str,
         kinds: set[RuntimeRegistrationKind],
         registration_name: str,
-        callback: ConditionalMiddlewareGuardrail,
+        guardrail: ConditionalMiddlewareGuardrail,
     ) -> None:
         """As ``runtime_registrations.register_conditional_middleware_guardrail``; not listed, removed only with all."""
 
