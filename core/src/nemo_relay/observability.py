@@ -31,6 +31,7 @@ from nemo_relay._observability.config import (
     S3StorageConfig,
 )
 from nemo_relay._plugins.documents import ConfigPolicy
+from nemo_relay._runtime.exports import claim
 
 __all__ = [
     "OBSERVABILITY_PLUGIN_KIND",
@@ -55,3 +56,5 @@ __all__ = [
 
 OBSERVABILITY_PLUGIN_KIND = KIND
 AtofEndpointConfig = AtofStreamSinkConfig  # its name in earlier releases
+
+claim(globals())
