@@ -1,0 +1,153 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``config.toml``: where providers are and which commands start the hosts, from layers of files and the environment."""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any
+
+from nemo_relay_gateway import GatewayConfig
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from nemo_relay_cli.errors import ConfigurationError
+
+_RETIRED = {"exporters", "observability", "export"}
+_PROVIDERS = ("openai", "anthropic", "gemini")
+
+
+class GatewaySection(BaseModel):
+    """``[gateway]``: limits of the gateway, in bytes."""
+
+    model_config = ConfigDict(extra="ignore")
+    max_hook_payload_bytes: Annotated[int, Field(gt=0)] = 20 * 1024 * 1024
+    max_passthrough_body_bytes: Annotated[int, Field(gt=0)] = 100 * 1024 * 1024
+
+
+class UpstreamSection(BaseModel):
+    """``[upstream]``: base URLs of providers, and ``Authorization`` values for clients that send none."""
+
+    model_config = ConfigDict(extra="ignore")
+    openai_base_url: str | None = None
+    anthropic_base_url: str | None = None
+    gemini_base_url: str | None = None
+    openai_auth_header: str | None = Field(None, repr=False)
+    anthropic_auth_header: str | None = Field(None, repr=False)
+    gemini_auth_header: str | None = Field(None, repr=False)
+
+
+class AgentSection(BaseModel):
+    """``[agents.NAME]``: the command that starts a host; words are split at white space."""
+
+    model_config = ConfigDict(extra="ignore")
+    command: str | None = None
+
+
+class Settings(BaseModel):
+    """All of ``config.toml``."""
+
+    model_config = ConfigDict(extra="ignore")
+    gateway: GatewaySection = Field(default_factory=GatewaySection)
+    upstream: UpstreamSection = Field(default_factory=UpstreamSection)
+    agents: dict[str, AgentSection] = Field(default_factory=dict)
+
+    def gateway_config(self, **more: Any) -> GatewayConfig:
+        """The gateway's own configuration.
+
+        Args:
+            more: values that go before these.
+
+        Raises:
+            InvalidGatewayConfig: a value cannot be used.
+        """
+        urls = {name: getattr(self.upstream, f"{name}_base_url") for name in _PROVIDERS}
+        keys = {name: getattr(self.upstream, f"{name}_auth_header") for name in _PROVIDERS}
+        values: dict[str, Any] = {
+            "base_urls": {name: url for name, url in urls.items() if url},
+            "auth_headers": {name: key for name, key in keys.items() if key},
+            "max_hook_bytes": self.gateway.max_hook_payload_bytes,
+            "max_body_bytes": self.gateway.max_passthrough_body_bytes,
+        }
+        return GatewayConfig(**{**values, **more})
+
+
+def layers(explicit: Path | None = None) -> list[Path]:
+    """The files that could hold configuration, from the one that gives way to the one that wins.
+
+    Args:
+        explicit: a file named by the user; it goes over all others.
+    """
+    user = Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config")
+    found = [Path("/etc/nemo-relay/config.toml"), user / "nemo-relay" / "config.toml"]
+    here = Path.cwd()
+    project = next((d for d in (here, *here.parents) if (d / ".nemo-relay" / "config.toml").is_file()), here)
+    found.append(project / ".nemo-relay" / "config.toml")
+    return [*found, explicit] if explicit is not None else found
+
+
+def load(explicit: Path | None = None) -> Settings:
+    """Read all layers and the environment.
+
+    Args:
+        explicit: a file named by the user.
+
+    Raises:
+        ConfigurationError: a file is no TOML, has a wrong shape, or was named and is not there.
+    """
+    merged: dict[str, Any] = {}
+    for path in layers(explicit):
+        if path.is_file():
+            _merge(merged, _read(path))
+        elif path == explicit:
+            raise ConfigurationError(f"{path} does not exist")
+    _merge(merged, _environment())
+    try:
+        return Settings.model_validate(merged)
+    except ValidationError as error:
+        first = error.errors(include_input=False)[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise ConfigurationError(f"config.toml: {where}: {first['msg']}") from None
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        found = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise ConfigurationError(f"{path}: {error}") from None
+    retired = sorted(_RETIRED & found.keys())
+    if retired:
+        raise ConfigurationError(f"{path}: [{retired[0]}] belongs to plugins.toml now; use `nemo-relay plugins edit`")
+    return found
+
+
+def _environment() -> dict[str, Any]:
+    upstream = {
+        f"{name}_{what}": value
+        for name in _PROVIDERS
+        for what in ("base_url", "auth_header")
+        if (value := os.environ.get(f"NEMO_RELAY_{name.upper()}_{what.upper()}"))
+    }
+    gateway = {
+        name: value
+        for name in ("max_hook_payload_bytes", "max_passthrough_body_bytes")
+        if (value := os.environ.get(f"NEMO_RELAY_{name.upper()}"))
+    }
+    return {"upstream": upstream, "gateway": gateway}
+
+
+def _merge(target: dict[str, Any], source: dict[str, Any]) -> None:
+    """Lay ``source`` over ``target``. A base URL from a nearer file takes the credential of the farther one away: a
+    credential never follows a redirected endpoint.
+    """
+    for name in _PROVIDERS:
+        if f"{name}_base_url" in source.get("upstream", {}):
+            target.get("upstream", {}).pop(f"{name}_auth_header", None)
+    for key, value in source.items():
+        if isinstance(value, dict) and isinstance(target.get(key), dict):
+            _merge(target[key], value)
+        elif isinstance(value, dict):
+            target[key] = {}
+            _merge(target[key], value)
+        else:
+            target[key] = value
