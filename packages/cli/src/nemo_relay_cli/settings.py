@@ -8,10 +8,10 @@ import tomllib
 from pathlib import Path
 from typing import Annotated, Any
 
-from nemo_relay_gateway import GatewayConfig
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from nemo_relay_cli.errors import ConfigurationError
+from nemo_relay_gateway import GatewayConfig
 
 _RETIRED = {"exporters", "observability", "export"}
 _PROVIDERS = ("openai", "anthropic", "gemini")
@@ -32,9 +32,9 @@ class UpstreamSection(BaseModel):
     openai_base_url: str | None = None
     anthropic_base_url: str | None = None
     gemini_base_url: str | None = None
-    openai_auth_header: str | None = Field(None, repr=False)
-    anthropic_auth_header: str | None = Field(None, repr=False)
-    gemini_auth_header: str | None = Field(None, repr=False)
+    openai_auth_header: str | None = Field(default=None, repr=False)
+    anthropic_auth_header: str | None = Field(default=None, repr=False)
+    gemini_auth_header: str | None = Field(default=None, repr=False)
 
 
 class AgentSection(BaseModel):
@@ -48,8 +48,8 @@ class Settings(BaseModel):
     """All of ``config.toml``."""
 
     model_config = ConfigDict(extra="ignore")
-    gateway: GatewaySection = Field(default_factory=GatewaySection)
-    upstream: UpstreamSection = Field(default_factory=UpstreamSection)
+    gateway: GatewaySection = GatewaySection()
+    upstream: UpstreamSection = UpstreamSection()
     agents: dict[str, AgentSection] = Field(default_factory=dict)
 
     def gateway_config(self, **more: Any) -> GatewayConfig:

@@ -16,13 +16,13 @@ _SECONDS = 2.0
 _FORGET = 30.0  # seconds for which a dead gateway is not asked again
 
 
-def _target():
+def _target() -> tuple[str, int]:
     url = os.environ.get("NEMO_RELAY_GATEWAY_URL", "")
     host, _, port = url.removeprefix("http://").rstrip("/").rpartition(":")
     return host.strip("[]"), int(port)
 
 
-def _ask(address, host, payload):
+def _ask(address: tuple[str, int], host: str, payload: bytes) -> tuple[int, bytes]:
     token = os.environ.get("NEMO_RELAY_HOOK_ID", "")
     head = (
         f"POST /hooks/{host} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
@@ -33,11 +33,11 @@ def _ask(address, host, payload):
         pieces = []
         while piece := connection.recv(65536):
             pieces.append(piece)
-    head, _, body = b"".join(pieces).partition(b"\r\n\r\n")
-    return int(head.split(b" ", 2)[1]), body
+    first, _, body = b"".join(pieces).partition(b"\r\n\r\n")
+    return int(first.split(b" ", 2)[1]), body
 
 
-def _is_known_dead(mark):
+def _is_known_dead(mark: str) -> bool:
     import time
 
     try:
@@ -46,11 +46,12 @@ def _is_known_dead(mark):
         return False
 
 
-def main(argv):
+def main(argv: list[str]) -> int:
+    """Forward one hook; the exit code."""
     host = argv[1]
     closed = "--fail-closed" in argv
     payload = sys.stdin.buffer.read() or b"{}"
-    mark = None
+    mark = ""
     try:
         address = _target()
         mark = os.path.join(os.environ.get("NEMO_RELAY_RUN_DIR", ""), "gateway-gone")
@@ -60,7 +61,7 @@ def main(argv):
         if status != 200:
             raise ConnectionError(f"the gateway answered with status {status}")
     except (OSError, ValueError, IndexError) as error:
-        if mark and os.path.isabs(mark) and isinstance(error, ConnectionRefusedError):
+        if os.path.isabs(mark) and isinstance(error, ConnectionRefusedError):
             try:
                 os.close(os.open(mark, os.O_CREAT | os.O_WRONLY | os.O_NOFOLLOW, 0o600))
                 os.utime(mark)

@@ -13,7 +13,7 @@ from typing import Any, Literal, Self
 
 from aiohttp import web
 
-from . import anthropic_wire, openai_wire
+from . import anthropic_wire, openai_wire, responses_wire
 from .exchange import Exchange, RecordedRequest, Wire
 from .replies import Failure
 from .script import Script, ScriptReader
@@ -155,6 +155,7 @@ class ScriptedProvider:
         app = web.Application(client_max_size=self._max_body_bytes)
         app.router.add_post("/v1/chat/completions", self._chat)
         app.router.add_post("/v1/messages", self._messages)
+        app.router.add_post("/v1/responses", self._responses)
         app.router.add_get("/v1/models", self._list_models)
         app.router.add_route("*", "/{path:.*}", self._unknown)
         # handler_cancellation: a client that leaves ends its answer, as with a real provider.
@@ -173,6 +174,9 @@ class ScriptedProvider:
 
     async def _messages(self, request: web.Request) -> web.StreamResponse:
         return await self._answer(request, anthropic_wire)
+
+    async def _responses(self, request: web.Request) -> web.StreamResponse:
+        return await self._answer(request, responses_wire)
 
     async def _list_models(self, request: web.Request) -> web.StreamResponse:
         self._open(request, openai_wire, b"").record.outcome = "sent"

@@ -5,7 +5,9 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from functools import partial
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial, wraps
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -15,7 +17,7 @@ import click
 from nemo_relay_cli import settings as configuration
 from nemo_relay_cli.errors import LaunchError
 from nemo_relay_cli.launch import claude, codex, program
-from nemo_relay_cli.launch.plan import Plan, Run, executable
+from nemo_relay_cli.launch.plan import Run, executable
 from nemo_relay_cli.launch.session import launch
 
 _HOSTS: dict[str, ModuleType] = {"claude": claude, "codex": codex}
@@ -23,44 +25,51 @@ _BY_NAME = {"claude": "claude", "claude-code": "claude", "codex": "codex"}
 _PASS = {"ignore_unknown_options": True, "allow_interspersed_args": False, "help_option_names": ["--help"]}
 
 
-def _options(function: Any) -> Any:
+@dataclass(frozen=True)
+class _Choices:
+    """What the options of a launch say."""
+
+    config: Path | None
+    plugins: Path | None
+    dry_run: bool
+
+
+def _options(function: Callable[..., None]) -> Callable[..., None]:
+    """The options that every launch has, and what follows them."""
+
+    @wraps(function)
+    def chosen(config: Path | None, plugins: Path | None, dry_run: bool, **others: Any) -> None:
+        function(choices=_Choices(config, plugins, dry_run), **others)
+
+    path = click.Path(path_type=Path)
     for option in (
         click.option("--dry-run", is_flag=True, help="Show what would be started, and start nothing."),
-        click.option("--plugins", type=click.Path(path_type=Path), help="A plugins.toml to use besides the project's."),
-        click.option("--config", type=click.Path(path_type=Path), help="A config.toml that goes over all others."),
+        click.option("--plugins", type=path, help="A plugins.toml to use besides the project's."),
+        click.option("--config", type=path, help="A config.toml that goes over all others."),
         click.argument("arguments", nargs=-1, type=click.UNPROCESSED),
     ):
-        function = option(function)
-    return function
+        chosen = option(chosen)
+    return chosen
 
 
-def _start(
-    module: ModuleType, command: list[str], arguments: tuple[str, ...], config: Path | None, plugins: Path | None, dry_run: bool
-) -> None:
-    settings = configuration.load(config)
-    if module is not program:
+def _start(module: ModuleType, command: list[str], arguments: Sequence[str], choices: _Choices) -> None:
+    settings = configuration.load(choices.config)
+    if not command:
         named = settings.agents.get(module.AGENT)
         words = (named.command.split() if named and named.command else None) or [module.COMMAND]
         command = [executable(words[0], module.INSTALL), *words[1:]]
-    planner = partial(_planned, module, command, list(arguments))
-    if dry_run:
+    planner = partial(module.plan, command, list(arguments))
+    if choices.dry_run:
         click.echo("\n".join(planner(Run.fresh("http://127.0.0.1:0")).lines()))
         return
-    sys.exit(asyncio.run(launch(planner, settings, plugins)))
-
-
-def _planned(module: ModuleType, command: list[str], arguments: list[str], run: Run) -> Plan:
-    made: Plan = module.plan(command, arguments, run)
-    return made
+    sys.exit(asyncio.run(launch(planner, settings, choices.plugins)))
 
 
 def _host_command(name: str, title: str) -> click.Command:
     @click.command(name, context_settings=_PASS, help=f"Run {title} and record it. What follows -- goes to {name}.")
     @_options
-    def command(
-        arguments: tuple[str, ...], config: Path | None, plugins: Path | None, dry_run: bool
-    ) -> None:
-        _start(_HOSTS[name], [], arguments, config, plugins, dry_run)
+    def command(arguments: tuple[str, ...], choices: _Choices) -> None:
+        _start(_HOSTS[name], [], arguments, choices)
 
     return command
 
@@ -70,20 +79,15 @@ codex_command = _host_command("codex", "Codex")
 
 
 @click.command("run", context_settings=_PASS)
-@click.option("--agent", type=click.Choice(sorted(_HOSTS)), help="Take the program for this host.")
+@click.option("--agent", type=click.Choice(sorted(_HOSTS)), help="Start this host; what follows are its arguments.")
 @_options
-def run_command(
-    arguments: tuple[str, ...], config: Path | None, plugins: Path | None, dry_run: bool, agent: str | None
-) -> None:
+def run_command(arguments: tuple[str, ...], choices: _Choices, agent: str | None) -> None:
     """Run any program on an SDK of OpenAI, Anthropic or Gemini and record its model calls."""
     if agent is not None:
-        _start(_HOSTS[agent], [], arguments, config, plugins, dry_run)
+        _start(_HOSTS[agent], [], arguments, choices)
         return
     if not arguments:
         raise LaunchError("name a program: nemo-relay run -- python agent.py")
     found = executable(arguments[0], "name a program that is there")
     host = _BY_NAME.get(Path(arguments[0]).name)
-    if host is not None:
-        _start(_HOSTS[host], [found], arguments[1:], config, plugins, dry_run)
-    else:
-        _start(program, [found], arguments[1:], config, plugins, dry_run)
+    _start(program if host is None else _HOSTS[host], [found], arguments[1:], choices)

@@ -9,16 +9,15 @@ import re
 import shlex
 from typing import Any
 
-from nemo_relay_gateway.hosts import CODEX_EVENTS
-
 from nemo_relay_cli.launch.plan import TOKEN_HEADER, Plan, Run
+from nemo_relay_gateway.hosts import CODEX_EVENTS
 
 AGENT = "codex"
 HOST = "codex"
 COMMAND = "codex"
 INSTALL = "install it with: npm install -g @openai/codex"
 _MATCHED = ("PreToolUse", "PostToolUse", "PermissionRequest")
-_SECONDS, _LAST_SECONDS = 10, 3  # Codex gives the hook of a session's end no longer
+_SECONDS, _LAST_SECONDS = 10, 3  # Codex gives the hooks of an end no longer
 _KEY = "/<session-flags>/config.toml:{event}:0:0"
 _SUBCOMMANDS = frozenset(("exec", "e", "resume", "fork", "review"))
 
@@ -63,7 +62,7 @@ def _values(run: Run) -> list[str]:
 
 
 def _group(event: str, command: str) -> dict[str, Any]:
-    seconds = _LAST_SECONDS if event == "SessionEnd" else _SECONDS
+    seconds = _LAST_SECONDS if event in ("SessionEnd", "Interrupt") else _SECONDS
     group: dict[str, Any] = {"hooks": [{"type": "command", "command": command, "timeout": seconds}]}
     return {"matcher": "*", **group} if event in _MATCHED else group
 

@@ -12,7 +12,8 @@ _PR_SET_PDEATHSIG = 1
 _SIGTERM = 15
 
 
-def main(argv):
+def main(argv: list[str]) -> int:
+    """Become the program; the exit code where that fails."""
     parent, program = int(argv[1]), argv[2:]
     if sys.platform == "linux":
         import ctypes

@@ -9,9 +9,8 @@ import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from nemo_relay_gateway import forward
-
 from nemo_relay_cli.errors import LaunchError
+from nemo_relay_gateway import forward
 
 TOKEN_HEADER = "x-nemo-relay-proxy-token"
 _SECRET = ("TOKEN", "HOOK_ID", "CREDENTIAL", "HEADERS", "KEY")

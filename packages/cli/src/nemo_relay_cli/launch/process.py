@@ -7,7 +7,6 @@ import asyncio
 import os
 import signal
 import sys
-from pathlib import Path
 
 from nemo_relay_cli.errors import LaunchError
 from nemo_relay_cli.launch import guard
@@ -28,7 +27,7 @@ async def run(plan: Plan) -> int:
     Raises:
         LaunchError: it cannot be started.
     """
-    words = [sys.executable, "-I", "-S", str(Path(guard.__file__).resolve()), str(os.getpid()), *plan.argv]
+    words = [sys.executable, "-I", "-S", guard.__file__, str(os.getpid()), *plan.argv]
     try:
         process = await asyncio.create_subprocess_exec(*words, env={**os.environ, **plan.environment})
     except OSError as error:

@@ -10,14 +10,14 @@ from pathlib import Path
 from typing import Any
 
 import click
+
 from nemo_relay import plugin
 from nemo_relay.errors import RelayError
-from nemo_relay_gateway import Gateway
-
 from nemo_relay_cli.errors import ConfigurationError
 from nemo_relay_cli.launch import process
 from nemo_relay_cli.launch.plan import Plan, Run
 from nemo_relay_cli.settings import Settings
+from nemo_relay_gateway import Gateway
 
 Planner = Callable[[Run], Plan]
 

@@ -1,0 +1,106 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Launching: what the process is given, what is left when it ends, what its exit code becomes."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import pytest
+
+from nemo_relay_provider import ScriptedProvider
+
+from .conftest import RECORDED, Home
+
+
+def program(home: Home, text: str) -> list[str]:
+    path = home.project / "program.py"
+    path.write_text(textwrap.dedent(text))
+    return ["run", "--", sys.executable, str(path)]
+
+
+ASK = """
+    import anthropic, openai
+    messages = [{"role": "user", "content": "Hi"}]
+    print(openai.OpenAI(api_key="k").chat.completions.create(model="m", messages=messages).choices[0].message.content)
+    client = anthropic.Anthropic(api_key="k")
+    print(client.messages.create(model="c", max_tokens=9, messages=messages).content[0].text)
+"""
+
+
+def test_a_program_is_recorded_without_a_change(home: Home) -> None:
+    with ScriptedProvider(["One.", "Two."]) as provider:
+        env = {"NEMO_RELAY_OPENAI_BASE_URL": provider.openai_url, "NEMO_RELAY_ANTHROPIC_BASE_URL": provider.url}
+        done = home.run(*program(home, ASK), recorded=True, env=env)
+    assert (done.returncode, done.stdout.split()) == (0, ["One.", "Two."]), done.stderr
+    names = [event["name"] for event in home.events()]
+    assert names == ["openai.chat_completions"] * 2 + ["anthropic.messages"] * 2
+
+
+@pytest.mark.parametrize(("text", "code"), [("raise SystemExit(7)", 7), ("import os; os.kill(os.getpid(), 15)", 143)])
+def test_w25_the_exit_code_is_the_programs(home: Home, text: str, code: int) -> None:
+    assert home.run(*program(home, text)).returncode == code
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
+def test_a_signal_reaches_the_program_and_its_records_are_whole(home: Home, number: int) -> None:
+    text = """
+        import signal, sys, time
+        for number in (1, 2, 15):
+            signal.signal(number, lambda n, f: sys.exit(40 + n))
+        print("ready", flush=True)
+        time.sleep(60)
+    """
+    command = [sys.executable, "-c", RECORDED, str(home.records), *program(home, text)]
+    with subprocess.Popen(command, cwd=home.project, env=home.environment, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+        process.send_signal(number)
+        assert process.wait(60) == 40 + number
+
+
+def test_w19_a_killed_gateway_leaves_no_process_behind(home: Home) -> None:
+    text = "import time; print('ready', flush=True); time.sleep(300)"
+    command = [sys.executable, "-m", "nemo_relay_cli", *program(home, text)]
+    with subprocess.Popen(command, cwd=home.project, env=home.environment, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+        process.kill()
+        process.wait()
+        assert process.stdout.read() == ""  # its end of the pipe is closed: the program has ended
+
+
+def test_what_cannot_be_started_is_named(home: Home) -> None:
+    done = home.run("run", "--", "no-such-program")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "launcher error: 'no-such-program' is not on PATH" in done.stderr
+    assert "npm install" in home.run("codex", env={"PATH": "/usr/bin:/bin"}).stderr
+    assert home.run("run").returncode == 1
+
+
+def test_the_plan_is_shown_without_a_secret(home: Home) -> None:
+    done = home.run("run", "--dry-run", "--", sys.executable, "-c", "pass")
+    assert done.returncode == 0
+    assert "env.OPENAI_BASE_URL = <redacted>" in done.stdout
+    assert "nrp_" not in done.stdout + done.stderr
+
+
+def test_a_user_s_own_settings_are_kept_and_nothing_secret_stands_in_argv(home: Home, tmp_path: Path) -> None:
+    host = tmp_path / "claude"
+    host.write_text("#!/bin/sh\nfor word in \"$@\"; do printf '%s\\0' \"$word\"; done\n")
+    host.chmod(0o755)
+    env = {"PATH": f"{tmp_path}:{os.environ['PATH']}"}
+    own = {"hooks": {"Stop": [{"hooks": [{"type": "command", "command": "mine"}]}]}, "model": "m"}
+    done = home.run("claude", "--", "-p", "hi", "--settings", json.dumps(own), env=env)
+    words = done.stdout.split("\0")[:-1]
+    assert [word for word in words if not word.startswith("{")] == ["--settings", "-p", "hi"]
+    settings = json.loads(next(word for word in words if word.startswith("{")))
+    assert settings["model"] == "m"
+    assert [group["hooks"][0]["type"] for group in settings["hooks"]["Stop"]] == ["command", "http"]
+    assert "nrp_" not in done.stdout
+    assert settings["env"]["ANTHROPIC_BASE_URL"].startswith("http://127.0.0.1:")
