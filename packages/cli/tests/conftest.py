@@ -51,6 +51,12 @@ class Home:
             **more,
         )
 
+    def popen(self, command: list[str]) -> subprocess.Popen[str]:
+        """Start a command whose output is read while it runs."""
+        return subprocess.Popen(
+            command, cwd=self.project, env=self.environment, stdout=subprocess.PIPE, text=True, bufsize=1
+        )
+
     def events(self) -> list[dict[str, Any]]:
         """What was recorded."""
         return [json.loads(line) for line in (self.records / "atof" / "events.jsonl").read_text().splitlines()]

@@ -6,7 +6,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import subprocess
 import sys
 import textwrap
 from pathlib import Path
@@ -57,7 +56,7 @@ def test_a_signal_reaches_the_program_and_its_records_are_whole(home: Home, numb
         time.sleep(60)
     """
     command = [sys.executable, "-c", RECORDED, str(home.records), *program(home, text)]
-    with subprocess.Popen(command, cwd=home.project, env=home.environment, stdout=subprocess.PIPE, text=True) as process:
+    with home.popen(command) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == "ready\n"
         process.send_signal(number)
@@ -67,7 +66,7 @@ def test_a_signal_reaches_the_program_and_its_records_are_whole(home: Home, numb
 def test_w19_a_killed_gateway_leaves_no_process_behind(home: Home) -> None:
     text = "import time; print('ready', flush=True); time.sleep(300)"
     command = [sys.executable, "-m", "nemo_relay_cli", *program(home, text)]
-    with subprocess.Popen(command, cwd=home.project, env=home.environment, stdout=subprocess.PIPE, text=True) as process:
+    with home.popen(command) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == "ready\n"
         process.kill()
@@ -92,7 +91,7 @@ def test_the_plan_is_shown_without_a_secret(home: Home) -> None:
 
 def test_a_user_s_own_settings_are_kept_and_nothing_secret_stands_in_argv(home: Home, tmp_path: Path) -> None:
     host = tmp_path / "claude"
-    host.write_text("#!/bin/sh\nfor word in \"$@\"; do printf '%s\\0' \"$word\"; done\n")
+    host.write_text('#!/bin/sh\nfor word in "$@"; do printf \'%s\\0\' "$word"; done\n')
     host.chmod(0o755)
     env = {"PATH": f"{tmp_path}:{os.environ['PATH']}"}
     own = {"hooks": {"Stop": [{"hooks": [{"type": "command", "command": "mine"}]}]}, "model": "m"}
