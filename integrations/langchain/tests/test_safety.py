@@ -18,6 +18,7 @@ from langchain_core.messages import AIMessage, HumanMessage
 from langchain_core.prompts import ChatPromptTemplate
 from langchain_core.runnables import RunnableLambda
 from langchain_core.tools import tool
+from langsmith.utils import tracing_is_enabled
 
 import nemo_relay
 from nemo_relay.integrations.langchain import NemoRelayCallbackHandler, RelayCallbackHandler, callback_failures
@@ -157,7 +158,9 @@ def test_nothing_leaks(handler: RelayCallbackHandler) -> None:
             with pytest.raises(KeyError):
                 chain.invoke({"y": "1"}, {"callbacks": [handler]})
     gc.collect()
-    assert counts() == before
+    assert counts()[0] == before[0]
+    if not tracing_is_enabled():  # LangSmith's client keeps the ids of runs until it has sent them
+        assert counts() == before
 
 
 def test_awkward_metadata_and_values(events: CapturedEvents, handler: RelayCallbackHandler) -> None:

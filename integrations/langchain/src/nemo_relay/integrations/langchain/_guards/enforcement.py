@@ -15,7 +15,7 @@ from nemo_relay.errors import GuardrailRejected
 from nemo_relay.integrations.langchain import _failures
 from nemo_relay.integrations.langchain._guards import refusals, withholding
 from nemo_relay.integrations.langchain._options import AdapterOptions
-from nemo_relay.integrations.langchain._runs import claims, table
+from nemo_relay.integrations.langchain._runs import claims, resolver, table
 from nemo_relay.integrations.langchain._runs.table import Handle
 
 
@@ -28,8 +28,8 @@ def ask_for_tool(
         GuardrailRejected: one refused.
         Exception: one raised; what it would have decided nobody knows, so the call does not happen.
     """
-    above = parent_run_id.int if parent_run_id is not None else 0
-    if table.find_run(run_id) is not None or claims.take("tool", run_id.int, name, tool_call_id, above)[0] is not None:
+    above, own = resolver.parent_key(parent_run_id), table.key_of(run_id)
+    if table.find_run(run_id) is not None or claims.take("tool", own, name, tool_call_id, above)[0] is not None:
         return
     key = refusals.key_of(above, name, tool_call_id, args)
     known = refusals.recall(key)
@@ -46,7 +46,7 @@ def ask_for_tool(
 
 def ask_for_model(name: str, content: Callable[[], dict[str, Any]], run_id: UUID, parent_run_id: UUID | None) -> None:
     """Let the LLM guardrails decide about a run that is about to start. Raises as ``ask_for_tool`` does."""
-    if table.find_run(run_id) is not None or claims.take("llm", run_id.int, name)[0] is not None:
+    if table.find_run(run_id) is not None or claims.take("llm", table.key_of(run_id), name)[0] is not None:
         return
     parent = _handle(parent_run_id)
     try:
@@ -67,7 +67,7 @@ def _view(content: Callable[[], dict[str, Any]]) -> dict[str, Any] | None:
 
 
 def _handle(run_id: UUID | None) -> Handle | None:
-    run = table.find_run(run_id)
+    run = resolver.parent_of(run_id)
     return run.handle if run is not None else None
 
 

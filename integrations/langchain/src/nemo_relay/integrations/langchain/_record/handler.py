@@ -17,7 +17,7 @@ from nemo_relay import LLMAttributes, LLMRequest, ScopeType, llm, scope, subscri
 from nemo_relay.integrations.langchain._failures import guard, observed
 from nemo_relay.integrations.langchain._guards import enforcement, gates
 from nemo_relay.integrations.langchain._options import AdapterOptions
-from nemo_relay.integrations.langchain._runs import claims, graphs, lifecycle, naming, outcomes, table
+from nemo_relay.integrations.langchain._runs import claims, graphs, lifecycle, naming, outcomes, resolver, table
 from nemo_relay.integrations.langchain._runs.lifecycle import adopt, begin, conclude, new_run
 from nemo_relay.integrations.langchain._runs.model_run import Asked, answered
 from nemo_relay.integrations.langchain._runs.streaming import SAMPLED, StreamStats, chunk_text, event_text
@@ -101,7 +101,7 @@ class RelayCallbackHandler(BaseCallbackHandler):
         **kwargs: Any,
     ) -> None:
         """A chain, graph, node or other runnable starts."""
-        about, parent, given = metadata or {}, table.find_run(parent_run_id), kwargs.get("name")
+        about, parent, given = metadata or {}, resolver.parent_of(parent_run_id), kwargs.get("name")
         lcel = "run_type" in kwargs
         kind = naming.chain_kind(given, parent, tags or (), about, lcel=lcel, run_type=kwargs.get("run_type"))
         run = new_run(run_id, parent_run_id, kind, naming.chain_name(given, serialized, kind, parent), self)
@@ -286,8 +286,7 @@ class RelayCallbackHandler(BaseCallbackHandler):
     ) -> None:
         tags, metadata = about
         run = new_run(run_id, parent_run_id, "tool", name, self)
-        above = parent_run_id.int if parent_run_id is not None else 0
-        claim, is_call = claims.take("tool", run.key, name, call_id, above)
+        claim, is_call = claims.take("tool", run.key, name, call_id, resolver.parent_key(parent_run_id))
         if claim is not None and is_call:
             adopt(run_id, run, claim, naming.start_metadata(run_id, parent_run_id, "tool", tags, metadata))
             return
@@ -386,7 +385,7 @@ class RelayCallbackHandler(BaseCallbackHandler):
         return getattr(self.options.captured, payload) and subscribers.is_heard(handle)
 
     def _mark(self, run_id: UUID, name: str, data: Any, metadata: dict[str, Any] | None) -> None:
-        run = table.find_run(run_id)
+        run = resolver.parent_of(run_id)
         if run is None:
             scope.event(name, data=data, metadata=metadata)
         elif run.owner is self:

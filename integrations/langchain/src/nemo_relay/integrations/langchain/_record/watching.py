@@ -22,7 +22,7 @@ from nemo_relay.integrations.langchain import _failures
 from nemo_relay.integrations.langchain._options import AdapterOptions
 from nemo_relay.integrations.langchain._record.handler import RelayCallbackHandler
 from nemo_relay.integrations.langchain._record.instrument import instrumented
-from nemo_relay.integrations.langchain._runs import table
+from nemo_relay.integrations.langchain._runs import resolver, table
 from nemo_relay.integrations.langchain._views.capture import NAMES, Capture
 
 _AGENTS = ("langchain_create_agent",)
@@ -99,7 +99,7 @@ class _Follower(RelayCallbackHandler):
             super()._mark(run_id, name, data, metadata)
 
     def _follows(self, run_id: UUID | None) -> bool:
-        run = table.find_run(run_id)
+        run = resolver.parent_of(run_id)
         return run is not None and run.owner is self
 
 

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import atexit
 from collections.abc import Callable
 from typing import Any, Protocol
@@ -11,7 +12,7 @@ from uuid import UUID
 from nemo_relay import LLMHandle, LLMRequest, ScopeType, ToolHandle, llm, scope, tools
 from nemo_relay.integrations.langchain import _failures
 from nemo_relay.integrations.langchain._options import AdapterOptions
-from nemo_relay.integrations.langchain._runs import outcomes, table
+from nemo_relay.integrations.langchain._runs import outcomes, resolver, table
 from nemo_relay.integrations.langchain._runs.claims import Claim
 from nemo_relay.integrations.langchain._runs.outcomes import Ending
 from nemo_relay.integrations.langchain._runs.table import Handle, Run
@@ -32,7 +33,7 @@ _REALMS = ("agent", "graph", "subgraph")
 
 def new_run(run_id: UUID, parent_run_id: UUID | None, kind: str, name: str, owner: Owner) -> Run:
     """A record for the run, not yet in the table."""
-    key, parent = run_id.int, table.find_run(parent_run_id)
+    key, parent = table.key_of(run_id), resolver.parent_of(parent_run_id)
     run = Run(key=key, kind=kind, name=name, owner=owner, parent=parent, place=table.here())
     run.memory = parent.memory if parent is not None else None
     if run.memory is None:
@@ -60,6 +61,7 @@ def begin(run_id: UUID, run: Run, start: Start | None, *, under: Handle | None =
     if start is not None:
         run.handle = _started(run_id, run, parent, start)
         run.hidden = False
+    _outlast_no_task(run)
     return True
 
 
@@ -71,7 +73,26 @@ def adopt(run_id: UUID, run: Run, claim: Claim, about: dict[str, Any]) -> bool:
     above = run.parent.handle if run.parent is not None else None
     run.hidden, run.claim, run.handle = True, claim, claim.handle or above
     claim.about = about
+    _outlast_no_task(run)
     return True
+
+
+def _outlast_no_task(run: Run) -> None:
+    """End a call with its task: LangChain does not tell when a call that is awaited is cancelled.
+
+    Below another run that one's end takes it along. The run id, by which other lost runs are found, is of no help where
+    LangSmith's tracing holds on to it.
+    """
+    if run.parent is None and run.is_call and not isinstance(run.place, int):
+        task = run.place()
+        if task is not None:
+            run.on_task_done = lambda done: _failures.guard("task", _task_done, run, done)
+            task.add_done_callback(run.on_task_done)
+
+
+def _task_done(run: Run, task: asyncio.Task[Any]) -> None:
+    if not run.is_streaming:  # the rest of a stream may be read elsewhere
+        settle(run, cut_off(run, "cancelled" if task.cancelled() else "abandoned"))
 
 
 def _started(run_id: UUID, run: Run, parent: Handle | None, start: Start) -> Handle:
@@ -119,7 +140,7 @@ def settle(run: Run, ending: Ending) -> None:
     parent = run.parent
     if run.claim is not None:
         _tell(run, run.claim, ending)
-    if ending.unwound:
+    if run.children:
         _end_stranded(run, ending)
     try:
         if not run.hidden and run.handle is not None:
@@ -138,10 +159,11 @@ def _tell(run: Run, claim: Claim, ending: Ending) -> None:
 
 
 def _end_stranded(run: Run, ending: Ending) -> None:
-    # Neither a tool nor a model call that is cancelled while it is awaited tells its handlers.
-    reason = str(ending.extra.get("reason", ending.outcome))
+    # Neither a tool nor a model call that is cancelled while it is awaited tells its handlers. Where the run has gone on
+    # after that, a stream that nobody has read to its end may still be read.
+    reason = str(ending.extra.get("reason", ending.outcome)) if ending.unwound else "cancelled"
     for child in list(run.children.values()):
-        if table.stranded(child, run):
+        if (ending.unwound or (child.is_call and not child.is_streaming)) and table.stranded(child, run):
             settle(child, child.pending or cut_off(child, reason))
 
 

@@ -13,6 +13,7 @@ open can never be ended by the framework any more: it becomes an orphan, and is 
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import threading
 import weakref
 from collections import deque
@@ -70,6 +71,17 @@ class Run:
     tie: weakref.ref[UUID] | None = None
     memory: Memory | None = None  # of its trace; None once it has ended
     realm: int = 0  # the key of the agent or graph whose state and conversation it works on
+    on_task_done: Callable[[asyncio.Task[Any]], None] | None = None  # ends it with the task that it runs in
+
+    @property
+    def is_call(self) -> bool:
+        """Whether it is a single call of something, and no chain of others."""
+        return self.kind in ("llm", "tool", "retriever")
+
+    @property
+    def is_streaming(self) -> bool:
+        """Whether somebody has begun to read its answer piece by piece."""
+        return self.stream is not None and self.stream.chunks > 0
 
     def info(self) -> RunInfo:
         """What other adapters may know of it."""
@@ -84,6 +96,11 @@ class Run:
 
     def release(self) -> None:
         """Keep what a late child needs to find its parent, drop the rest."""
+        if self.on_task_done is not None and not isinstance(self.place, int):
+            task = self.place()
+            if task is not None:
+                task.remove_done_callback(self.on_task_done)
+            self.on_task_done = None
         self.parent = None
         self.children = {}
         self.attempts = {}
@@ -117,6 +134,14 @@ def here() -> Place:
     return threading.get_ident() if task is None else weakref.ref(task)
 
 
+def key_of(run_id: Any) -> int:
+    """What a run is found by. LangChain takes any object for a run id that an application gives it."""
+    number = getattr(run_id, "int", None)
+    if type(number) is int:
+        return number
+    return int.from_bytes(hashlib.blake2b(repr(run_id).encode("utf-8", "replace"), digest_size=16).digest())
+
+
 def admit(run_id: UUID, run: Run) -> bool:
     """Enter ``run`` into the table; False when another handler was first."""
     if _open.setdefault(run.key, run) is not run:
@@ -133,7 +158,7 @@ def admit(run_id: UUID, run: Run) -> bool:
 
 def find_run(run_id: UUID | None) -> Run | None:
     """The run with this id, open or ended; None for a run nobody recorded."""
-    return None if run_id is None else _known.get(run_id.int)
+    return None if run_id is None else _known.get(key_of(run_id))
 
 
 def known(key: int) -> Run | None:
@@ -143,7 +168,7 @@ def known(key: int) -> Run | None:
 
 def find_open_run(run_id: UUID | None) -> Run | None:
     """The run with this id if it has not ended."""
-    return None if run_id is None else _open.get(run_id.int)
+    return None if run_id is None else _open.get(key_of(run_id))
 
 
 def take(run: Run) -> bool:
