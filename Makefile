@@ -77,6 +77,12 @@ fix: $(READY) ## Format, and mend what ruff can mend
 test-marked: $(READY) ## Run the tests that `make test` leaves out: they install hosts and back ends, or take long
 	$(VENV)/python -m pytest -m "$(MARKED)" $(ARGS) || { code=$$?; [ $$code = 5 ] || exit $$code; }
 
+# The framework's own tracer stands in the same callbacks; its endpoint is a port where nobody listens.
+.PHONY: test-langsmith
+test-langsmith: $(READY) ## Run the adapters' tests with LangSmith's tracing on
+	LANGSMITH_TRACING=true LANGSMITH_ENDPOINT=http://127.0.0.1:9 LANGSMITH_API_KEY=none \
+	  $(VENV)/python -m pytest $(PARALLEL) integrations/langchain integrations/langgraph integrations/deepagents $(ARGS)
+
 .PHONY: test-fuzz
 test-fuzz: $(READY) ## Run the long random searches; they are no gate, what they find becomes a test
 	$(VENV)/python -m pytest -m fuzz $(ARGS)

@@ -243,9 +243,6 @@ async def test_s24_a_model_call_is_refused(events: CapturedEvents, mode: str) ->
     assert [node.outcome for node in named(events, "A")] == ["error", "ok"]
 
 
-# LangChain leaves the coroutine of LangSmith's tracer unawaited when a handler raises.
-@pytest.mark.filterwarnings("ignore:coroutine 'ahandle_event':RuntimeWarning")
-@pytest.mark.filterwarnings("ignore:.*ahandle_event:pytest.PytestUnraisableExceptionWarning")
 @BOTH
 async def test_s24_the_handler_enforces(events: CapturedEvents, mode: str) -> None:
     model = ScriptedChatModel(script=["hello"])

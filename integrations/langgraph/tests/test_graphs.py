@@ -20,6 +20,7 @@ from langgraph.errors import GraphRecursionError
 from langgraph.func import entrypoint, task
 from langgraph.graph import END, START, StateGraph
 from langgraph.types import Command, RetryPolicy
+from langsmith.utils import tracing_is_enabled
 
 from nemo_relay.integrations.langchain._runs.table import counts
 from nemo_relay.integrations.langchain.testing import ScriptedChatModel
@@ -370,4 +371,6 @@ def test_nothing_leaks_in_fifty_runs(handler: RelayCallbackHandler, events: Capt
         stream.close()
     del stream
     gc.collect()
-    assert counts() == before
+    assert counts()[0] == before[0]
+    if not tracing_is_enabled():  # LangSmith's client keeps the ids of runs until it has sent them
+        assert counts() == before

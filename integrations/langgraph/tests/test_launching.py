@@ -32,7 +32,8 @@ print(graph.invoke(Command(resume="yes"), config)["messages"][-1].content, *sys.
 
 
 def run(*words: str, cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:
-    kept = {key: value for key, value in os.environ.items() if not key.startswith("NEMO_RELAY") and key != "PYTHONPATH"}
+    ours = ("NEMO_RELAY", "LANGSMITH", "LANGCHAIN", "PYTHONPATH")
+    kept = {key: value for key, value in os.environ.items() if not key.startswith(ours)}
     line = [sys.executable, *words]
     return subprocess.run(line, cwd=cwd, env={**kept, **environment}, capture_output=True, text=True, timeout=120)
 

@@ -23,6 +23,7 @@ from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.graph import START, StateGraph
 from langgraph.pregel import Pregel
 from langgraph.pregel.remote import RemoteGraph
+from langsmith.utils import tracing_is_enabled
 from pydantic import BaseModel, ConfigDict, Field
 
 from nemo_relay import ScopeType, scope
@@ -232,6 +233,8 @@ async def test_s45_events_that_nobody_reads_to_the_end(events: CapturedEvents, v
         async with await graph.astream_events(ASK, version="v3") as run:
             await anext(aiter(run))
     else:
+        if tracing_is_enabled():
+            pytest.skip("by the run's id it is found lost; LangSmith's client keeps that until it gives up sending")
         source = graph.astream_events(ASK, version="v2")
         await anext(source)
         await source.aclose()

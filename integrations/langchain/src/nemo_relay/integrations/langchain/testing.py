@@ -167,11 +167,12 @@ class RunRecorder(BaseCallbackHandler):
         self.runs: dict[str, RunFact] = {}
 
     def visible_parent(self, run_id: str) -> str | None:
-        """The nearest ancestor of a run that is no plumbing; None for a root."""
+        """The nearest ancestor of a run that is no plumbing; None for a root, and where the framework names a run that
+        no handler was told of."""
         parent = self.runs[run_id].parent_run_id
         while parent is not None and parent in self.runs and self.runs[parent].hidden:
             parent = self.runs[parent].parent_run_id
-        return parent
+        return parent if parent in self.runs else None
 
     def visible(self) -> list[RunFact]:
         """All runs but the framework's plumbing."""

@@ -159,8 +159,8 @@ def _tell(run: Run, claim: Claim, ending: Ending) -> None:
 
 
 def _end_stranded(run: Run, ending: Ending) -> None:
-    # Neither a tool nor a model call that is cancelled while it is awaited tells its handlers. Where the run has gone on
-    # after that, a stream that nobody has read to its end may still be read.
+    # Neither a tool nor a model call that is cancelled while it is awaited tells its handlers. Where the run has gone
+    # on after that, a stream that nobody has read to its end may still be read.
     reason = str(ending.extra.get("reason", ending.outcome)) if ending.unwound else "cancelled"
     for child in list(run.children.values()):
         if (ending.unwound or (child.is_call and not child.is_streaming)) and table.stranded(child, run):
