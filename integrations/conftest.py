@@ -1,14 +1,31 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Events of an adapter's test, checked when it is over: each start with one end, nothing left in the run table."""
+"""Events of an adapter's test, checked when it is over: each start with one end, nothing left in the run table.
+
+`--scope-stack explicit|thread|imported` runs each test on a scope stack that somebody carries by hand. Tests with the
+marker `every_scope_stack` are always run on each of them.
+"""
 
 from __future__ import annotations
 
+import functools
 import gc
-from collections.abc import Iterator
+import inspect
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from typing import Any
+from uuid import UUID
 
 import pytest
 from langsmith.utils import tracing_is_enabled
 
+from nemo_relay import (
+    PropagationContext,
+    create_scope_stack,
+    create_scope_stack_from_propagation,
+    set_thread_scope_stack,
+    use_scope_stack,
+)
+from nemo_relay._native import capture_thread_scope_stack, restore_thread_scope_stack
 from nemo_relay.integrations.langchain import callback_failures
 from nemo_relay.integrations.langchain._runs.table import counts
 from nemo_relay.testing import CapturedEvents, capture_events, check_lifecycles
@@ -39,3 +56,66 @@ def events() -> Iterator[CapturedEvents]:
     check_lifecycles(captured.events)
     assert counts()[0] == 0
     assert callback_failures() == before
+
+
+@contextmanager
+def _thread_stack() -> Iterator[None]:
+    before = capture_thread_scope_stack()
+    set_thread_scope_stack(create_scope_stack())
+    try:
+        yield
+    finally:
+        restore_thread_scope_stack(before)
+
+
+def _imported_stack() -> AbstractContextManager[Any]:
+    here = PropagationContext(str(UUID(int=1)), str(UUID(int=2)), 1, f"00-{1:032x}-{2:016x}-01")
+    return use_scope_stack(create_scope_stack_from_propagation(here))
+
+
+STACKS: dict[str, Callable[[], AbstractContextManager[Any]]] = {
+    "none": nullcontext,
+    "explicit": lambda: use_scope_stack(create_scope_stack()),
+    "thread": _thread_stack,
+    "imported": _imported_stack,
+}
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--scope-stack", choices=STACKS, default="none", help="the scope stack that adapter tests run on")
+
+
+@pytest.fixture
+def scope_stack(request: pytest.FixtureRequest) -> str:
+    """The kind of scope stack that the test runs on."""
+    kind: str = getattr(request, "param", None) or request.config.getoption("--scope-stack")
+    return kind
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if metafunc.definition.get_closest_marker("every_scope_stack") is not None:
+        metafunc.fixturenames.append("scope_stack")
+        metafunc.parametrize("scope_stack", STACKS, indirect=True)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> None:
+    """Enter the stack where the test itself runs: an asynchronous one has a context, and perhaps a thread, of its own."""
+    kind = pyfuncitem.callspec.params.get("scope_stack") if hasattr(pyfuncitem, "callspec") else None
+    stack = STACKS[kind or pyfuncitem.config.getoption("--scope-stack")]
+    if stack is not nullcontext:
+        pyfuncitem.obj = _on(stack, pyfuncitem.obj)
+
+
+def _on(stack: Callable[[], AbstractContextManager[Any]], test: Any) -> Any:
+    @functools.wraps(test)
+    def plain(*args: Any, **kwargs: Any) -> Any:
+        with stack():
+            return test(*args, **kwargs)
+
+    @functools.wraps(test)
+    async def awaited(*args: Any, **kwargs: Any) -> Any:
+        with stack():
+            return await test(*args, **kwargs)
+
+    return awaited if inspect.iscoroutinefunction(test) else plain

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import dataclass
 from typing import Any, TypedDict
 from uuid import uuid4
 
@@ -333,3 +334,60 @@ def test_a_copy_that_is_kept_is_not(caplog: pytest.LogCaptureFixture) -> None:
         wrap_graph(graph).invoke({"x": []})
         configure_graph(line(quiet), in_place=True)
     assert not caplog.records
+
+
+# --- A12: whose run it is
+
+
+@dataclass
+class Who:
+    user_id: str = "u1"
+    session_id: str = "s1"
+    secret: str = "not for events"
+
+
+CALLS: dict[str, Any] = {  # config and context, and the session and user of the span
+    "metadata": ({"metadata": {"session_id": "s1", "user_id": "u1"}}, None, "s1", "u1"),
+    "configurable": ({"configurable": {"session_id": "s1", "user_id": 1}}, None, "s1", "1"),
+    "context": ({}, Who(), "s1", "u1"),
+    "context as a mapping": ({}, {"user_id": "u1"}, "t", "u1"),
+    "metadata first": ({"metadata": {"user_id": "m1"}, "configurable": {"user_id": "u1"}}, Who(), "s1", "m1"),
+    "the thread": ({}, None, "t", None),
+    "no value to name": ({"configurable": {"user_id": ["u1"], "session_id": True}}, None, "t", None),
+}
+
+
+@pytest.mark.parametrize("mode", ["invoke", "ainvoke", "stream", "astream"])
+@pytest.mark.parametrize("way", CALLS)
+async def test_a12_session_user_and_thread(
+    events: CapturedEvents, handler: RelayCallbackHandler, mode: str, way: str
+) -> None:
+    given, context, session, user = CALLS[way]
+    configurable = {"thread_id": "t", **given.get("configurable", {})}
+    config: Any = {**given, "configurable": configurable, "callbacks": [handler]}
+    graph = line(quiet, checkpointer=InMemorySaver())
+    if mode.startswith("a"):
+        _ = [chunk async for chunk in graph.astream({"x": []}, config, context=context)]
+    else:
+        _ = list(graph.stream({"x": []}, config, context=context))
+    metadata = only(events, "G").metadata
+    assert (metadata["thread_id"], metadata["session_id"], metadata.get("user_id")) == ("t", session, user)
+    assert "not for events" not in str([event.to_dict() for event in events])
+
+
+def test_a12_an_authenticated_user_is_a_fingerprint(events: CapturedEvents, handler: RelayCallbackHandler) -> None:
+    config: Any = {"configurable": {"langgraph_auth_user": {"identity": "ann@example.org"}}, "callbacks": [handler]}
+    line(quiet).invoke({"x": []}, config)
+    assert only(events, "G").metadata["user_id"].startswith("sha256:")
+    assert "ann@example.org" not in str([event.to_dict() for event in events])
+
+
+def test_a12_two_runs_of_a_thread_name_each_other(events: CapturedEvents, asked: Any) -> None:
+    for given in ({}, Command(resume="A")):
+        asked(given)
+    first, second = named(events, "G")
+    (paused,) = (mark for mark in first.marks if mark.name == "Graph Interrupt")
+    (resumed,) = (mark for mark in second.marks if mark.name == "Graph Resume")
+    assert resumed.metadata["relay.resumed_run_uuid"] == first.uuid
+    assert resumed.metadata["relay.interrupt_ids"] == paused.metadata["relay.interrupt_ids"]
+    assert first.metadata["session_id"] == second.metadata["session_id"] == "t"

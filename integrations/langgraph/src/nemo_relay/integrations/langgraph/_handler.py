@@ -16,9 +16,9 @@ from langgraph.callbacks import (
 from nemo_relay import scope
 from nemo_relay.integrations import langchain
 from nemo_relay.integrations.langchain import RunInfo
-from nemo_relay.integrations.langchain.adapter import find_open_run
+from nemo_relay.integrations.langchain.adapter import attempt, find_open_run
 
-from . import _loops, _pauses, _propagation, _supersteps
+from . import _identity, _loops, _pauses, _propagation, _supersteps
 
 _METADATA = {"integration": "langgraph"}
 _HERE = nullcontext()
@@ -45,15 +45,20 @@ class RelayCallbackHandler(langchain.RelayCallbackHandler, GraphCallbackHandler)
         """A graph, node or other runnable starts; with the first node of a superstep, the superstep."""
         name = kwargs.get("name")
         self.observe("superstep", _supersteps.node_starts, self, name, parent_run_id, metadata, tags)
+        call, about = None, metadata
+        if parent_run_id is None:
+            call = attempt("on_chain_start", _loops.call, None)
+            found = attempt("on_chain_start", lambda: _identity.of_call(call, metadata or {}), {})
+            about = {**metadata, **found} if metadata is not None else found
         start = super().on_chain_start
-        with _HERE if parent_run_id is not None else _propagation.remote_parent():
+        with _HERE if parent_run_id is not None else _propagation.remote_parent(call):
             start(
                 serialized,
                 inputs,
                 run_id=run_id,
                 parent_run_id=parent_run_id,
                 tags=tags,
-                metadata=metadata,
+                metadata=about,
                 **kwargs,
             )
 

@@ -21,6 +21,13 @@ _SENDS = "__pregel_tasks"  # the channel of tasks that a node has sent
 _CONTROL = ("__error__", "__error_source_node__", "__interrupt__", "__resume__")  # no result of a task
 
 
+class Call(NamedTuple):
+    """What a graph was called with, beside its input."""
+
+    configurable: Mapping[str, Any]
+    context: Any
+
+
 class Waiting(NamedTuple):
     """What a graph that goes on had been waiting for."""
 
@@ -82,15 +89,15 @@ def _has_next(loop: Any) -> bool:
     )
 
 
-def caller_configurable() -> Mapping[str, Any]:
-    """The ``configurable`` part of the configuration that the graph which calls was called with."""
+def call() -> Call | None:
+    """How the graph that calls was called; None when no graph calls."""
     for frame in _callers():
         if frame.f_code.co_name in ("stream", "astream"):
             given = frame.f_locals
             if isinstance(given.get("self"), Pregel):
                 found = (given.get("config") or {}).get("configurable")
-                return found if isinstance(found, Mapping) else {}
-    return {}
+                return Call(found if isinstance(found, Mapping) else {}, given.get("context"))
+    return None
 
 
 def _calling_loop() -> Any:

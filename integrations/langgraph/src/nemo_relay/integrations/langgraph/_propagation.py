@@ -21,7 +21,7 @@ from nemo_relay.errors import NoActiveScope
 from nemo_relay.integrations.langchain import current_scope
 from nemo_relay.integrations.langchain.adapter import guard
 
-from . import _loops
+from ._loops import Call
 
 TRACEPARENT = "traceparent"
 CONTEXT = "x-nemo-relay-context"  # the whole uuid of the parent, of which a traceparent holds only one half
@@ -71,14 +71,17 @@ def position(headers: Mapping[str, Any]) -> PropagationContext | None:
 
 
 @contextmanager
-def remote_parent() -> Iterator[None]:
+def remote_parent(call: Call | None) -> Iterator[None]:
     """Let an outermost graph run that starts in the block be a child of the caller in another process.
 
     LangGraph Server hands the headers of a request to the graph as ``configurable``. A scope that is open here, of
     the server's own perhaps, is nearer and stays the parent.
+
+    Args:
+        call: how the graph was called.
     """
     found: list[PropagationContext] = []
-    guard("propagation", _look_up, found)
+    guard("propagation", _look_up, call, found)
     if not found:
         yield
         return
@@ -88,7 +91,7 @@ def remote_parent() -> Iterator[None]:
         yield
 
 
-def _look_up(found: list[PropagationContext]) -> None:
-    told = position(_loops.caller_configurable())
+def _look_up(call: Call | None, found: list[PropagationContext]) -> None:
+    told = position(call.configurable) if call is not None else None
     if told is not None and scope.get_handle().parent is None:
         found.append(told)
