@@ -100,7 +100,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> None:
-    """Enter the stack where the test itself runs: an asynchronous one has a context, and perhaps a thread, of its own."""
+    """Enter the stack where the test itself runs: an asynchronous one has a context of its own."""
     kind = pyfuncitem.callspec.params.get("scope_stack") if hasattr(pyfuncitem, "callspec") else None
     stack = STACKS[kind or pyfuncitem.config.getoption("--scope-stack")]
     if stack is not nullcontext:
