@@ -48,8 +48,7 @@ class RelayCallbackHandler(langchain.RelayCallbackHandler, GraphCallbackHandler)
         call, about = None, metadata
         if parent_run_id is None:
             call = attempt("on_chain_start", _loops.call, None)
-            found = attempt("on_chain_start", lambda: _identity.of_call(call, metadata or {}), {})
-            about = {**metadata, **found} if metadata is not None else found
+            about = attempt("on_chain_start", lambda: _identity.told(call, metadata), metadata)
         start = super().on_chain_start
         with _HERE if parent_run_id is not None else _propagation.remote_parent(call):
             start(

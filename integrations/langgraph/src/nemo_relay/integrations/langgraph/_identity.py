@@ -13,25 +13,26 @@ _KEYS = ("session_id", "user_id")
 _LONGEST = 256
 
 
-def of_call(call: Call | None, metadata: Mapping[str, Any]) -> dict[str, Any]:
-    """Session and user of an outermost graph run, where its metadata does not name them already.
+def told(call: Call | None, metadata: dict[str, Any] | None) -> dict[str, Any] | None:
+    """The metadata of an outermost graph run, with session and user where it does not name them already.
 
     Args:
         call: how the graph was called.
         metadata: of the run, as the framework tells it.
 
     Returns:
-        ``session_id`` and ``user_id``, from ``configurable``, else from the graph's ``context``. Of a user whom a
-        server has authenticated the identity is not recorded, only a fingerprint of it.
+        ``metadata`` itself where nothing is added; else a copy with ``session_id`` and ``user_id`` from
+        ``configurable``, else from the graph's ``context``. Of a user whom a server has authenticated the identity is
+        not recorded, only a fingerprint of it.
     """
+    found = dict(metadata or {})
     if call is None:
-        return {}
-    found = {}
+        return metadata
     for key in _KEYS:
         value = _text(call.configurable.get(key)) or _text(_member(call.context, key))
-        if value is not None and key not in metadata:
-            found[key] = value
-    if "user_id" not in metadata and "user_id" not in found:
+        if value is not None:
+            found.setdefault(key, value)
+    if "user_id" not in found:
         identity = _text(call.configurable.get("langgraph_auth_user_id"))
         identity = identity or _text(_member(call.configurable.get("langgraph_auth_user"), "identity"))
         if identity is not None:
