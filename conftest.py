@@ -23,7 +23,7 @@ class _AnyFunction:
 
 
 # A file sink writes in the caller's thread on purpose: one write(2) per event, so that a crash loses nothing.
-WRITES_ON_PURPOSE = ("nemo_relay/_runtime/filesink.py",)
+WRITES_ON_PURPOSE = ("nemo_relay/_runtime/filesink.py", "nemo_relay_otel/spool/journal.py")
 
 
 def watched_sources() -> list[ModuleType]:

@@ -161,6 +161,14 @@ _LAZY = {
     "warn": "nemo_relay.logs",
 }
 
+# Published names that are at home in the distribution `nemo-relay-otel`.
+_OTEL = frozenset(
+    f"OpenTelemetry{name}"
+    for name in (
+        "Config FileSinkConfig LogConfig LogSubscriber MetricConfig MetricSubscriber RuntimeDiagnostic"
+        " RuntimeDiagnostics Subscriber"
+    ).split()
+)
 
 # The published names, as far as there is something behind them.
 __all__ = [
@@ -256,6 +264,8 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     from importlib import import_module
 
+    if name in _OTEL:
+        return _from_otel(name)
     home = _LAZY.get(name) or ("nemo_relay.types" if name in __all__ else None)
     if home is None:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
@@ -265,6 +275,18 @@ def __getattr__(name: str) -> Any:
         _adopt(name, value)
     globals()[name] = value
     return value
+
+
+def _from_otel(name: str) -> Any:
+    from importlib import import_module
+
+    try:
+        home = import_module("nemo_relay_otel")
+    except ModuleNotFoundError as error:
+        if error.name != "nemo_relay_otel":
+            raise
+        raise errors.MissingExtra(f"nemo_relay.{name}", "nemo_relay_otel", "otel") from None
+    return getattr(home, name)
 
 
 def __dir__() -> list[str]:

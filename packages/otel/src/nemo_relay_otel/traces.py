@@ -1,0 +1,35 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Events to spans, as a pipeline wants it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from nemo_relay_otel.pipeline import Occasion
+from nemo_relay_otel.projections import Projector, Settings
+from nemo_relay_otel.projections.promotion import Report
+from nemo_relay_otel.records import Span
+
+
+class Traces:
+    """The spans of a stream."""
+
+    def __init__(self, settings: Settings, ttl_ns: int, report: Report) -> None:
+        self._projector = Projector(settings, ttl_ns=ttl_ns, report=report)
+
+    def take(self, event: dict[str, Any]) -> Iterable[Span]:
+        """The spans that the event completes."""
+        return self._projector.take(event)
+
+    def tick(self, occasion: Occasion) -> Iterable[Span]:
+        """At the end, the spans that nobody ended."""
+        return self._projector.finish() if occasion == "end" else ()
+
+    def save(self) -> dict[str, Any]:
+        """What another process needs to go on."""
+        return self._projector.lineage.save()
+
+    def load(self, state: dict[str, Any]) -> None:
+        """Go on from there."""
+        self._projector.lineage.load(state)
