@@ -50,6 +50,8 @@ def kept(importer: str, imported: str, *, line: int = 1) -> bool:
         (DEEPAGENTS, f"{LANGGRAPH}._handler"),
         (DEEPAGENTS, f"{CORE}._runtime.events"),
         ("nemo_relay_viewer", f"{CORE}._projections.tree"),
+        ("nemo_relay_otel.pipeline", f"{CORE}._runtime.log"),
+        ("nemo_relay_otel", "opentelemetry"),
         ("nemo_relay_codecs.base", CORE),
         ("nemo_relay_codecs", "genai_prices"),
         ("nemo_relay_resources.polling", f"{CORE}._runtime.log"),

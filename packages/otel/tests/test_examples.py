@@ -90,7 +90,7 @@ def test_each_added_attribute_is_there() -> None:
 
 
 def test_log_records_are_those_of_the_published_package() -> None:
-    from nemo_relay_otel.logs import LogRecords
+    from nemo_relay_otel.signals.logs import LogRecords
 
     (expected,) = json.loads((EXAMPLES / "01_openai_nested" / "otlp.logs.flat.json").read_text())
     records = LogRecords("info", 60_000_000_000, (), lambda code, message: None)

@@ -17,17 +17,17 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from nemo_relay_otel.config import Section as Section
+    from nemo_relay_otel.config.section import Section as Section
+    from nemo_relay_otel.config.settings_objects import OpenTelemetryConfig as OpenTelemetryConfig
+    from nemo_relay_otel.config.settings_objects import OpenTelemetryFileSinkConfig as OpenTelemetryFileSinkConfig
+    from nemo_relay_otel.config.settings_objects import OpenTelemetryLogConfig as OpenTelemetryLogConfig
+    from nemo_relay_otel.config.settings_objects import OpenTelemetryMetricConfig as OpenTelemetryMetricConfig
     from nemo_relay_otel.counters import Counters as Counters
     from nemo_relay_otel.counters import Diagnostic as Diagnostic
     from nemo_relay_otel.counters import Diagnostic as OpenTelemetryRuntimeDiagnostic
     from nemo_relay_otel.exporters import Exporters as Exporters
     from nemo_relay_otel.factory import from_config as from_config
     from nemo_relay_otel.factory import to_exporter as to_exporter
-    from nemo_relay_otel.settings_objects import OpenTelemetryConfig as OpenTelemetryConfig
-    from nemo_relay_otel.settings_objects import OpenTelemetryFileSinkConfig as OpenTelemetryFileSinkConfig
-    from nemo_relay_otel.settings_objects import OpenTelemetryLogConfig as OpenTelemetryLogConfig
-    from nemo_relay_otel.settings_objects import OpenTelemetryMetricConfig as OpenTelemetryMetricConfig
     from nemo_relay_otel.subscribers import ExporterNotBuilt as ExporterNotBuilt
     from nemo_relay_otel.subscribers import OpenTelemetryLogSubscriber as OpenTelemetryLogSubscriber
     from nemo_relay_otel.subscribers import OpenTelemetryMetricSubscriber as OpenTelemetryMetricSubscriber
@@ -41,16 +41,16 @@ _HOMES = {
     "Diagnostic": "counters",
     "ExporterNotBuilt": "subscribers",
     "Exporters": "exporters",
-    "OpenTelemetryConfig": "settings_objects",
-    "OpenTelemetryFileSinkConfig": "settings_objects",
-    "OpenTelemetryLogConfig": "settings_objects",
-    "OpenTelemetryMetricConfig": "settings_objects",
+    "OpenTelemetryConfig": "config.settings_objects",
+    "OpenTelemetryFileSinkConfig": "config.settings_objects",
+    "OpenTelemetryLogConfig": "config.settings_objects",
+    "OpenTelemetryMetricConfig": "config.settings_objects",
     "OpenTelemetryLogSubscriber": "subscribers",
     "OpenTelemetryMetricSubscriber": "subscribers",
     "OpenTelemetryRuntimeDiagnostics": "subscribers",
     "OpenTelemetrySubscriber": "subscribers",
     "OpenTelemetryRuntimeDiagnostic": "counters",
-    "Section": "config",
+    "Section": "config.section",
     "from_config": "factory",
     "to_exporter": "factory",
 }

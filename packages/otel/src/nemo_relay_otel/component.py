@@ -6,12 +6,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from nemo_relay_otel.config import Section
+from nemo_relay_otel.config.section import Section
+from nemo_relay_otel.config.validation import diagnose as diagnose
 from nemo_relay_otel.exporters import Exporters
 from nemo_relay_otel.factory import build
 from nemo_relay_otel.joining import Joiner, leave
 from nemo_relay_otel.pipeline import Pipeline
-from nemo_relay_otel.validation import diagnose as diagnose
 
 __all__ = ["activate", "diagnose", "schema"]
 

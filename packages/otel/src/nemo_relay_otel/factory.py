@@ -8,18 +8,18 @@ import pickle
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from nemo_relay_otel import building
-from nemo_relay_otel.checks import check_https, refuse_global_headers
-from nemo_relay_otel.config import Connection, FileSink, Section, SignalEndpoint, TraceEndpoint
+from nemo_relay_otel.config import building
+from nemo_relay_otel.config.checks import check_https, refuse_global_headers
+from nemo_relay_otel.config.endpoints import is_derivable
+from nemo_relay_otel.config.environment import makers as named_by_environment
+from nemo_relay_otel.config.resource import UNKNOWN_SERVICE, resource
+from nemo_relay_otel.config.section import Connection, FileSink, Section, SignalEndpoint, TraceEndpoint
 from nemo_relay_otel.counters import Diagnostics
 from nemo_relay_otel.delivery import Limits
-from nemo_relay_otel.endpoints import is_derivable
-from nemo_relay_otel.environment import makers as named_by_environment
 from nemo_relay_otel.exporters import Exporters
 from nemo_relay_otel.joining import Joiner
 from nemo_relay_otel.pipeline import Pipeline
 from nemo_relay_otel.projections import Settings
-from nemo_relay_otel.resource import UNKNOWN_SERVICE, resource
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace.export import SpanExporter
@@ -170,7 +170,7 @@ def to_exporter(exporter: SpanExporter, type: str = "full", *, join: bool = True
         join: whether spans join the application's own traces.
         settings: other fields of ``nemo_relay_otel.projections.Settings``.
     """
-    from nemo_relay_otel.traces import Traces
+    from nemo_relay_otel.signals.traces import Traces
     from nemo_relay_otel.transport.exporter import ExporterTransport
 
     chosen, diagnostics = Settings(type, **settings), Diagnostics()

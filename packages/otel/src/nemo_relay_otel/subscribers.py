@@ -9,14 +9,15 @@ from typing import Any
 from pydantic import ValidationError
 
 from nemo_relay.errors import RelayError
-from nemo_relay_otel import building
-from nemo_relay_otel.checks import check_header_names, check_https, header_from_environment, refuse_global_headers
-from nemo_relay_otel.config import FileSink, Logs, Metrics, SignalEndpoint, Spool, TraceEndpoint
-from nemo_relay_otel.counters import Counters, Diagnostic, Diagnostics
-from nemo_relay_otel.exporters import FLUSH_SECONDS, Exporters
-from nemo_relay_otel.joining import Joiner
-from nemo_relay_otel.pipeline import Pipeline
-from nemo_relay_otel.settings_objects import (
+from nemo_relay_otel.config import building
+from nemo_relay_otel.config.checks import (
+    check_header_names,
+    check_https,
+    header_from_environment,
+    refuse_global_headers,
+)
+from nemo_relay_otel.config.section import FileSink, Logs, Metrics, SignalEndpoint, Spool, TraceEndpoint
+from nemo_relay_otel.config.settings_objects import (
     NotPositive,
     OpenTelemetryConfig,
     OpenTelemetryFileSinkConfig,
@@ -25,6 +26,10 @@ from nemo_relay_otel.settings_objects import (
     Settings,
     check,
 )
+from nemo_relay_otel.counters import Counters, Diagnostic, Diagnostics
+from nemo_relay_otel.exporters import FLUSH_SECONDS, Exporters
+from nemo_relay_otel.joining import Joiner
+from nemo_relay_otel.pipeline import Pipeline
 
 _BUILD = "failed to build the OTLP exporter: "
 _HEADER = "invalid OTLP header"

@@ -6,10 +6,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from nemo_relay_otel.conventions import VERSIONS, Conventions, operation_of, provider_of
 from nemo_relay_otel.lineage import Ended, Event
 from nemo_relay_otel.projections import gen_ai_messages as shape
 from nemo_relay_otel.projections.common import Metadata, error_type, span_of
+from nemo_relay_otel.projections.conventions import VERSIONS, Conventions, operation_of, provider_of
 from nemo_relay_otel.projections.messages import Call, api_of, call_of, finish_reason, usage_of
 from nemo_relay_otel.projections.promotion import Report
 from nemo_relay_otel.projections.settings import Settings

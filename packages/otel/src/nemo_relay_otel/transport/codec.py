@@ -8,8 +8,8 @@ from typing import Any, Protocol
 
 import msgspec
 
-from nemo_relay_otel import encoding, json_encoding
 from nemo_relay_otel.records import Attribute
+from nemo_relay_otel.transport import encoding, json_encoding
 from nemo_relay_otel.transport.outcome import Delivered, Item
 from nemo_relay_otel.values import count, mapping
 

@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from nemo_relay.errors import MissingExtra
-from nemo_relay_otel.config import Tls
+from nemo_relay_otel.config.section import Tls
 from nemo_relay_otel.transport import tls as tls_files
 from nemo_relay_otel.transport.codec import ProtobufCodec
 from nemo_relay_otel.transport.http import shown

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
-from nemo_relay_otel.encoding import Resource
+from nemo_relay_otel.transport.encoding import Resource
 
 
 class Item(NamedTuple):

@@ -6,7 +6,7 @@ from __future__ import annotations
 import ssl
 from pathlib import Path
 
-from nemo_relay_otel.config import Tls
+from nemo_relay_otel.config.section import Tls
 
 
 def context(tls: Tls) -> ssl.SSLContext | None:

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar
 
 from nemo_relay import LogSeverity, MetricTemporality
-from nemo_relay_otel.checks import check_mappings, is_blank
+from nemo_relay_otel.config.checks import check_mappings, is_blank
 
 _COMMON: dict[str, Any] = {
     "service_name": "unknown_service",

@@ -8,11 +8,11 @@ from collections.abc import Callable, Iterator
 from typing import Any
 from urllib.parse import unquote
 
-from nemo_relay_otel import building
-from nemo_relay_otel.checks import check_https
-from nemo_relay_otel.config import Logs, Metrics, SignalEndpoint, Spool, TraceEndpoint
+from nemo_relay_otel.config import building
+from nemo_relay_otel.config.checks import check_https
+from nemo_relay_otel.config.endpoints import environment_url
+from nemo_relay_otel.config.section import Logs, Metrics, SignalEndpoint, Spool, TraceEndpoint
 from nemo_relay_otel.counters import Diagnostics
-from nemo_relay_otel.endpoints import environment_url
 from nemo_relay_otel.pipeline import Pipeline
 
 _PREFIX = "OTEL_EXPORTER_OTLP"

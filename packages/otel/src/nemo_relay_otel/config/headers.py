@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from nemo_relay_otel.checks import check_header_names, check_header_value, header_from_environment
+from nemo_relay_otel.config.checks import check_header_names, check_header_value, header_from_environment
 
 
 class Headers:

@@ -4,13 +4,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
 
-from nemo_relay_otel.conventions import VERSIONS, operation_of, provider_of
-from nemo_relay_otel.instruments import Measurement
 from nemo_relay_otel.lineage import Ended, Event, Lineage
-from nemo_relay_otel.projections.messages import Call, api_of, call_of, usage_of
+from nemo_relay_otel.projections.conventions import VERSIONS, operation_of, provider_of
+from nemo_relay_otel.projections.messages import Call, Usage, api_of, call_of, usage_of
 from nemo_relay_otel.records import Attribute
+from nemo_relay_otel.signals.instruments import Measurement
 from nemo_relay_otel.values import first_text, mapping
 
 _OPERATIONS = {"agent": "invoke_agent", "tool": "execute_tool", "embedder": "embeddings", "retriever": "retrieval"}
@@ -79,20 +78,20 @@ class Calls:
                     name = self._names.token_usage
                     yield Measurement(name, "histogram", True, number, "{token}", said, typed, bounds)
         if self._names.token_counters:
-            yield from self._counters(usage._asdict(), attributes)
+            yield from self._counters(usage, attributes)
 
-    def _counters(self, usage: Mapping[str, Any], attributes: dict[str, Attribute]) -> Iterator[Measurement]:
-        names = {
-            "input": "input_tokens",
-            "output": "output_tokens",
-            "cache_read": "cache_read.input_tokens",
-            "cache_write": "cache_write.input_tokens",
-            "reasoning": "reasoning.output_tokens",
+    def _counters(self, usage: Usage, attributes: dict[str, Attribute]) -> Iterator[Measurement]:
+        counted = {
+            "input_tokens": usage.input,
+            "output_tokens": usage.output,
+            "cache_read.input_tokens": usage.cache_read,
+            "cache_write.input_tokens": usage.cache_write,
+            "reasoning.output_tokens": usage.reasoning,
         }
-        for key, name in names.items():
-            if usage[key] is not None:
+        for name, number in counted.items():
+            if number is not None:
                 full = self._names.token_counters + name
-                yield Measurement(full, "counter", True, usage[key], "{token}", "Tokens used.", attributes)
+                yield Measurement(full, "counter", True, number, "{token}", "Tokens used.", attributes)
 
 
 def _of_call(start: Event, call: Call) -> dict[str, Attribute]:

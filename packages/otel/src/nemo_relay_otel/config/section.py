@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 
-from nemo_relay_otel.checks import check_mappings, check_prefixes
+from nemo_relay_otel.config.checks import check_mappings, check_prefixes
 
 Type = Literal["full", "gen_ai", "openinference"]
 Transport = Literal["http_binary", "http_json", "grpc"]
@@ -62,7 +62,7 @@ class _Sender(_Model):
     @field_validator("resource_attributes")
     @classmethod
     def _not_automatic(cls, value: dict[str, ResourceValue]) -> dict[str, ResourceValue]:
-        from nemo_relay_otel.resource import AUTOMATIC
+        from nemo_relay_otel.config.resource import AUTOMATIC
 
         for key in AUTOMATIC:
             if key in value:

@@ -8,8 +8,8 @@ from typing import Any
 
 import msgspec
 
-from nemo_relay_otel.encoding import Resource
 from nemo_relay_otel.records import Attribute, LogRecord, Metric, Point, Span
+from nemo_relay_otel.transport.encoding import Resource
 from nemo_relay_otel.values import I64_MAX, I64_MIN
 
 _encode = msgspec.json.encode

@@ -11,9 +11,9 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ValidationError
 
-from nemo_relay_otel.checks import check_header_names, header_from_environment, is_loopback
-from nemo_relay_otel.config import FileSink, Logs, Metrics, Section, SignalEndpoint, Spool, Tls, TraceEndpoint
-from nemo_relay_otel.endpoints import is_derivable, signal_url, trace_url
+from nemo_relay_otel.config.checks import check_header_names, header_from_environment, is_loopback
+from nemo_relay_otel.config.endpoints import is_derivable, signal_url, trace_url
+from nemo_relay_otel.config.section import FileSink, Logs, Metrics, Section, SignalEndpoint, Spool, Tls, TraceEndpoint
 
 Diagnostic = dict[str, Any]
 NOTHING = "enabled OpenTelemetry section requires at least one endpoint, one file sink, or an enabled log/metric signal"

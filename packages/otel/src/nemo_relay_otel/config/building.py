@@ -11,16 +11,16 @@ from urllib.parse import urlsplit
 
 from pydantic import SecretStr
 
-from nemo_relay_otel.checks import is_loopback
-from nemo_relay_otel.config import Connection, FileSink, Logs, Metrics, Spool, TraceEndpoint
+from nemo_relay_otel.config.checks import is_loopback
+from nemo_relay_otel.config.endpoints import signal_url, trace_url
+from nemo_relay_otel.config.headers import Headers
+from nemo_relay_otel.config.resource import resource
+from nemo_relay_otel.config.section import Connection, FileSink, Logs, Metrics, Spool, TraceEndpoint
 from nemo_relay_otel.counters import Counters, Diagnostics
 from nemo_relay_otel.delivery import Limits
-from nemo_relay_otel.endpoints import signal_url, trace_url
-from nemo_relay_otel.headers import Headers
 from nemo_relay_otel.pipeline import Pipeline, Transform
 from nemo_relay_otel.projections import Settings
 from nemo_relay_otel.records import Attribute
-from nemo_relay_otel.resource import resource
 from nemo_relay_otel.spool.journal import Journal
 from nemo_relay_otel.spool.memory import MemoryQueue, Queue
 from nemo_relay_otel.transport.codec import JsonCodec, ProtobufCodec
@@ -78,7 +78,7 @@ def file_pipeline(config: FileSink, diagnostics: Diagnostics) -> Pipeline:
 
 def log_pipeline(config: Connection, logs: Logs, spool: Spool, diagnostics: Diagnostics) -> Pipeline:
     """Log records to an endpoint; raises as ``trace_pipeline`` does."""
-    from nemo_relay_otel.logs import LogRecords
+    from nemo_relay_otel.signals.logs import LogRecords
 
     url = config.endpoint if config.grpc else signal_url(config.endpoint, "logs")
     ttl, promote = logs.completed_span_context_ttl_millis * _MILLION, tuple(config.promote_resource_metadata_prefixes)
@@ -95,7 +95,7 @@ def log_pipeline(config: Connection, logs: Logs, spool: Spool, diagnostics: Diag
 
 def metric_pipeline(config: Connection, metrics: Metrics, diagnostics: Diagnostics) -> Pipeline:
     """Metrics to an endpoint; raises as ``trace_pipeline`` does. Sums live in memory, so they need no spool."""
-    from nemo_relay_otel.metrics import Measurements
+    from nemo_relay_otel.signals.metrics import Measurements
 
     url = config.endpoint if config.grpc else signal_url(config.endpoint, "metrics")
     return Pipeline(
@@ -110,7 +110,7 @@ def metric_pipeline(config: Connection, metrics: Metrics, diagnostics: Diagnosti
 
 
 def _traces(config: TraceEndpoint | FileSink, diagnostics: Diagnostics) -> Callable[[], Transform]:
-    from nemo_relay_otel.traces import Traces
+    from nemo_relay_otel.signals.traces import Traces
 
     settings = settings_of(config)
     return lambda: Traces(settings, config.completed_span_context_ttl_millis * _MILLION, diagnostics.report)

@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a pipeline makes of events: spans, log records, metrics."""
