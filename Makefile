@@ -41,6 +41,10 @@ demo: $(READY) ## Run a real LangGraph agent on loopback, show its tree, leave i
 test: $(READY) ## Run the test suite
 	$(VENV)/python -m pytest $(PARALLEL) $(ARGS)
 
+.PHONY: test-quick
+test-quick: $(READY) ## Run the tests of the core and the packages that take no longer than a moment
+	$(VENV)/python -m pytest $(PARALLEL) -q -m quick $(or $(ARGS),core packages)
+
 .PHONY: check
 check: $(READY) ## Lint, format, types, import contracts, house rules
 	$(VENV)/ruff check .

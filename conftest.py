@@ -3,8 +3,11 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
+import re
 from collections.abc import Iterator
+from pathlib import Path
 from types import ModuleType
 
 import pytest
@@ -34,6 +37,27 @@ def watched_sources() -> list[ModuleType]:
         module.__path__ = [str(dist.source)]
         modules.append(module)
     return modules
+
+
+# A test is quick unless what it does takes long by its kind: it draws examples, or its file starts processes, opens
+# sockets, builds, installs or reads recordings. Nobody keeps a list. `make test-quick` runs the quick ones of the core
+# and the packages.
+_SLOW = re.compile(
+    r"\b(subprocess|multiprocessing|os\.fork|in_forked_child|ScriptedProvider|aiohttp|http\.server|clean_venv|CASSETTES)\b"
+)
+
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    function = getattr(item, "obj", None)
+    drawn = hasattr(function, "is_hypothesis_test") or hasattr(function, "hypothesis")
+    marked = any(item.get_closest_marker(name) for name in ("backends", "fuzz", "hosts", "slow_install"))
+    if not (drawn or marked or _takes_long(item.path)):
+        item.add_marker(pytest.mark.quick)
+
+
+@functools.cache
+def _takes_long(file: Path) -> bool:
+    return _SLOW.search(file.read_text(encoding="utf-8")) is not None
 
 
 @pytest.fixture(scope="session")

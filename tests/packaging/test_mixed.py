@@ -35,7 +35,7 @@ def test_b5_a_sibling_beside_the_other_package(
     venv.uv("pip", "install", "--python", venv.python, "--no-deps", "--reinstall", str(wheels[name]))
     said = venv.execute(SAYS, imported_as(name))
     assert said.startswith(f"{name} needs the nemo-relay of its own version"), said
-    assert f'pip install --find-links dist "nemo-relay[{name.rpartition("-")[2]}]>={LEAST}"' in said
+    assert 'pip install --find-links dist "nemo-relay' in said and f'>={LEAST}"' in said
 
 
 def imported_as(name: str) -> str:

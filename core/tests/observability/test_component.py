@@ -63,7 +63,7 @@ async def test_a_section_without_its_library_leaves_the_others_at_work(
     async with plugin.activate(document(atof=atof, opentelemetry=traces)):
         await a_run()
     assert len(lines(folder / "out" / "events.jsonl")) == 6
-    assert 'pip install "nemo-relay[otel]"' in capsys.readouterr().err
+    assert 'pip install --find-links dist "nemo-relay[otel]>=' in capsys.readouterr().err
     with pytest.raises(ImportError, match=r"nemo-relay\[otel\]"):
         await plugin.initialize(document(opentelemetry=traces))
 

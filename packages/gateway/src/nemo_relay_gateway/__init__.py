@@ -12,6 +12,16 @@ True
 
 from __future__ import annotations
 
+try:
+    from nemo_relay.siblings import expect_core
+except ImportError as error:
+    raise ImportError(
+        "nemo-relay-gateway needs the nemo-relay of its own version, and found another package of that name: "
+        'pip install --find-links dist "nemo-relay-gateway>=0.12"'
+    ) from error
+else:
+    expect_core("nemo-relay-gateway")
+
 from nemo_relay_gateway.config import GatewayConfig
 from nemo_relay_gateway.errors import AddressInUse, GatewayError, InvalidGatewayConfig
 from nemo_relay_gateway.gateway import Gateway
