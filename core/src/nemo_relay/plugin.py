@@ -36,6 +36,7 @@ from nemo_relay._plugins import autoload as _autoload
 from nemo_relay._plugins import host as _host
 from nemo_relay._plugins import kinds as _kinds
 from nemo_relay._plugins import layers as _layers
+from nemo_relay._plugins import schema as _schema
 from nemo_relay._plugins import validation as _validation
 from nemo_relay._plugins.documents import ComponentSpec, ConfigPolicy, JsonObject, PluginConfig
 from nemo_relay._plugins.protocols import Plugin, PluginContext
@@ -79,6 +80,7 @@ __all__ = [
     "list_kinds",
     "register",
     "report",
+    "schema",
     "validate",
     "validate_exact",
 ]
@@ -286,6 +288,15 @@ async def clear_async() -> None:
         await active.end()
 
 
+def schema() -> JsonObject:
+    """The JSON Schema (2020-12) of ``plugins.toml``, with what every kind that is known here says about its ``config``.
+
+    ``python -m nemo_relay.plugin schema plugins.schema.json`` writes it to a file; a first line
+    ``#:schema ./plugins.schema.json`` makes editors check and complete the document.
+    """
+    return _schema.document()
+
+
 def report() -> ConfigReport | None:
     """The diagnostics of the active configuration; None when nothing is active."""
     active = _host.current()
@@ -300,3 +311,9 @@ def _ending(active: _host.Host | None) -> Awaitable[None]:
     nothing: asyncio.Future[None] = asyncio.get_running_loop().create_future()
     nothing.set_result(None)
     return nothing
+
+
+if __name__ == "__main__":
+    from nemo_relay._plugins.command import main
+
+    raise SystemExit(main())

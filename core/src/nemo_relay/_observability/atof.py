@@ -4,8 +4,10 @@
 from __future__ import annotations
 
 import json
+import threading
 from typing import Any
 
+from nemo_relay import AtofExporterMode
 from nemo_relay._observability import extensions
 from nemo_relay.atof import AtofExporter, AtofExporterConfig
 from nemo_relay.types import Event
@@ -32,20 +34,51 @@ def start(section: JsonObject, context: Any) -> bool:
 
 def _file(sink: JsonObject, number: int, context: Any) -> None:
     key = "atof:" + json.dumps(sink, sort_keys=True)
-    exporter = context.adopt(key, lambda: AtofExporter(_settings(sink)), AtofExporter.shutdown)
+    outlet = context.adopt(key, lambda: Outlet(_settings(sink)), Outlet.close)
 
     def heard(_event: Event) -> None:
         """Never called: the runtime hands the line to the sink."""
 
-    heard.__relay_sink__ = exporter.write  # type: ignore[attr-defined]
+    heard.__relay_sink__ = outlet  # type: ignore[attr-defined]
     context.register_subscriber(f"atof.file.{number}", heard)
+
+
+class Outlet:
+    """A file that takes every line it is handed, also one that an emitter was about to hand over when the file was
+    closed: a change of the configuration loses nothing of what is under way."""
+
+    def __init__(self, settings: AtofExporterConfig) -> None:
+        self._settings = settings
+        self._lock = threading.RLock()
+        self._exporter: AtofExporter | None = AtofExporter(settings)
+
+    def __call__(self, line: bytes) -> None:
+        with self._lock:
+            if self._exporter is not None:
+                self._exporter.write(line)
+                return
+            self._settings.mode = AtofExporterMode.Append
+            late = AtofExporter(self._settings)
+            late.write(line)
+            late.shutdown()
+
+    def close(self) -> None:
+        """Write what waits and close the file.
+
+        Raises:
+            SinkError: lines were lost (a RuntimeError).
+        """
+        with self._lock:
+            exporter, self._exporter = self._exporter, None
+        if exporter is not None:
+            exporter.shutdown()
 
 
 def _settings(sink: JsonObject) -> AtofExporterConfig:
     settings = AtofExporterConfig()
     for name, value in sink.items():
         if name == "mode":
-            settings.mode = type(settings.mode).Overwrite if value == "overwrite" else type(settings.mode).Append
+            settings.mode = AtofExporterMode.Overwrite if value == "overwrite" else AtofExporterMode.Append
         elif name != "type" and value is not None and hasattr(settings, name):
             setattr(settings, name, value)
     return settings

@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 from nemo_relay._observability import atif, atof, diagnosis, extensions
+from nemo_relay._observability import schema as described
 from nemo_relay._observability.upgrade import upgraded
 from nemo_relay._runtime.log import faults
 from nemo_relay._runtime.managed import annotations as annotating
@@ -21,6 +22,11 @@ JsonObject = dict[str, Any]
 def validate(config: JsonObject) -> list[JsonObject]:
     """The diagnostics of a configuration."""
     return diagnosis.diagnose(config)
+
+
+def schema() -> JsonObject:
+    """The JSON Schema of a configuration."""
+    return described.schema()
 
 
 def register(config: JsonObject, context: Any) -> None:

@@ -36,13 +36,20 @@ class _Table:
 
 @dataclass
 class AtofFileSinkConfig(_Table):
-    """A file of events, one JSON line each."""
+    """A file of events, one JSON line each. ``max_bytes`` and ``rotate_seconds`` begin a fresh one, ``keep`` says how
+    many older ones stay, ``compress`` packs them."""
 
     tag: ClassVar[str | None] = "file"
 
     output_directory: str | None = None
     filename: str | None = None
     mode: Mode = "append"
+    redact: bool = True
+    durability: Literal["write", "fsync", "buffered"] = "write"
+    max_bytes: int | None = None
+    rotate_seconds: int | None = None
+    keep: int | None = None
+    compress: bool = False
 
 
 @dataclass

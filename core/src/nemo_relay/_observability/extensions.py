@@ -12,7 +12,9 @@ JsonObject = dict[str, Any]
 SECTIONS = "nemo_relay.observability"
 SINKS = "nemo_relay.sinks"
 STORAGE = "nemo_relay.storage"
-_STREAMS = ("http_post", "ndjson", "websocket")
+STREAMS = ("http_post", "ndjson", "websocket")
+BROKERS = ("redis", "nats", "kafka")  # what `nemo-relay[sinks]` brings
+STORES = ("http", "s3")
 
 
 def load(group: str, name: str) -> Any:
@@ -22,6 +24,13 @@ def load(group: str, name: str) -> Any:
     for entry in entry_points(group=group, name=name):
         return entry.load()
     return None
+
+
+def names(group: str, known: tuple[str, ...]) -> list[str]:
+    """``known`` and what is installed in the group."""
+    from importlib.metadata import entry_points
+
+    return [*known, *(entry.name for entry in entry_points(group=group) if entry.name not in known)]
 
 
 def section(name: str) -> Any:
@@ -51,7 +60,7 @@ def sink(config: JsonObject) -> Any:
 
 def sink_name(config: JsonObject) -> str:
     """The transport of a stream, else the type."""
-    return str(config.get("transport", _STREAMS[0]) if config["type"] == "stream" else config["type"])
+    return str(config.get("transport", STREAMS[0]) if config["type"] == "stream" else config["type"])
 
 
 def storage(config: JsonObject) -> Any:

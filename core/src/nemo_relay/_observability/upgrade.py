@@ -15,7 +15,7 @@ from nemo_relay._plugins.documents import JsonObject
 
 VERSION = 4
 
-_FILE_FIELDS = ("output_directory", "filename", "mode")
+FILE_FIELDS = ("output_directory", "filename", "mode")
 _OLD_ENDPOINT = "http://localhost:4318/v1/traces"  # what sections without an endpoint meant
 _SECTION_FIELDS = ("enabled", "traces", "endpoints", "file_sinks", "logs", "metrics", "spool")
 _DROPPED = ("capture_content", "semantic_selector")  # of early endpoints; projections have taken their place
@@ -28,7 +28,7 @@ def upgraded(config: JsonObject) -> tuple[JsonObject, list[str]]:
     notes: list[str] = []
     stated = config.get("version")
     if isinstance(config.get("atof"), dict):
-        config["atof"] = _atof(config["atof"], old=stated in (None, 1), notes=notes)
+        config["atof"] = _atof(config["atof"], old=stated == 1, notes=notes)
     _open_telemetry(config, notes)
     if stated != VERSION:  # earlier, a section that stood there was meant
         for name in ("atof", "atif", "opentelemetry"):
@@ -40,7 +40,7 @@ def upgraded(config: JsonObject) -> tuple[JsonObject, list[str]]:
 
 
 def _atof(section: JsonObject, old: bool, notes: list[str]) -> JsonObject:
-    fields = {name: section.pop(name) for name in _FILE_FIELDS if name in section}
+    fields = {name: section.pop(name) for name in FILE_FIELDS if name in section}
     streams = section.pop("endpoints", None)
     sinks: list[Any] = []
     if fields or (old and "sinks" not in section and not streams and section.get("enabled", True)):
@@ -77,7 +77,7 @@ def _open_telemetry(config: JsonObject, notes: list[str]) -> None:
 
 def _flat(name: str, section: JsonObject, projection: str, notes: list[str]) -> list[JsonObject]:
     """The endpoint that the fields of ``section`` itself describe; they are taken out of it."""
-    fields = {key: section.pop(key) for key in tuple(section) if key not in _SECTION_FIELDS and key in _ENDPOINT_FIELDS}
+    fields = {key: section.pop(key) for key in tuple(section) if key not in _SECTION_FIELDS and key in ENDPOINT_FIELDS}
     for key in _DROPPED:
         if fields.pop(key, None) is not None:
             notes.append(f"{name}.{key} -> removed, choose a projection with opentelemetry.traces[].type")
@@ -87,7 +87,7 @@ def _flat(name: str, section: JsonObject, projection: str, notes: list[str]) -> 
     return [{"type": projection, "endpoint": _OLD_ENDPOINT, **fields}]
 
 
-_ENDPOINT_FIELDS = frozenset(
+ENDPOINT_FIELDS = frozenset(
     "endpoint transport headers header_env header_file resource_attributes service_name service_namespace "
     "service_version instrumentation_scope timeout_millis mark_projection mark_exclude_names attribute_mappings "
     "promote_metadata_prefixes promote_resource_metadata_prefixes".split()

@@ -44,10 +44,10 @@ class ComponentSpec:
 
 @dataclass(slots=True)
 class PluginConfig:
-    """A whole document."""
+    """A whole document. Components may hold secrets: they are not in the repr."""
 
     version: int = 1
-    components: list[object] = field(default_factory=list)
+    components: list[object] = field(default_factory=list, repr=False)
     policy: ConfigPolicy = field(default_factory=ConfigPolicy)
 
     def to_dict(self) -> JsonObject:
