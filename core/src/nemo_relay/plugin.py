@@ -35,7 +35,6 @@ from nemo_relay._plugins import activation as _activation
 from nemo_relay._plugins import autoload as _autoload
 from nemo_relay._plugins import host as _host
 from nemo_relay._plugins import kinds as _kinds
-from nemo_relay._plugins import layers as _layers
 from nemo_relay._plugins import schema as _schema
 from nemo_relay._plugins import validation as _validation
 from nemo_relay._plugins.documents import ComponentSpec, ConfigPolicy, JsonObject, PluginConfig
@@ -51,6 +50,7 @@ from nemo_relay._plugins.reports import (
     PluginHostReport,
     RuntimeDiagnostic,
 )
+from nemo_relay._plugins.sources import layers as _layers
 from nemo_relay._runtime.awaitables import running_loop as _running_loop
 from nemo_relay._runtime.exports import borrowed as _borrowed
 from nemo_relay._runtime.exports import claim as _claim

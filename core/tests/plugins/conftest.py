@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from nemo_relay import plugin
-from nemo_relay._plugins import files as config_files
 from nemo_relay._plugins import host
+from nemo_relay._plugins.sources import files as config_files
 from nemo_relay._runtime.registry import gates, registry
 
 

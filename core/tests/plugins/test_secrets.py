@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from nemo_relay import errors, plugin, scope
-from nemo_relay._plugins.secrets import Secrets, redacted
+from nemo_relay._plugins.sources.secrets import Secrets, redacted
 from nemo_relay.plugin import ComponentSpec, PluginConfig
 
 from .conftest import Offer, one

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from nemo_relay import subscribers
-from nemo_relay._plugins import files, host
+from nemo_relay._plugins import host
+from nemo_relay._plugins.sources import files
 from nemo_relay._runtime.managed import scope
 
 

@@ -12,7 +12,8 @@ import os
 import sys
 from itertools import pairwise
 
-from nemo_relay._plugins import activation, files, host
+from nemo_relay._plugins import activation, host
+from nemo_relay._plugins.sources import files
 from nemo_relay._runtime.log import faults
 
 SWITCH = "NEMO_RELAY_PLUGINS"

@@ -15,11 +15,12 @@ from concurrent.futures import Future
 from copy import deepcopy
 from typing import Any
 
-from nemo_relay._plugins import files, kinds, layers, validation
+from nemo_relay._plugins import kinds, validation
 from nemo_relay._plugins.contexts import Context, Part, Resource, exchange
-from nemo_relay._plugins.layers import Path, Resolved
 from nemo_relay._plugins.reports import PluginHostReport
 from nemo_relay._plugins.runtime_reports import RuntimeReports
+from nemo_relay._plugins.sources import files, layers
+from nemo_relay._plugins.sources.layers import Path, Resolved
 from nemo_relay._plugins.watching import Watcher
 from nemo_relay._runtime.awaitables import run_blocking
 from nemo_relay._runtime.delivery import flush

@@ -7,7 +7,7 @@ import threading
 from typing import Any
 
 from nemo_relay._plugins.reports import RuntimeDiagnostic
-from nemo_relay._plugins.secrets import Secrets
+from nemo_relay._plugins.sources.secrets import Secrets
 
 MAX_KINDS = 256  # further ones are counted under their code alone
 MAX_MESSAGE = 1_024  # characters

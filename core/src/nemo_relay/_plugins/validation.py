@@ -10,9 +10,9 @@ from typing import Any
 from nemo_relay._plugins import kinds
 from nemo_relay._plugins.checking import FIELDS, POLICY, nearest
 from nemo_relay._plugins.documents import JsonObject, plain
-from nemo_relay._plugins.layers import Resolved
 from nemo_relay._plugins.reports import ConfigDiagnostic, PluginHostReport, diagnostic
-from nemo_relay._plugins.secrets import redacted
+from nemo_relay._plugins.sources.layers import Resolved
+from nemo_relay._plugins.sources.secrets import redacted
 from nemo_relay.errors import InvalidDocument
 from nemo_relay_codecs.json_shapes import unexpected, unknown_variant
 

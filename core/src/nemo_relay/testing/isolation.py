@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
-from nemo_relay._plugins import files, host, kinds
+from nemo_relay._plugins import host, kinds
+from nemo_relay._plugins.sources import files
 from nemo_relay._runtime.awaitables import running_loop
 from nemo_relay._runtime.delivery.dispatcher import Dispatcher, dispatcher
 from nemo_relay._runtime.log import faults

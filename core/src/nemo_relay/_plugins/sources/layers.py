@@ -12,13 +12,13 @@ import os
 from copy import deepcopy
 from dataclasses import dataclass, field
 
-from nemo_relay._plugins import files
 from nemo_relay._plugins.checking import POLICY, problem, unknown_fields
 from nemo_relay._plugins.documents import JsonObject, normalised
-from nemo_relay._plugins.files import File
-from nemo_relay._plugins.merging import merge, merge_components
 from nemo_relay._plugins.reports import ConfigDiagnostic, diagnostic
-from nemo_relay._plugins.secrets import Secrets, expanded
+from nemo_relay._plugins.sources import files
+from nemo_relay._plugins.sources.files import File
+from nemo_relay._plugins.sources.merging import merge, merge_components
+from nemo_relay._plugins.sources.secrets import Secrets, expanded
 from nemo_relay.errors import InvalidDocument
 
 Path = str | os.PathLike[str]

@@ -12,7 +12,7 @@ from typing import Any
 from nemo_relay._plugins.checking import TOP as DOCUMENT_TOP
 from nemo_relay._plugins.checking import problem
 from nemo_relay._plugins.documents import JsonObject, plain
-from nemo_relay._plugins.secrets import anchored
+from nemo_relay._plugins.sources.secrets import anchored
 from nemo_relay.errors import InvalidConfig, InvalidDocument, UnknownPlugin
 
 TOP = (*DOCUMENT_TOP, "plugins")
