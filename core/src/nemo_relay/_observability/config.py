@@ -18,7 +18,7 @@ Projection = Literal["full", "gen_ai", "openinference"]
 
 
 @dataclass
-class _Table:
+class Table:
     """A table of the document. ``to_dict`` leaves out what is None."""
 
     tag: ClassVar[str | None] = None
@@ -35,7 +35,7 @@ class _Table:
 
 
 @dataclass
-class AtofFileSinkConfig(_Table):
+class AtofFileSinkConfig(Table):
     """A file of events, one JSON line each. ``max_bytes`` and ``rotate_seconds`` begin a fresh one, ``keep`` says how
     many older ones stay, ``compress`` packs them."""
 
@@ -53,7 +53,7 @@ class AtofFileSinkConfig(_Table):
 
 
 @dataclass
-class AtofStreamSinkConfig(_Table):
+class AtofStreamSinkConfig(Table):
     """Events sent to a server as they happen."""
 
     tag: ClassVar[str | None] = "stream"
@@ -69,7 +69,7 @@ class AtofStreamSinkConfig(_Table):
 
 
 @dataclass
-class AtofConfig(_Table):
+class AtofConfig(Table):
     """The raw events. ``sinks`` are ``AtofFileSinkConfig`` and ``AtofStreamSinkConfig``, or tables of other types."""
 
     enabled: bool = False
@@ -77,7 +77,7 @@ class AtofConfig(_Table):
 
 
 @dataclass
-class HttpStorageConfig(_Table):
+class HttpStorageConfig(Table):
     """Trajectories sent to a server, one POST each."""
 
     tag: ClassVar[str | None] = "http"
@@ -90,7 +90,7 @@ class HttpStorageConfig(_Table):
 
 
 @dataclass
-class S3StorageConfig(_Table):
+class S3StorageConfig(Table):
     """Trajectories put into an S3-compatible bucket."""
 
     tag: ClassVar[str | None] = "s3"
@@ -106,7 +106,7 @@ class S3StorageConfig(_Table):
 
 
 @dataclass
-class AtifConfig(_Table):
+class AtifConfig(Table):
     """A trajectory file per session."""
 
     enabled: bool = False
@@ -123,7 +123,7 @@ class AtifConfig(_Table):
 
 
 @dataclass
-class OpenTelemetryTlsConfig(_Table):
+class OpenTelemetryTlsConfig(Table):
     """PEM files for one endpoint; ``certificate`` takes the place of the system's authorities."""
 
     certificate: str | None = None
@@ -132,7 +132,7 @@ class OpenTelemetryTlsConfig(_Table):
 
 
 @dataclass
-class OpenTelemetryEndpointConfig(_Table):
+class OpenTelemetryEndpointConfig(Table):
     """A receiver of traces."""
 
     type: Projection
@@ -160,7 +160,7 @@ class OpenTelemetryEndpointConfig(_Table):
 
 
 @dataclass
-class OpenTelemetryFileSinkConfig(_Table):
+class OpenTelemetryFileSinkConfig(Table):
     """A file of traces."""
 
     type: Projection
@@ -185,7 +185,7 @@ class OpenTelemetryFileSinkConfig(_Table):
 
 
 @dataclass
-class OpenTelemetrySignalEndpointConfig(_Table):
+class OpenTelemetrySignalEndpointConfig(Table):
     """A receiver of logs or metrics."""
 
     endpoint: str
@@ -204,7 +204,7 @@ class OpenTelemetrySignalEndpointConfig(_Table):
 
 
 @dataclass
-class OpenTelemetryLogSectionConfig(_Table):
+class OpenTelemetryLogSectionConfig(Table):
     """Marks as log records. Without ``endpoints``, they are made from those of the traces."""
 
     enabled: bool = False
@@ -217,7 +217,7 @@ class OpenTelemetryLogSectionConfig(_Table):
 
 
 @dataclass
-class OpenTelemetryMetricSectionConfig(_Table):
+class OpenTelemetryMetricSectionConfig(Table):
     """Metrics. Without ``endpoints``, they are made from those of the traces."""
 
     enabled: bool = False
@@ -229,7 +229,7 @@ class OpenTelemetryMetricSectionConfig(_Table):
 
 
 @dataclass
-class OpenTelemetrySectionConfig(_Table):
+class OpenTelemetrySectionConfig(Table):
     """Everything that goes to OpenTelemetry. ``endpoints`` are those of traces."""
 
     enabled: bool = False
@@ -240,7 +240,7 @@ class OpenTelemetrySectionConfig(_Table):
 
 
 @dataclass
-class ObservabilityConfig(_Table):
+class ObservabilityConfig(Table):
     """The whole configuration of the component."""
 
     version: int = VERSION

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-from dataclasses import is_dataclass
 from typing import Any
 
 from nemo_relay._observability import config as tables
@@ -17,8 +16,7 @@ def schema() -> JsonObject:
     """The schema of ``components.config``."""
     import msgspec
 
-    types = [one for one in vars(tables).values() if is_dataclass(one) and one.__module__ == tables.__name__]
-    wanted = [one for one in types if one is not tables.ComponentSpec and not one.__name__.startswith("_")]
+    wanted: list[type] = [one for one in vars(tables).values() if _is_table(one)]
     _, definitions = msgspec.json.schema_components(wanted, ref_template="#/$defs/{name}")
     for one in wanted:
         definition = definitions[one.__name__]
@@ -29,6 +27,10 @@ def schema() -> JsonObject:
             definition.setdefault("required", []).insert(0, "type")
     _sections(definitions)
     return {"$ref": "#/$defs/ObservabilityConfig", "$defs": definitions}
+
+
+def _is_table(one: object) -> bool:
+    return isinstance(one, type) and issubclass(one, tables.Table) and one is not tables.Table
 
 
 def _sections(definitions: JsonObject) -> None:

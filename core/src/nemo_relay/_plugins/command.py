@@ -42,7 +42,7 @@ def _validate(path: str | None) -> int:
         print(f"error: {error}", file=sys.stderr)
         return 1
     for found in report["config"]["diagnostics"]:
-        where = "".join(f" [{found[key]}]" for key in ("component", "field") if key in found)  # type: ignore[literal-required]
+        where = "".join(f" [{found[key]}]" for key in ("component", "field") if key in found)
         print(f"{found['level']}: {found['code']}{where}: {found['message']}")
     print(json.dumps(report["resolved_config"], indent=2))
     return int(bool(validation.errors(report)))

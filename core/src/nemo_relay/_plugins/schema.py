@@ -8,6 +8,7 @@ from typing import Any
 from nemo_relay._plugins import kinds
 from nemo_relay._plugins.checking import BEHAVIORS, POLICY
 from nemo_relay._plugins.documents import JsonObject
+from nemo_relay._runtime.log import faults
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
@@ -17,7 +18,7 @@ def document() -> JsonObject:
     definitions: JsonObject = {}
     described = [_described(kind, definitions) for kind in kinds.names()]
     known = {"anyOf": [{"enum": kinds.names()}, {"type": "string"}]}
-    component = {
+    component: JsonObject = {
         "type": "object",
         "required": ["kind"],
         "properties": {
@@ -26,8 +27,9 @@ def document() -> JsonObject:
             "config": {"type": "object", "description": "what the plugin gets"},
         },
         "additionalProperties": False,
-        "allOf": [one for one in described if one is not None],
     }
+    if any(described):
+        component["allOf"] = [one for one in described if one is not None]
     behavior = {"enum": list(BEHAVIORS)}
     policy = {name: {**behavior, "default": default} for name, default in POLICY.items()}
     return {
@@ -50,7 +52,8 @@ def _described(kind: str, definitions: JsonObject) -> JsonObject | None:
     try:
         schema = getattr(kinds.find(kind), "schema", None)
         found = schema() if callable(schema) else None
-    except Exception:  # what cannot be loaded, or does not know itself, leaves its config open
+    except Exception as error:  # what cannot be loaded, or does not know itself, leaves its config open
+        faults.report("plugin_schema_failed", error, plugin_kind=kind)
         return None
     if not isinstance(found, dict):
         return None
