@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-from contextlib import nullcontext
 from typing import Any
 from uuid import UUID
 
@@ -21,7 +20,6 @@ from nemo_relay.integrations.langchain.adapter import attempt, find_open_run
 from . import _identity, _loops, _pauses, _propagation, _supersteps
 
 _METADATA = {"integration": "langgraph"}
-_HERE = nullcontext()
 
 
 class RelayCallbackHandler(langchain.RelayCallbackHandler, GraphCallbackHandler):
@@ -43,33 +41,32 @@ class RelayCallbackHandler(langchain.RelayCallbackHandler, GraphCallbackHandler)
         **kwargs: Any,
     ) -> None:
         """A graph, node or other runnable starts; with the first node of a superstep, the superstep."""
-        name = kwargs.get("name")
-        self.observe("superstep", _supersteps.node_starts, self, name, parent_run_id, metadata, tags)
-        call, about = None, metadata
-        if parent_run_id is None:
-            call = attempt("on_chain_start", _loops.call, None)
-            about = attempt("on_chain_start", lambda: _identity.told(call, metadata), metadata)
         start = super().on_chain_start
-        with _HERE if parent_run_id is not None else _propagation.remote_parent(call):
-            start(
-                serialized,
-                inputs,
-                run_id=run_id,
-                parent_run_id=parent_run_id,
-                tags=tags,
-                metadata=about,
-                **kwargs,
-            )
+        given: dict[str, Any] = {"run_id": run_id, "parent_run_id": parent_run_id, "tags": tags, **kwargs}
+        if parent_run_id is not None:
+            if _supersteps.is_node(tags):
+                self.observe("superstep", _supersteps.node_starts, self, kwargs.get("name"), parent_run_id, metadata)
+            start(serialized, inputs, metadata=metadata, **given)
+            return
+        call = attempt("on_chain_start", _loops.call, None)
+        about = attempt("on_chain_start", lambda: _identity.told(call, metadata), metadata)
+        with _propagation.remote_parent(call):
+            start(serialized, inputs, metadata=about, **given)
 
     def on_chain_end(self, outputs: Any, *, run_id: UUID, **kwargs: Any) -> None:
         """A graph, node or other runnable returned."""
-        self.observe("superstep", _supersteps.graph_ends, self, find_open_run(run_id))
+        self._end_superstep(run_id)
         super().on_chain_end(outputs, run_id=run_id, **kwargs)
 
     def on_chain_error(self, error: BaseException, *, run_id: UUID, **kwargs: Any) -> None:
         """A graph, node or other runnable raised, was interrupted, cancelled or closed."""
-        self.observe("superstep", _supersteps.graph_ends, self, find_open_run(run_id))
+        self._end_superstep(run_id)
         super().on_chain_error(error, run_id=run_id, **kwargs)
+
+    def _end_superstep(self, run_id: UUID) -> None:
+        run = find_open_run(run_id)
+        if run is not None and run.step is not None:
+            self.observe("superstep", _supersteps.graph_ends, self, run)
 
     def on_interrupt(self, event: GraphInterruptEvent) -> None:
         """A graph paused: the mark ``Graph Interrupt`` on its span, which will end ``interrupted``."""

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from threading import RLock
 from typing import Any
 from uuid import UUID
@@ -16,13 +17,23 @@ _METADATA = {"integration": "langgraph"}
 _LOCKS = tuple(RLock() for _ in range(16))
 
 
-def node_starts(owner: object, name: str | None, parent_run_id: UUID | None, metadata: Any, tags: Any) -> None:
-    """A run starts; if it is the first node of its step, the step starts, and the one before is over."""
+def is_node(tags: Sequence[str] | None) -> bool:
+    """Whether a run with these tags is a node of a graph."""
+    return any(tag.startswith("graph:step:") for tag in tags or ())
+
+
+def node_starts(owner: object, name: str | None, parent_run_id: UUID, metadata: Mapping[str, Any] | None) -> None:
+    """A node starts; if it is the first of its step, the step starts, and the one before is over.
+
+    Args:
+        owner: the handler that is told of it; only the one that records the graph leaves marks.
+        name: of the node.
+        parent_run_id: of the graph's run.
+        metadata: of the node's run.
+    """
     graph = find_open_run(parent_run_id)
     step = (metadata or {}).get("langgraph_step")
     if graph is None or graph.owner is not owner or step is None:
-        return
-    if not any(tag.startswith("graph:step:") for tag in tags or ()):
         return
     with _LOCKS[hash(parent_run_id) % len(_LOCKS)]:
         if graph.step is None or graph.step[0] != step:
@@ -32,9 +43,14 @@ def node_starts(owner: object, name: str | None, parent_run_id: UUID | None, met
         graph.step[1].append(str(name))
 
 
-def graph_ends(owner: object, graph: Run | None) -> None:
-    """The step that was running is over: how many tasks it had, and which."""
-    if graph is None or graph.step is None or graph.owner is not owner:
+def graph_ends(owner: object, graph: Run) -> None:
+    """The step that was running is over: how many tasks it had, and which.
+
+    Args:
+        owner: the handler that is told of it.
+        graph: the graph's run.
+    """
+    if graph.step is None or graph.owner is not owner:
         return
     step, tasks = graph.step
     graph.step = None
