@@ -19,7 +19,7 @@ from nemo_relay._runtime.checks import expect, expect_text
 from nemo_relay._runtime.emission import emit
 from nemo_relay._runtime.enums import LLMAttributes
 from nemo_relay._runtime.exports import borrowed, claim
-from nemo_relay._runtime.managed.annotations import checked_response, resolve_codecs
+from nemo_relay._runtime.managed.annotations import checked_response, resolve
 from nemo_relay._runtime.managed.direct import through, through_sync
 from nemo_relay._runtime.managed.engine import steps
 from nemo_relay._runtime.managed.layers import complete
@@ -104,9 +104,6 @@ def call(
 
     Returns:
         The handle, for ``call_end``.
-
-    Raises:
-        LookupError: no codec has that name.
     """
     parent, bits = _checked(name, request, handle, attributes, model_name)
     ns = None if timestamp is None else clock.from_datetime(timestamp)
@@ -144,7 +141,7 @@ def call_end(
     status = {**emit.OK, **metadata} if isinstance(metadata, dict) else emit.over(metadata, emit.OK)
     ns = None if timestamp is None else clock.from_datetime(timestamp)
     finish_llm(
-        *(handle, response, status, response_codec),
+        *(handle, response, status, resolve(response_codec)),
         annotated=annotated,
         data=data,
         first_chunk=time_to_first_chunk,
@@ -188,11 +185,9 @@ def execute(
         Exception: whatever ``func`` or a middleware callback raised, the same object.
     """
     parent, bits = _checked(name, request, handle, attributes, model_name)
-    span = LLMHandle(name, parent, bits, data, metadata, model_name, codec, response_codec)
+    span = LLMHandle(name, parent, bits, data, metadata, model_name, resolve(codec), resolve(response_codec))
     if registry.activity.shapes_llms:
         return steps(LlmCall(span, request, func, sync=False))
-    if (codec is not None or response_codec is not None) and registry.activity.observed:
-        resolve_codecs(span)
     return through(LlmCall, span, request, func)
 
 
@@ -211,11 +206,9 @@ def execute_sync(
 ) -> Any:
     """The synchronous twin of ``execute``: same order, same thread, no event loop."""
     parent, bits = _checked(name, request, handle, attributes, model_name)
-    span = LLMHandle(name, parent, bits, data, metadata, model_name, codec, response_codec)
+    span = LLMHandle(name, parent, bits, data, metadata, model_name, resolve(codec), resolve(response_codec))
     if registry.activity.shapes_llms:
         return complete(steps(LlmCall(span, request, func, sync=True)))
-    if (codec is not None or response_codec is not None) and registry.activity.observed:
-        resolve_codecs(span)
     return through_sync(LlmCall, span, request, func)
 
 
@@ -297,7 +290,7 @@ def _streamed(
 ) -> StreamCall:
     name, request, func, handle, attributes, data, metadata, model_name, codec, response_codec = arguments
     parent, bits = _checked(name, request, handle, attributes, model_name)
-    span = LLMHandle(name, parent, bits, data, metadata, model_name, codec, response_codec)
+    span = LLMHandle(name, parent, bits, data, metadata, model_name, resolve(codec), resolve(response_codec))
     made = StreamCall(span, request, func, sync=sync)
     made.prepare(collector, finalizer)
     return made

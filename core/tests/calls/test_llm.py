@@ -11,6 +11,7 @@ import pytest
 
 import nemo_relay
 from nemo_relay import AnnotatedLLMRequest, LLMAttributes, LLMRequest, ScopeType, intercepts, llm, scope
+from nemo_relay._runtime.log import faults
 
 from ..conftest import Driver, Ear, in_form
 
@@ -246,8 +247,8 @@ def test_a_manual_call_takes_a_codec_and_the_time_to_its_first_chunk(ear: Ear) -
     assert named["category_profile"]["annotated_request"]["messages"] == request.content["messages"]
     assert "annotated_request" not in (broken["category_profile"] or {})
     assert end["category_profile"]["time_to_first_chunk"] == 0.5
-    with pytest.raises(LookupError, match="nobody"):
-        llm.call("l", request, codec="nobody")
+    llm.call_end(llm.call("l", request, codec="nobody"), {}, response_codec="nobody")
+    assert faults.counts["managed_llm_codec_unknown"] == 2
 
 
 def test_a_manual_end_is_stamped_when_it_is_called(ear: Ear) -> None:

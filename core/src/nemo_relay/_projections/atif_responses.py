@@ -14,7 +14,8 @@ from nemo_relay._projections.atif_spans import Span, mapping
 _ID = ("id", "tool_call_id", "call_id")
 _NAME = ("name", "toolName", "tool_name", "function_name")
 _ARGUMENTS = ("arguments", "args", "input")
-_REASONING = ("reasoning", "reasoning_content")
+_THINKING = ("thinking", "reasoning", "reasoning.text", "reasoning.summary")
+_REASONING = ("reasoning", "reasoning_content", "reasoningContent", "thinking")
 
 
 @dataclass(slots=True, eq=False)
@@ -143,11 +144,14 @@ def _declared(speaker: Mapping[str, Any] | None, data: Mapping[str, Any]) -> Ite
             yield block
         elif isinstance(mapping(block).get("functionCall"), Mapping):
             yield block["functionCall"]
+        elif mapping(block, "toolUse") and mapping(block, "toolUse").get("type") != "server_tool_use":
+            use = dict(block["toolUse"])
+            yield {"id": use.pop("toolUseId", None), **use}
 
 
 def _call(raw: Any, number: int) -> Call | None:
     call = mapping(raw)
-    function = mapping(call, "function")
+    function = mapping(call, "function") or mapping(call, "custom")
     identity = next((str(call[key]) for key in _ID if call.get(key) not in (None, "")), None)
     name = next((str(place[key]) for place in (function, call) for key in _NAME if place.get(key)), None)
     if identity is None and name is None:
@@ -155,7 +159,7 @@ def _call(raw: Any, number: int) -> Call | None:
     places = [(place, key) for place in (function, call) for key in _ARGUMENTS]
     given = next((place[key] for place, key in places if place.get(key) is not None), None)
     known = {*_ID, *_NAME, *_ARGUMENTS, "type"}
-    extra = {key: value for key, value in call.items() if key not in known and key != "function"}
+    extra = {key: value for key, value in call.items() if key not in known and key not in ("function", "custom")}
     unknown = {key: value for key, value in function.items() if key not in known}
     if unknown:
         extra["function"] = unknown
@@ -163,19 +167,22 @@ def _call(raw: Any, number: int) -> Call | None:
 
 
 def _blocks(holder: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
-    for key in ("content", "parts", "output"):
+    for key in ("content", "parts", "output", "reasoning_details"):
         yield from (block for block in _listed(holder.get(key)) if isinstance(block, Mapping))
 
 
 def _thoughts(block: Mapping[str, Any]) -> Iterator[str]:
     if block.get("thought") is True and isinstance(block.get("text"), str):
         yield block["text"]
-    if block.get("type") not in ("thinking", "reasoning"):
+    shown = mapping(block, "reasoningContent", "reasoningText").get("text")
+    if isinstance(shown, str) and shown:
+        yield shown
+    if str(block.get("type")) not in _THINKING:
         return
-    for key in ("thinking", "reasoning", "text"):
+    for key in ("thinking", "reasoning", "text", "summary"):
         if isinstance(block.get(key), str) and block[key]:
             yield block[key]
-    for key in ("summary", "content"):
+    for key in ("thinking", "summary", "content"):
         for piece in _listed(block.get(key)):
             if isinstance(mapping(piece).get("text"), str):
                 yield piece["text"]

@@ -33,14 +33,23 @@ _WRITE = (
     "cache_creation_input_tokens",
     "cacheWriteTokens",
     "cacheCreationInputTokens",
+    "cacheWriteInputTokens",
     "cacheWrite",
 )
 _USAGE = ("usage", "token_usage", "usageMetadata")
 _DETAILS = ("prompt_tokens_details", "input_tokens_details", "input_token_details")
 _READ_BELOW = ("cached_tokens", "cache_read")  # how the details call cache reads
-_ANTHROPIC = {"cache_read_input_tokens", "cache_creation_input_tokens"}
-_COST = ("cost", "cost_usd")
+# Surfaces whose input counts leave out what a cache served, told by their own names for it.
+_BESIDE = {
+    "input_tokens": {"cache_read_input_tokens", "cache_creation_input_tokens"},
+    "inputTokens": {"cacheReadInputTokens", "cacheWriteInputTokens"},
+}
+_BESIDE_APIS = ("anthropic_messages", "bedrock_converse")
+_THOUGHTS = ("completion_tokens_details", "output_tokens_details")
+_USD_PER_TICK = 1e-10  # xAI
+_COST = ("cost", "cost_usd", "cost_in_usd_ticks")
 _LISTS = ("prompt_token_ids", "completion_token_ids", "logprobs")
+_COST_TOTALS = ("total", "total_cost")
 _COST_PARTS = ("input", "output", "cache_read", "cache_write")
 _TOTALS = ("prompt_tokens", "completion_tokens", "cached_tokens", "cost_usd")
 
@@ -64,7 +73,7 @@ def metrics(span: Span) -> dict[str, Any]:
     cost = _cost(annotated, raw)
     found = {
         "prompt_tokens": prompt,
-        "completion_tokens": _pick(_COMPLETION, annotated, raw),
+        "completion_tokens": _completion(annotated, raw),
         "cached_tokens": read,
         "cost_usd": cost,
         **{key: raw[key] for key in _LISTS if _numbers(key, raw.get(key))},
@@ -123,29 +132,44 @@ def _count(value: Any) -> int | None:
 
 
 def _excludes_cache(span: Span, raw: Mapping[str, Any]) -> bool:
-    """Anthropic's own counts: input_tokens are those that no cache served, so cached ones come on top."""
+    """Anthropic's and Amazon's own counts: those that no cache served, so cached ones come on top."""
     annotation = mapping(span.end, "category_profile", "annotated_response", "api_specific")
-    native = "input_tokens" in raw and not _ANTHROPIC.isdisjoint(raw)
-    return native or annotation.get("api") == "anthropic_messages"
+    native = any(key in raw and not names.isdisjoint(raw) for key, names in _BESIDE.items())
+    return native or annotation.get("api") in _BESIDE_APIS
+
+
+def _completion(annotated: Mapping[str, Any], raw: Mapping[str, Any]) -> int | None:
+    """Everything that the model produced; some providers state its thoughts beside what it said."""
+    said = _pick(_COMPLETION, annotated, raw)
+    thoughts = _pick(("thoughtsTokenCount",), raw)
+    if thoughts is not None:
+        return thoughts + (said or 0)
+    prompt, total = _pick(_PROMPT, annotated, raw), _pick(("total_tokens",), annotated, raw)
+    thoughts = _pick(("reasoning_tokens",), *(mapping(raw, key) for key in _THOUGHTS), raw)
+    beside = said is not None and prompt is not None and thoughts and total == prompt + said + thoughts
+    return said + thoughts if beside and said is not None and thoughts is not None else said
 
 
 def _cost(annotated: Mapping[str, Any], raw: Mapping[str, Any]) -> float | None:
     estimated, reported = _in_dollars(annotated.get("cost")), _in_dollars(raw.get("cost"))
-    known = (estimated, _amount(raw.get("cost_usd")), reported)
+    ticks = _amount(raw.get("cost_in_usd_ticks"))
+    known = (estimated, _amount(raw.get("cost_usd")), reported, None if ticks is None else ticks * _USD_PER_TICK)
     return next((amount for amount in known if amount is not None), None)
 
 
 def _in_dollars(value: Any) -> float | None:
-    """A cost object's amount, if it surely is in US dollars."""
+    """A cost's amount, if it surely is in US dollars: a bare number, as routers report it, or an object."""
+    if (bare := _amount(value)) is not None:
+        return bare
     cost = mapping(value)
     currency = cost.get("currency")
     if currency is None:
-        sure = "total" in cost or cost.get("source") in ("provider_reported", "model_pricing")
+        sure = any(key in cost for key in _COST_TOTALS) or cost.get("source") in ("provider_reported", "model_pricing")
     else:
         sure = isinstance(currency, str) and currency.upper() == "USD"
     if not sure:
         return None
-    total = _amount(cost.get("total"))
+    total = next((amount for key in _COST_TOTALS if (amount := _amount(cost.get(key))) is not None), None)
     parts = [amount for key in _COST_PARTS if (amount := _amount(cost.get(key))) is not None]
     return total if total is not None else (sum(parts) if parts else None)
 

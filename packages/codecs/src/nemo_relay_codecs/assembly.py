@@ -48,6 +48,11 @@ class Assembler:
             chunk = self._as_object(chunk)
             if chunk is None:
                 return
+        self._offer(chunk)
+
+    def _offer(self, chunk: JsonObject) -> None:
+        if chunk.get("error") is not None:
+            self.fail(chunk["error"])  # however a proxy or a server in trouble wraps it
         try:
             self._take(chunk)
         except (TypeError, ValueError, KeyError, AttributeError, RecursionError):
@@ -69,10 +74,15 @@ class Assembler:
         if isinstance(value, list):  # some servers send the whole stream as one array
             for item in value:
                 if isinstance(item, dict):
-                    self._take(item)
+                    self._offer(item)
             return None
         self.skipped += 1
         return None
+
+    def fail(self, error: Any) -> None:
+        """Note the error that ended the stream; the first one counts."""
+        if self.error is None:
+            self.error = error
 
     def _take(self, chunk: JsonObject) -> None:
         raise TypeError(f"{type(self).__name__} does not assemble a stream")
@@ -112,6 +122,20 @@ class Assembler:
             CodecError: ``codec`` cannot read what was assembled.
         """
         return codec.decode_response(self.finish())._with(stream=self.status())
+
+
+def counted(before: Any, now: Any) -> Any:
+    """A usage object with a later one over it: what was counted is not erased by nulls and zeros."""
+    if not isinstance(before, dict) or not isinstance(now, dict):
+        return now or before
+    out = dict(before)
+    for key, value in now.items():
+        old = out.get(key)
+        if isinstance(old, dict) and isinstance(value, dict):
+            out[key] = counted(old, value)
+        elif key not in out or old is None or value not in (None, 0, [], {}):
+            out[key] = value
+    return out
 
 
 def overlay(target: JsonObject, source: JsonObject, skip: tuple[str, ...] = ()) -> None:

@@ -55,7 +55,7 @@ class SSEDecoder:
         """The frame that the end of input completes, if there is one."""
         frames = self._take(self._text.decode(b"", final=True))
         if self._line:
-            self._end_line("".join(self._line))
+            frames += self._end_line("".join(self._line))
             self._line = []
         return [*frames, *self._end_frame()]
 
@@ -66,8 +66,8 @@ class SSEDecoder:
             self._first = False
             text = text.removeprefix("\ufeff")
         if self._was_cr and text.startswith("\n"):
-            text = text[1:]
-        self._was_cr = text.endswith("\r") if text else self._was_cr
+            text = text[1:]  # the second half of a line end that is counted already
+        self._was_cr = text.endswith("\r")
         if "\r" in text:
             text = text.replace("\r\n", "\n").replace("\r", "\n")
         *lines, rest = text.split("\n")
@@ -78,24 +78,41 @@ class SSEDecoder:
                 line = "".join(self._line)
                 self._line = []
             if line:
-                self._end_line(line)
+                frames += self._end_line(line)
             else:
                 frames += self._end_frame()
         if rest:
             self._line.append(rest)
         return frames
 
-    def _end_line(self, line: str) -> None:
+    def _end_line(self, line: str) -> list[Frame]:
         name, _, value = line.partition(":")
+        # Servers that work by the line leave out the empty one: a frame that is whole ends where another begins.
+        ended = self._end_frame() if name in ("data", "event") and self._is_whole() else []
         if name == "data":
             self._data.append(value.removeprefix(" "))
         elif name == "event":
             self._event = value.strip()
+        return ended
+
+    def _is_whole(self) -> bool:
+        data = self._data
+        return len(data) == 1 and _is_object(data[0])
 
     def _end_frame(self) -> list[Frame]:
         data, event = self._data, self._event
         self._data, self._event = [], None
         return [Frame(event, "\n".join(data))] if data else []
+
+
+def _is_object(data: str) -> bool:
+    if not data.startswith("{") or not data.rstrip().endswith("}"):
+        return False
+    try:
+        msgspec.json.decode(data)
+    except (msgspec.MsgspecError, RecursionError):
+        return False
+    return True
 
 
 def payload(frame: Frame) -> Any:
@@ -161,11 +178,18 @@ class SSEAssembler:
                 value = payload(frame)
             except MalformedBody:
                 self.torn.append(frame.data)
+                self._note(frame, frame.data)
                 continue
             self.assembler.push(value)
+            self._note(frame, value)
             if value is not DONE:
                 out.append(value)
         return out
+
+    def _note(self, frame: Frame, error: Any) -> None:
+        """A frame named ``error`` is one, whatever is in it."""
+        if frame.event == "error" and self.assembler.error is None:
+            self.assembler.error = error
 
 
 def events(chunks: Iterable[bytes]) -> Iterator[Any]:

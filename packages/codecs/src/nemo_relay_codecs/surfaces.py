@@ -128,7 +128,7 @@ def detect_request(content: Any, hint: str | None = None) -> str | None:
     if not isinstance(content, dict):
         return None
     named = (hint or "").strip().lower()
-    if "input" in content or "instructions" in content:
+    if "input" in content or "instructions" in content or isinstance(content.get("prompt"), dict):
         return "openai_responses"
     if _is_bedrock(content):
         return "bedrock_converse"
@@ -204,11 +204,16 @@ _ROUTES = (
     ("/converse-stream", "bedrock_converse"),
     ("/v2/chat", "cohere_chat"),
 )
+# Vertex AI and Bedrock carry the makers' own formats; the path names the maker.
+_CLOUD_ROUTES = (":rawpredict", ":streamrawpredict", "/invoke", "/invoke-with-response-stream")
+_CLOUD_MAKERS = {"anthropic": "anthropic_messages", "claude": "anthropic_messages", "mistral": "mistral_chat"}
 
 
 def detect_path(path: str) -> str | None:
     """The id of the surface that a URL's path belongs to, None if it is no model call."""
     trimmed = path.partition("?")[0].rstrip("/").lower()
+    if trimmed.endswith(_CLOUD_ROUTES):
+        return next((name for maker, name in _CLOUD_MAKERS.items() if maker in trimmed), None)
     return next((name for suffix, name in _ROUTES if trimmed.endswith(suffix)), None)
 
 

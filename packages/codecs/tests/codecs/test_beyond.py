@@ -161,7 +161,7 @@ def test_chat_parts() -> None:
     }
     choices = [{"index": 1, "message": message, "finish_reason": "stop"}, {"index": 0, "message": {"content": "B"}}]
     view = codecs.OpenAIChatCodec().decode_response({"choices": choices})
-    assert [p["type"] for p in view.parts] == ["reasoning", "text", "refusal", "citation", "media", "provider_native"]
+    assert [p["type"] for p in view.parts] == ["reasoning", "text", "refusal", "citation", "media", "tool_call"]
     assert view.parts[3]["url"] == "u" and view.parts[3]["title"] == "t"
     assert view.parts[4]["size"] == 30 and view.parts[4]["transcript"] == "hi"
     assert view.choices[1]["parts"] == [{"type": "text", "text": "B"}]

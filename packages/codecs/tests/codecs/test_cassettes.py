@@ -241,6 +241,7 @@ class _Kept:
     def __init__(self) -> None:
         self.given: list[Any] = []
         self.push = self.given.append
+        self.error: Any = None
 
     def finish(self) -> list[Any]:
         return [value for value in self.given if value != sse.DONE]

@@ -71,26 +71,41 @@ def _priced(annotated: Any, span: LLMHandle) -> Any:
 
 
 def resolve(codec: Any) -> Any:
-    """``codec``, or the one of that name where it is a string.
-
-    Raises:
-        ValueError: no codec has that name.
+    """``codec``, or the one of that name where it is a string. None where nobody has the name: that is reported, and
+    the call goes on without one, whether anybody listens or not.
     """
     if not isinstance(codec, str):
         return codec
     from nemo_relay_codecs.surfaces import resolve as by_name
 
-    return by_name(codec)
+    try:
+        return by_name(codec)
+    except LookupError as error:
+        faults.report("managed_llm_codec_unknown", error, codec=codec)
+        return None
 
 
-def resolve_codecs(span: LLMHandle) -> None:
-    """Look up the codecs of ``span`` that were given by name.
+def encoded(codec: Any, annotated: Any, request: LLMRequest) -> LLMRequest:
+    """``request`` with the edits of ``annotated``.
 
-    Raises:
-        ValueError: no codec has that name.
+    A codec that fails where nothing was edited loses nothing but itself: the request goes out as it is. An edit that
+    it cannot express must not be dropped in silence: it may be what a policy asked for.
     """
-    span.codec = resolve(span.codec)
-    span.response_codec = resolve(span.response_codec)
+    try:
+        made: LLMRequest = codec.encode(annotated, request)
+        return LLMRequest({**made.headers, **request.headers}, made.content)
+    except Exception as error:
+        if not _is_unedited(codec, annotated, request):
+            raise
+        faults.report("managed_llm_request_codec_failed", error, codec=type(codec).__name__)
+        return request
+
+
+def _is_unedited(codec: Any, annotated: Any, request: LLMRequest) -> bool:
+    try:
+        return bool(plain(annotated) == plain(codec.decode(request)))
+    except Exception:
+        return False
 
 
 def checked_response(annotated: Any) -> Any:

@@ -45,7 +45,6 @@ class LlmCall(ManagedCall):
 
     def __init__(self, span: LLMHandle, argument: LLMRequest, func: Callable[..., Any], *, sync: bool) -> None:
         super().__init__(span, argument, func, sync=sync)
-        annotating.resolve_codecs(span)
         self.annotated: Any = None
         self.marks: list[Any] = []
         self.contributions: list[dict[str, Any]] = []
@@ -67,12 +66,9 @@ class LlmCall(ManagedCall):
     @staticmethod
     def begin(span: LLMHandle, argument: LLMRequest, annotated: Any = None) -> LLMRequest:
         codec = span.codec
-        if codec is not None:
-            annotating.resolve_codecs(span)
-            codec = span.codec
-            if annotated is None:
-                assert span.parent_span is not None
-                annotated = annotating.observed(codec, argument, span.parent_span)
+        if codec is not None and annotated is None:
+            assert span.parent_span is not None
+            annotated = annotating.observed(codec, argument, span.parent_span)
         shown = start_llm(span, argument, None, annotated, codec)
         return traced(argument, span, shown)
 
@@ -82,8 +78,6 @@ class LlmCall(ManagedCall):
 
     @staticmethod
     def conclude(span: LLMHandle, raw: Any) -> None:
-        if span.response_codec is not None:
-            annotating.resolve_codecs(span)
         finish_llm(span, raw, emit.OK, span.response_codec, data=span.handle_data)
 
     @staticmethod
@@ -101,12 +95,14 @@ class LlmCall(ManagedCall):
         if not entries:
             return
         request = self.argument
-        annotated = None if self.codec is None else self.codec.decode(request)
+        # A request that its codec cannot read goes on raw, as if no codec had been given.
+        annotated = None if self.codec is None else annotating.decoded(self.codec, request)
+        codec = None if annotated is None else self.codec
         for entry in entries:
             outcome = entry.fn(self.name, RequestView(request), annotated)
             if hasattr(type(outcome), "__await__"):
                 outcome = finish(outcome) if self.sync else await outcome
-            self._check(entry, outcome, request)
+            self._check(entry, outcome, request, codec)
             request = settle(outcome.request, request)
             annotated = outcome.annotated_request
             self.marks += outcome.pending_marks
@@ -114,16 +110,16 @@ class LlmCall(ManagedCall):
             if entry.break_chain:
                 break
         self.annotated = annotated
-        self.argument = request if self.codec is None else self._encoded(annotated, request)
+        self.argument = request if codec is None else settle(annotating.encoded(codec, annotated, request), request)
 
-    def _check(self, entry: Entry, outcome: Any, request: LLMRequest) -> None:
+    def _check(self, entry: Entry, outcome: Any, request: LLMRequest, codec: Any) -> None:
         if outcome.__class__ is not LLMRequestInterceptOutcome:
             got = "'None' is" if outcome is None else f"'{type(outcome).__name__}' object is"
             raise CallbackError(
                 "LLM request intercept must return LLMRequestInterceptOutcome:"
                 f" {got} not an instance of 'LLMRequestInterceptOutcome'"
             )
-        if self.codec is None:
+        if codec is None:
             return
         if settle(outcome.request, request).content is not request.content:
             raise InvalidArgument(
@@ -134,11 +130,6 @@ class LlmCall(ManagedCall):
             raise InvalidArgument(
                 f"LLM request intercept '{entry.name}' omitted annotated_request while a request codec is active"
             )
-
-    def _encoded(self, annotated: Any, request: LLMRequest) -> LLMRequest:
-        assert self.codec is not None
-        encoded = self.codec.encode(annotated, request)
-        return settle(LLMRequest({**encoded.headers, **request.headers}, encoded.content), request)
 
     def open(self) -> None:
         span = self.span
@@ -233,11 +224,8 @@ def open_llm(
     ns: int | None,
 ) -> LLMHandle:
     """Make the span of an LLM call, and publish its start."""
-    span = LLMHandle(name, parent, bits, data, metadata, model_name, codec)
-    annotated = None
-    if codec is not None:
-        annotating.resolve_codecs(span)
-        annotated = annotating.observed(span.codec, request, parent)
+    span = LLMHandle(name, parent, bits, data, metadata, model_name, annotating.resolve(codec))
+    annotated = None if span.codec is None else annotating.observed(span.codec, request, parent)
     start_llm(span, request, ns, annotated, span.codec)
     return span
 

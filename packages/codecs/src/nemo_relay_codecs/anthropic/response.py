@@ -62,7 +62,7 @@ class AnthropicResponses:
         if extra:
             fields["extra"] = extra
         if not foreign:
-            cost.add_estimate(fields, "anthropic")
+            cost.add_estimate(fields, "anthropic", self.id, usage)
         return fields
 
     def _usage(self, usage: JsonObject, model: str | None) -> tuple[JsonObject, bool]:

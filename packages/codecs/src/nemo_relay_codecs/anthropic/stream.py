@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from nemo_relay_codecs.assembly import Assembler, JsonObject, Pieces
+from nemo_relay_codecs.assembly import Assembler, JsonObject, Pieces, counted
 from nemo_relay_codecs.values import is_u64, parsed
 
 _STRINGS = ("id", "type", "role", "model")
@@ -47,10 +47,10 @@ class _Block:
 
     def build(self) -> JsonObject:
         out = dict(self.start)
-        if self.text:
-            out["text"] = "".join(self.text)
-        if self.thinking:
-            out["thinking"] = "".join(self.thinking)
+        for key, pieces in (("text", self.text), ("thinking", self.thinking)):
+            if pieces:
+                begun = out.get(key)
+                out[key] = "".join((begun, *pieces) if isinstance(begun, str) else pieces)
         if self.json is not None:
             text = "".join(self.json)
             # A tool without arguments streams an empty text, and answers `{}` in a unary call.
@@ -128,8 +128,7 @@ class AnthropicAssembler(Assembler):
         if "usage" not in holder:
             return
         usage = holder["usage"]
-        both = isinstance(self._usage, dict) and isinstance(usage, dict)
-        self._usage = {**self._usage, **usage} if both else usage
+        self._usage = counted(self._usage, usage)
 
     def _build(self) -> JsonObject:
         out = {k: v for k, v in self._head.items() if k in _STRINGS}

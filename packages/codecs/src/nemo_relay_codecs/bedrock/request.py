@@ -75,7 +75,7 @@ class BedrockConverseCodec(BedrockResponses, Codec):
     def _block(self, raw: Any) -> JsonObject:
         if not isinstance(raw, dict):
             raise InvalidPayload(f"{self.surface} content block must be an object")
-        if isinstance(raw.get("text"), str):
+        if isinstance(raw.get("text"), str) and "type" not in raw:
             return {"type": "text", **raw}
         if len(raw) == 1:
             ((kind, value),) = raw.items()
@@ -203,16 +203,20 @@ class BedrockConverseCodec(BedrockResponses, Codec):
         return own_choice(choice, ID, self.surface)
 
 
+# Members of the normalised parts: a block that has them too (the server's own tools do) stays as it is.
+_OWN_KEYS = frozenset(("type", "id", "tool_use_id", "is_error"))
+
+
 def _tool_part(kind: str, value: JsonObject) -> JsonObject | None:
     call_id = value.get("toolUseId")
-    if not isinstance(call_id, str):
+    if not isinstance(call_id, str) or not _OWN_KEYS.isdisjoint(value):
         return None
     if kind == "toolUse":
         if not isinstance(value.get("name"), str) or "input" not in value:
             return None
         rest = without(value, "toolUseId", "name", "input")
         return {"type": "tool_use", "id": call_id, "name": value["name"], "input": value["input"], **rest}
-    if "content" not in value:
+    if "content" not in value or value.get("status", "success") not in ("success", "error"):
         return None
     failed = {"is_error": value["status"] == "error"} if "status" in value else {}
     rest = without(value, "toolUseId", "content", "status")

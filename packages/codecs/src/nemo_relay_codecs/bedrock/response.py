@@ -35,7 +35,7 @@ class BedrockResponses:
         output = document.mapping(root, "output") or {}
         message = document.mapping(output, "message") or {}
         blocks = document.objects(message, "content")
-        texts = [b["text"] for b in blocks if isinstance(b.get("text"), str)]
+        texts = [text for block in blocks for text in _texts(block)]
         calls = [call for b in blocks if (call := _call(b.get("toolUse"))) is not None]
         reason = document.text(root, "stopReason")
         fields = present(
@@ -76,10 +76,26 @@ class BedrockResponses:
         return [{"index": 0, "parts": read, **present(finish_reason=known)}]
 
 
+def _texts(block: JsonObject) -> list[str]:
+    """The words of a block, those that carry citations among them."""
+    if isinstance(block.get("text"), str):
+        return [block["text"]]
+    cited = block.get("citationsContent")
+    content = cited.get("content") if isinstance(cited, dict) else None
+    found = [c.get("text") for c in content if isinstance(c, dict)] if isinstance(content, list) else []
+    return [text for text in found if isinstance(text, str)]
+
+
+def is_server_tool(use: JsonObject) -> bool:
+    """Whether Bedrock runs the tool itself."""
+    return use.get("type") == "server_tool_use"
+
+
 def _call(use: Any) -> JsonObject | None:
-    if not isinstance(use, dict) or not isinstance(use.get("name"), str):
+    if not isinstance(use, dict) or is_server_tool(use) or not isinstance(use.get("name"), str):
         return None
-    return {"id": str(use.get("toolUseId", "")), "name": use["name"], "arguments": use.get("input", {})}
+    arguments = {} if use.get("input") is None else use["input"]
+    return {"id": str(use.get("toolUseId", "")), "name": use["name"], "arguments": arguments}
 
 
 def _part(block: Any) -> JsonObject:
@@ -89,8 +105,9 @@ def _part(block: Any) -> JsonObject:
         return parts.text(block["text"], **parts.rest(block, "text"))
     use, thought, result = block.get("toolUse"), block.get("reasoningContent"), block.get("toolResult")
     if isinstance(use, dict):
-        more = parts.rest(use, "toolUseId", "name", "input")
-        return parts.tool_call(use.get("toolUseId"), use.get("name"), use.get("input"), **more)
+        more = parts.rest(use, "toolUseId", "name", "input", "type")
+        name, server = use.get("name"), is_server_tool(use)
+        return parts.tool_call(use.get("toolUseId"), name, use.get("input"), server=server, **more)
     if isinstance(thought, dict):
         said = thought.get("reasoningText")
         said = said if isinstance(said, dict) else {}
@@ -105,10 +122,7 @@ def _part(block: Any) -> JsonObject:
         return parts.tool_result(result.get("toolUseId"), None, result.get("content"), **more)
     cited = block.get("citationsContent")
     if isinstance(cited, dict):
-        texts = [
-            c["text"] for c in cited.get("content") or () if isinstance(c, dict) and isinstance(c.get("text"), str)
-        ]
-        return parts.text("".join(texts), citations=cited.get("citations"))
+        return parts.text("".join(_texts(block)), citations=cited.get("citations"))
     for kind in _MEDIA:
         if isinstance(block.get(kind), dict):
             return _media(kind, block[kind])

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from nemo_relay_codecs.assembly import Assembler, JsonObject, Pieces
+from nemo_relay_codecs.assembly import Assembler, JsonObject, Pieces, counted
 from nemo_relay_codecs.values import parsed
 
 
@@ -79,7 +79,7 @@ class BedrockAssembler(Assembler):
             elif kind == "messageStop":
                 self._stop = value
             elif kind == "metadata":
-                self._metadata.update(value)
+                self._metadata = counted(self._metadata, value)
             elif kind.endswith("Exception"):
                 self.error = {"type": kind, **value}
 

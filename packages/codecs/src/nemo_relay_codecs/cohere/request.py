@@ -9,7 +9,6 @@ from msgspec import Struct
 
 from nemo_relay_codecs import request_readers
 from nemo_relay_codecs.base import JsonObject
-from nemo_relay_codecs.mistral.request import content_of
 from nemo_relay_codecs.model import cost, parts
 from nemo_relay_codecs.openai_chat import request
 from nemo_relay_codecs.openai_chat.parts import message_parts
@@ -64,7 +63,7 @@ class CohereChatCodec(request.OpenAIChatCodec):
     def _read_response(self, response: Any) -> JsonObject:
         document = self.document
         root = document.root(response)
-        message = document.mapping(root, "message") or {}
+        message = {} if isinstance(root.get("message"), str) else document.mapping(root, "message") or {}
         reason = document.text(root, "finish_reason")
         fields = present(
             id=document.text(root, "id"),
@@ -78,15 +77,11 @@ class CohereChatCodec(request.OpenAIChatCodec):
             fields["usage"] = self._usage(usage)
         said = {k: v for k, v in message.items() if k not in ("role", "content", "tool_calls")}
         fields["api_specific"] = {"api": self.id, **present(logprobs=root.get("logprobs")), **said}
-        extra = {k: v for k, v in root.items() if k not in _MODELLED}
+        extra = {k: v for k, v in root.items() if k not in _MODELLED or (k == "message" and isinstance(v, str))}
         if extra:
             fields["extra"] = extra
-        cost.add_estimate(fields, self.pricing_provider)
+        cost.add_estimate(fields, self.pricing_provider, self.id, usage)
         return fields
-
-    def _message_content(self, message: JsonObject) -> Any:
-        content = message.get("content")
-        return content_of(content, self.id) if isinstance(content, list) else super()._message_content(message)
 
     def _usage(self, usage: JsonObject) -> JsonObject:
         document = self.document

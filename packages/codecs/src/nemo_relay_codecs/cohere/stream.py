@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from nemo_relay_codecs.assembly import Assembler, JsonObject, Pieces, fold
+from nemo_relay_codecs.assembly import Assembler, JsonObject, Pieces, counted, fold
 
 
 class CohereAssembler(Assembler):
@@ -43,7 +43,7 @@ class CohereAssembler(Assembler):
         elif kind in ("content-start", "content-delta"):
             self._content(index, message.get("content"))
         elif kind == "tool-plan-delta":
-            self._plan.append(str(message.get("tool_plan", "")))
+            self._plan.append(message["tool_plan"] if isinstance(message.get("tool_plan"), str) else "")
         elif kind in ("tool-call-start", "tool-call-delta"):
             self._call(index, message.get("tool_calls"))
         elif kind == "citation-start":
@@ -55,7 +55,7 @@ class CohereAssembler(Assembler):
 
     def _finish(self, chunk: JsonObject, delta: Any) -> None:
         self._finished = True
-        self._end.update(delta if isinstance(delta, dict) else {})
+        self._end.update(counted(self._end, delta) if isinstance(delta, dict) else {})
         if "id" in chunk:
             self._top["id"] = chunk["id"]
         self.error = self._end.pop("error", None) or self.error
@@ -80,9 +80,9 @@ class CohereAssembler(Assembler):
         for key, value in function.items() if isinstance(function, dict) else ():
             if key == "arguments" and isinstance(value, str):
                 self._texts.setdefault(("arguments", index), []).append(value)
-            else:
+            elif value or key not in known["function"]:
                 known["function"][key] = value
-        known.update((k, v) for k, v in call.items() if k != "function")
+        known.update((k, v) for k, v in call.items() if k != "function" and (v or k not in known))
 
     def _build(self) -> JsonObject:
         message: JsonObject = {"role": "assistant", **self._message}

@@ -24,7 +24,38 @@ _WIRE_ROLES = {"assistant": "model", "tool": "user", "user": "user"}
 
 def merge(edited: list[JsonObject], baseline: list[JsonObject], contents: list[JsonObject]) -> list[JsonObject]:
     """The wire contents for ``edited``; ``baseline`` are the messages that ``contents`` stand for."""
-    return _Merge(edited, baseline, contents).run()
+    parted: list[JsonObject] = []
+    halves: dict[int, tuple[JsonObject, JsonObject]] = {}  # second half -> the first, and the item they make
+    for content in contents:
+        pair = _halves(content)
+        parted += pair or (content,)
+        if pair is not None:
+            halves[id(pair[1])] = (pair[0], content)
+    merged = _Merge(edited, baseline, parted).run()
+    return _rejoined(merged, halves) if halves else merged
+
+
+def _halves(content: JsonObject) -> tuple[JsonObject, JsonObject] | None:
+    """The results of an item, and what is said beside them; None where there is only one of them."""
+    parts = content["parts"]
+    results = ["functionResponse" in part or is_thought(part) for part in parts]
+    if all(results) or not any("functionResponse" in part for part in parts):
+        return None
+    first = [part for part, result in zip(parts, results, strict=True) if result]
+    second = [part for part, result in zip(parts, results, strict=True) if not result]
+    return {**content, "parts": first}, {**content, "parts": second}
+
+
+def _rejoined(items: list[JsonObject], halves: dict[int, tuple[JsonObject, JsonObject]]) -> list[JsonObject]:
+    out: list[JsonObject] = []
+    for item in items:
+        first, whole = halves.get(id(item), (None, item))
+        last = out[-1] if out else {"parts": []}
+        if first is None or not any("functionResponse" in part for part in last["parts"]):
+            out.append(item)
+        else:
+            out[-1] = whole if last is first else {**whole, "parts": [*last["parts"], *item["parts"]]}
+    return out
 
 
 def _size(content: JsonObject) -> int:

@@ -14,7 +14,6 @@ from nemo_relay_codecs.gemini import encode
 from nemo_relay_codecs.gemini.blocks import (
     PROVIDER,
     data_field,
-    is_thought,
     refuse_duplicates,
     request_call,
     request_response,
@@ -128,10 +127,9 @@ def _checked(parts: list[Any]) -> tuple[list[JsonObject], list[JsonObject]]:
 def _results(parts: list[JsonObject], responses: list[JsonObject], role: str) -> list[JsonObject]:
     if role != "user":
         raise InvalidPayload(f"Gemini functionResponse parts must be in a 'user' role content item, got '{role}'")
-    if any("functionResponse" not in part and not is_thought(part) for part in parts):
-        raise InvalidPayload("Gemini contents item must not mix functionResponse with visible/native parts")
     refuse_duplicates((p["functionResponse"] for p in parts if "functionResponse" in p), "functionResponse")
-    return responses
+    said = visible(parts)  # what a tool shows may stand beside its result
+    return responses if said is None else [*responses, {"role": "user", "content": said}]
 
 
 def _system_text(instruction: Any) -> str:

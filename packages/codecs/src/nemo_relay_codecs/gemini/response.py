@@ -62,7 +62,7 @@ class GeminiResponses:
         extra = {k: v for k, v in root.items() if k not in _MODELLED}
         if extra:
             fields["extra"] = extra
-        self._estimate(fields, counts.get("completion_tokens"), thoughts)
+        cost.add_estimate(fields, "google", self.id, usage)
         return fields
 
     def _stated_reason(self, candidate: JsonObject) -> str | None:
@@ -71,10 +71,6 @@ class GeminiResponses:
             # Clients that speak gRPC record the number of the enumeration.
             return _NUMBERED[stated] if 0 <= stated < len(_NUMBERED) else str(stated)
         return self.document.text(candidate, "finishReason")
-
-    def _estimate(self, fields: JsonObject, candidates: int | None, thoughts: int | None) -> None:
-        known = candidates is not None or thoughts is not None
-        cost.add_estimate(fields, "google", output_tokens=(candidates or 0) + (thoughts or 0) if known else None)
 
     def _counts(self, usage: JsonObject) -> JsonObject:
         document = self.document
@@ -146,7 +142,7 @@ def _call(call: Any) -> JsonObject:
     if not call["name"]:
         raise InvalidPayload(f"{name}.name must be a non-empty string")
     call_id = optional_id(call, "response functionCall") or call["name"]
-    arguments = call.get("args", {})
+    arguments = {} if call.get("args") is None else call["args"]
     if not isinstance(arguments, dict):
         raise InvalidPayload(f"{name}.args must be an object")
     return {"id": call_id, "name": call["name"], "arguments": arguments}

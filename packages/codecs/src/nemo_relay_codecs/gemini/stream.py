@@ -5,20 +5,22 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from nemo_relay_codecs.assembly import Assembler, JsonObject, Pieces, overlay
+from nemo_relay_codecs.assembly import Assembler, JsonObject, Pieces, counted, overlay
+from nemo_relay_codecs.gemini.arguments import StreamedCall
 from nemo_relay_codecs.values import is_u64
 
 _MERGEABLE = (frozenset(("text",)), frozenset(("text", "thought")))
 
 
 class _Candidate:
-    __slots__ = ("extra", "finish_reason", "parts", "role", "texts")
+    __slots__ = ("call", "extra", "finish_reason", "parts", "role", "texts")
 
     def __init__(self) -> None:
         self.role = "model"
         self.parts: list[Any] = []
+        self.call: StreamedCall | None = None  # the last part, while its arguments are still coming
         self.texts: Pieces = []  # of the last part, while it is still growing
-        self.finish_reason: str | None = None
+        self.finish_reason: str | int | None = None
         self.extra: JsonObject = {}
 
     def take(self, candidate: JsonObject) -> None:
@@ -29,19 +31,43 @@ class _Candidate:
             parts = content.get("parts")
             for part in parts if isinstance(parts, list) else ():
                 self._part(part)
-        if isinstance(candidate.get("finishReason"), str):
-            self.finish_reason = candidate["finishReason"]
+        reason = candidate.get("finishReason")
+        if isinstance(reason, str) or is_u64(reason):  # clients that speak gRPC record the number
+            self.finish_reason = reason
         overlay(self.extra, candidate, ("content", "finishReason", "index"))
 
     def _part(self, part: Any) -> None:
+        if self._continues_call(part):
+            return
         growing = isinstance(part, dict) and part.keys() in _MERGEABLE and isinstance(part.get("text"), str)
         last: Any = self.parts[-1] if self.parts else None
         if growing and self.texts and last.keys() == part.keys() and last.get("thought") == part.get("thought"):
             self.texts.append(part["text"])
             return
         self._settle()
+        self.call = None
         self.parts.append(part)
         self.texts = [part["text"]] if growing else []
+
+    def _continues_call(self, part: Any) -> bool:
+        call = part.get("functionCall") if isinstance(part, dict) else None
+        if not isinstance(call, dict):
+            return False
+        if self.call is not None and not self.call.is_other(call):
+            self.call.take(part, call)
+            self.parts[-1] = self.call.build()
+            self.call = self.call if call.get("willContinue") else None
+            return True
+        if not call.get("willContinue") and "partialArgs" not in call:
+            self.call = None
+            return False
+        self._settle()
+        self.texts = []
+        self.call = StreamedCall()
+        self.call.take(part, call)
+        self.parts.append(self.call.build())
+        self.call = self.call if call.get("willContinue") else None
+        return True
 
     def _settle(self) -> None:
         if len(self.texts) > 1:
@@ -81,7 +107,7 @@ class GeminiAssembler(Assembler):
                 index = candidate.get("index")
                 self._candidates.setdefault(index if is_u64(index) else 0, _Candidate()).take(candidate)
         if isinstance(chunk.get("usageMetadata"), dict):
-            self._usage.update(chunk["usageMetadata"])
+            self._usage = counted(self._usage, chunk["usageMetadata"])
         if chunk.get("error") is not None:
             self.error = chunk["error"]
         overlay(self._extra, chunk, ("candidates", "usageMetadata", "error"))

@@ -5,13 +5,13 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from nemo_relay_codecs.base import JsonObject, native
-from nemo_relay_codecs.errors import InvalidPayload
+from nemo_relay_codecs.base import JsonObject
 from nemo_relay_codecs.openai_chat import request
 from nemo_relay_codecs.openai_chat.parts import choice_of
 from nemo_relay_codecs.openai_chat.response import FINISH
 from nemo_relay_codecs.request_readers import Member
 from nemo_relay_codecs.response_readers import Document
+from nemo_relay_codecs.values import text_of
 
 ID = "mistral_chat"
 _FINISH = {**FINISH, "model_length": "length"}
@@ -39,6 +39,8 @@ class MistralChatCodec(request.OpenAIChatCodec):
     def _message(self, raw: Any) -> JsonObject:
         if isinstance(raw, dict) and raw.get("role") == "tool" and "name" in raw:
             raw = {k: v for k, v in raw.items() if k != "name"}
+        if isinstance(raw, dict) and raw.get("role") == "assistant" and isinstance(raw.get("tool_calls"), list):
+            raw = {**raw, "tool_calls": [_call(call) for call in raw["tool_calls"]]}
         return super()._message(raw)
 
     def _image(self, raw: JsonObject) -> JsonObject:
@@ -55,10 +57,6 @@ class MistralChatCodec(request.OpenAIChatCodec):
             fields["finish_reason"] = "length"
         return fields
 
-    def _message_content(self, message: JsonObject) -> Any:
-        content = message.get("content")
-        return content_of(content, self.id) if isinstance(content, list) else super()._message_content(message)
-
     def _arguments(self, function: JsonObject) -> Any:
         value = function.get("arguments")
         return value if isinstance(value, dict) else super()._arguments(function)
@@ -69,18 +67,11 @@ class MistralChatCodec(request.OpenAIChatCodec):
         return [choice_of(choice, position, _FINISH) for position, choice in enumerate(raw)]
 
 
-def content_of(pieces: list[Any], provider: str) -> Any:
-    """Chunked content: one text where all of it is text beside thoughts, else a list of parts."""
-    said = [p for p in pieces if not (isinstance(p, dict) and p.get("type") == "thinking")]
-    for piece in said:
-        if not isinstance(piece, dict):
-            raise InvalidPayload(f"{provider} content chunk must be an object")
-    texts = [p["text"] for p in said if p.get("type") == "text" and isinstance(p.get("text"), str)]
-    if len(texts) == len(said):
-        return "".join(texts) if texts else None
-    return [
-        p
-        if p.get("type") == "text" and isinstance(p.get("text"), str)
-        else native(provider, str(p.get("type", "unknown")), p, type="provider_native")
-        for p in said
-    ]
+def _call(call: Any) -> Any:
+    """A call of a request as OpenAI writes it: Mistral takes arguments as an object, and calls without a type."""
+    function = call.get("function") if isinstance(call, dict) else None
+    if not isinstance(function, dict):
+        return call
+    if isinstance(function.get("arguments"), dict):
+        function = {**function, "arguments": text_of(function["arguments"])}
+    return {**call, "type": call.get("type") or "function", "function": function}

@@ -81,8 +81,10 @@ def unknown(kind: str, value: Any) -> JsonObject:
 
 
 def arguments(value: Any) -> Any:
-    """Call arguments as a value; text that is no JSON stays text."""
-    return parsed(value) if isinstance(value, str) else value
+    """Call arguments as a value; text that is no JSON stays text, and none at all is an empty object."""
+    if not isinstance(value, str):
+        return value
+    return parsed(value) if value.strip() else {}
 
 
 def without_data(audio: JsonObject) -> JsonObject:

@@ -132,6 +132,11 @@ class AnnotatedLLMResponse:
         return other
 
     @property
+    def codec_id(self) -> str | None:
+        """The id of the surface that the response was read from; None if the annotation was built by hand."""
+        return None if self._surface is None else self._surface.id
+
+    @property
     def raw(self) -> Any:
         """The provider's response, by reference; None if the annotation was built by hand."""
         return self._raw

@@ -75,6 +75,7 @@ class _Side:
 
     def __init__(self, name: str, total: int | None, remainder: str) -> None:
         self.name, self.total, self.remainder = name, total, remainder
+        self.certain = False  # the total is confirmed by the one over both sides: what exceeds it is not there
         self.parts: dict[str, int] = {}
 
     def take(self, bucket: str, count: int | None) -> None:
@@ -87,9 +88,18 @@ class _Side:
             return self.parts
         if carved > self.total:
             problems.append(f"{self.name} parts add up to {carved}, more than the stated {self.total}")
+            if self.certain:
+                self._cut(carved - self.total)
             return self.parts
         self.take(self.remainder, self.total - carved)
         return self.parts
+
+    def _cut(self, excess: int) -> None:
+        """Take the excess off the largest parts."""
+        for bucket in sorted(self.parts, key=lambda name: -self.parts[name]):
+            cut = min(excess, self.parts[bucket])
+            self.parts[bucket] -= cut
+            excess -= cut
 
 
 def _settled(
@@ -105,18 +115,25 @@ def _chat(usage: JsonObject) -> TokenUsage:
     prompt, completion, total = (_n(usage, f"{k}_tokens") for k in ("prompt", "completion", "total"))
     given = _Side("prompt_tokens", prompt, "input_uncached")
     cached = _n(usage, "prompt_tokens_details", "cached_tokens")
-    given.take("input_cache_read", _n(usage, "prompt_cache_hit_tokens") if cached is None else cached)
-    given.take("input_cache_write", _n(usage, "prompt_tokens_details", "cache_write_tokens"))
-    given.take("input_audio", _n(usage, "prompt_tokens_details", "audio_tokens"))
+    elsewhere = (_n(usage, key) for key in ("cached_tokens", "prompt_cache_hit_tokens", "cache_read_input_tokens"))
+    given.take("input_cache_read", cached or max((n for n in elsewhere if n), default=0))
+    written = _n(usage, "prompt_tokens_details", "cache_write_tokens")
+    given.take("input_cache_write", written or _n(usage, "cache_creation_input_tokens"))
+    audio = _n(usage, "prompt_tokens_details", "audio_tokens") or 0
+    given.take("input_audio", audio)
     given.take("input_image", _n(usage, "prompt_tokens_details", "image_tokens"))
     details = usage.get("completion_tokens_details")
     reasoning = _n(details, "reasoning_tokens") or _n(usage, "reasoning_tokens") or 0
     if prompt is not None and completion is not None and total is not None:
         # Some compatible servers state reasoning outside of the completion count, or only in the total.
         missing = total - prompt - completion
-        if missing > 0 and reasoning in (0, missing):
+        if missing > 0 and missing == audio != reasoning:
+            given.total, missing = prompt + audio, 0  # and some state what was heard outside of the prompt's count
+        elif missing > 0 and reasoning in (0, missing):
             reasoning, completion = missing, completion + missing
+        given.certain = missing == 0
     output = _Side("completion_tokens", completion, "output_text")
+    output.certain = given.certain
     output.take("output_reasoning", reasoning)
     output.take("output_audio", _n(details, "audio_tokens"))
     output.take("output_image", _n(details, "image_tokens"))

@@ -150,7 +150,7 @@ def _arguments(holder: JsonObject) -> Any:
     if "arguments" not in holder:
         return holder.get("parameters")
     value = holder["arguments"]
-    return parsed(value) if isinstance(value, str) else value
+    return ({} if not value.strip() else parsed(value)) if isinstance(value, str) else value
 
 
 def _usage(usage: JsonObject) -> JsonObject:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from nemo_relay_codecs.assembly import Assembler, JsonObject, Pieces, fold
+from nemo_relay_codecs.assembly import Assembler, JsonObject, Pieces, counted, fold
 from nemo_relay_codecs.values import is_u64
 
 _ENVELOPE_KEYS = ("chatResponse", "modelId")
@@ -126,7 +126,7 @@ class OCIAssembler(Assembler):
         event = inner if isinstance(inner, dict) else chunk
         self._model = chunk.get("modelId") or self._model
         if event.get("usage") is not None:
-            self._usage = event["usage"]
+            self._usage = counted(self._usage, event["usage"])
         if chunk.get("error") is not None:
             self.error = chunk["error"]
         if self._format is None:

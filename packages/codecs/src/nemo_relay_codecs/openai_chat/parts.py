@@ -7,6 +7,7 @@ from typing import Any
 
 from nemo_relay_codecs.model import parts
 from nemo_relay_codecs.model.parts import JsonObject, rest
+from nemo_relay_codecs.values import text_of
 
 
 def choice_of(choice: Any, position: int, finish: dict[str, str]) -> JsonObject:
@@ -33,16 +34,17 @@ def message_parts(message: JsonObject) -> list[JsonObject]:
         *("audio", "tool_calls", "function_call"),
     )
     out = [*_reasoning(message), *_content(message.get("content"))]
-    if isinstance(message.get("refusal"), str):
+    if isinstance(message.get("refusal"), str) and message["refusal"]:
         out.append(parts.refusal(message["refusal"]))
-    out += [parts.citation(a) for a in message.get("annotations") or () if a]
+    cited = message.get("annotations")
+    out += [parts.citation(a) for a in cited if a] if isinstance(cited, list) else []
     audio = message.get("audio")
-    if isinstance(audio, dict):
+    if isinstance(audio, dict) and any(audio.values()):
         out.append(parts.media("audio", audio.get("data"), **parts.without_data(audio)))
     calls = message.get("tool_calls")
-    out += [_call(call) for call in calls] if isinstance(calls, list) else []
+    out += [_call(call) for call in calls if _is_call(call)] if isinstance(calls, list) else []
     function = message.get("function_call")
-    if isinstance(function, dict):
+    if isinstance(function, dict) and any(function.values()):
         out.append(parts.tool_call(None, function.get("name"), parts.arguments(function.get("arguments"))))
     out += [parts.unknown(k, v) for k, v in message.items() if k not in known and v is not None]
     return out
@@ -71,6 +73,8 @@ def _reasoning_detail(detail: Any) -> JsonObject:
 def _content(content: Any) -> list[JsonObject]:
     if isinstance(content, str):
         return [parts.text(content)] if content else []
+    if isinstance(content, dict):  # servers that parse the JSON they were asked for
+        return [parts.text(text_of(content))]
     out = []
     for part in content if isinstance(content, list) else ():
         kind = part.get("type") if isinstance(part, dict) else None
@@ -96,7 +100,17 @@ def _thinking_list(part: JsonObject) -> JsonObject:
     return parts.reasoning(inner, signature=part.get("signature"), **rest(part, "type", "thinking", "signature"))
 
 
+def _is_call(call: Any) -> bool:
+    """Not so for the empty shells that some servers send."""
+    function = call.get("function") if isinstance(call, dict) else None
+    return not isinstance(function, dict) or bool(call.get("id")) or any(function.values())
+
+
 def _call(call: Any) -> JsonObject:
+    custom = call.get("custom") if isinstance(call, dict) else None
+    if isinstance(custom, dict) and not call.get("function"):
+        more = rest(call, "id", "type", "custom", "index", "function")
+        return parts.tool_call(call.get("id"), custom.get("name"), custom.get("input"), **more)
     function = call.get("function") if isinstance(call, dict) else None
     if not isinstance(function, dict):
         return parts.unknown("tool_call", call)

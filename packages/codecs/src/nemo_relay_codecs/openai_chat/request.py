@@ -22,7 +22,7 @@ _PLAIN = frozenset(("system", "developer", "user", "assistant"))
 _SPOKEN_KEYS = frozenset(("role", "content", "name"))
 _ASSISTANT_KEYS = frozenset(("role", "content", "tool_calls", "name"))
 _TOOL_KEYS = frozenset(("role", "content", "tool_call_id"))
-_CALL_KEYS = frozenset(("id", "type", "function"))
+_CALL_KEYS = frozenset(("id", "type", "function", "index"))  # clients echo the index of a streamed call
 _CALLED_KEYS = frozenset(("name", "arguments"))
 _API_STRINGS = (
     *("prompt_cache_key", "prompt_cache_retention", "reasoning_effort"),
@@ -127,7 +127,7 @@ class OpenAIChatCodec(ChatResponses, Codec):
                 params.setdefault("max_tokens", special[key])
         if params:
             fields["params"] = params
-        if "tools" in special:
+        if special.get("tools") is not None:  # servers read null as if nothing were there
             fields["tools"] = self._tools(special["tools"])
         if "tool_choice" in special:
             fields["tool_choice"] = self._decode_choice(special["tool_choice"])
@@ -207,6 +207,8 @@ class OpenAIChatCodec(ChatResponses, Codec):
         out = self._named(raw, "assistant message name")
         if content is not raw.get("content"):
             out = {**out, "content": content}
+        if calls is not None and any("index" in call for call in calls):
+            out = {**out, "tool_calls": [without(call, "index") for call in calls]}
         absent = [k for k in ("content", "tool_calls") if k in raw and raw[k] is None]
         return without(out, *absent) if absent else out
 

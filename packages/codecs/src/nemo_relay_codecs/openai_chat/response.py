@@ -6,9 +6,10 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from nemo_relay_codecs.model import cost
+from nemo_relay_codecs.openai_chat.content import content_of
 from nemo_relay_codecs.openai_chat.parts import choice_of
 from nemo_relay_codecs.response_readers import Document, JsonObject, present, uncached
-from nemo_relay_codecs.values import parsed
+from nemo_relay_codecs.values import is_u64, parsed, text_of
 
 FINISH = {
     "stop": "complete",
@@ -17,6 +18,8 @@ FINISH = {
     "function_call": "tool_use",
     "content_filter": "content_filter",
 }
+# Where others state what OpenAI states in the details: Moonshot and Together, DeepSeek, routers to Claude.
+CACHED = ("cached_tokens", "prompt_cache_hit_tokens", "cache_read_input_tokens")
 _MODELLED = frozenset(("id", "model", "choices", "system_fingerprint", "service_tier", "usage"))
 _DOCUMENT = Document("OpenAI Chat")
 
@@ -55,7 +58,7 @@ class ChatResponses:
         extra = {k: v for k, v in root.items() if k not in _MODELLED}
         if extra:
             fields["extra"] = extra
-        cost.add_estimate(fields, self.pricing_provider)
+        cost.add_estimate(fields, self.pricing_provider, self.id, usage)
         return fields
 
     def _choice(self, choice: JsonObject) -> JsonObject:
@@ -66,12 +69,15 @@ class ChatResponses:
         return present(
             message=self._message_content(message),
             tool_calls=self._calls(message),
-            finish_reason=None if reason is None else FINISH.get(reason, reason),
+            finish_reason=FINISH.get(reason, reason) if reason else None,
             logprobs=choice.get("logprobs"),
         )
 
     def _message_content(self, message: JsonObject) -> Any:
-        return self.document.text(message, "content")
+        content = message.get("content")
+        if isinstance(content, list):
+            return content_of(content, self.id)
+        return text_of(content) if isinstance(content, dict) else self.document.text(message, "content")
 
     def _calls(self, message: JsonObject) -> list[JsonObject] | None:
         document = self.document
@@ -83,26 +89,29 @@ class ChatResponses:
             function = document.mapping(call, "function") or {}
             name = document.text(function, "name")
             arguments = self._arguments(function)
-            if name is not None:
+            if call.get("type") == "custom" and name is None and isinstance(call.get("custom"), dict):
+                name, arguments = document.text(call["custom"], "name"), call["custom"].get("input")
+            if name or (name is not None and (call_id or arguments)):
                 out.append({"id": call_id or "", "name": name, "arguments": arguments})
         return out
 
     def _arguments(self, function: JsonObject) -> Any:
         text = self.document.text(function, "arguments")
-        return {} if text is None else parsed(text)
+        return {} if text is None or not text.strip() else parsed(text)
 
     def _usage(self, usage: JsonObject) -> JsonObject:
         document = self.document
         prompt = document.count(usage, "prompt_tokens")
         details = document.mapping(usage, "prompt_tokens_details") or {}
         cached = document.count(details, "cached_tokens")
+        cached = cached or max((n for key in CACHED if is_u64(n := usage.get(key))), default=cached)
         return present(
             prompt_tokens=prompt,
             completion_tokens=document.count(usage, "completion_tokens"),
             total_tokens=document.count(usage, "total_tokens"),
             cache_read_tokens=cached,
             uncached_input_tokens=uncached(prompt, cached),
-            cost=cost.reported(usage, document, scalar=True),
+            cost=cost.reported(usage, document),
         )
 
     def choices(self, response: Any) -> list[JsonObject]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from nemo_relay_codecs.assembly import Assembler, JsonObject, Pieces, fold
-from nemo_relay_codecs.values import is_u64
+from nemo_relay_codecs.assembly import Assembler, JsonObject, Pieces, counted, fold
+from nemo_relay_codecs.values import is_u64, parsed, text_of
 
 _FIRST = ("id", "object", "created", "model")
 _GROWING = frozenset(("refusal", "reasoning_content", "reasoning"))
@@ -14,49 +14,89 @@ _TOP_SKIP = (*_FIRST, "choices", "usage", "error")
 
 
 class _Call:
-    __slots__ = ("arguments", "extra", "id", "kind", "name")
+    __slots__ = ("arguments", "custom", "extra", "function", "id", "kind", "name", "place")
 
-    def __init__(self) -> None:
+    def __init__(self, place: tuple[int, int]) -> None:
+        self.place = place  # its index, and its number in the order of arrival
         self.id: str | None = None
-        self.kind = "function"
+        self.kind = ""
         self.name = ""
+        self.function = False  # whether a function was spoken of
         self.arguments: Pieces = []
+        self.custom: dict[str, Any] | None = None
         self.extra: JsonObject = {}
 
     def take(self, delta: JsonObject) -> None:
         for key, value in delta.items():
             if key == "function" and isinstance(value, dict):
-                self._function(value)
+                self.take_function(value)
+            elif key == "custom" and isinstance(value, dict):
+                self._custom(value)
             elif key == "id":
-                self.id = value if isinstance(value, str) else self.id
+                self.id = value if isinstance(value, str) and (value or self.id is None) else self.id
             elif key == "type":
-                self.kind = value if isinstance(value, str) else self.kind
-            elif key not in ("index", "function") and value is not None:
+                self.kind = value if isinstance(value, str) and value else self.kind
+            elif key not in ("index", "function", "custom") and value is not None:
                 self.extra[key] = value
 
-    def _function(self, function: JsonObject) -> None:
+    def take_function(self, function: JsonObject) -> None:
+        self.function = True
         name, arguments = function.get("name"), function.get("arguments")
-        if isinstance(name, str):
+        if isinstance(name, str) and name:
             self.name = name
         if isinstance(arguments, str):
             self.arguments.append(arguments)
+        elif isinstance(arguments, dict) and arguments:
+            self.arguments = [text_of(arguments)]  # servers that parse them
+
+    def _custom(self, value: JsonObject) -> None:
+        self.custom = {} if self.custom is None else self.custom
+        for key, item in value.items():
+            if key == "input" and isinstance(item, str):
+                self.custom.setdefault(key, []).append(item)
+            elif item or key not in self.custom:
+                self.custom[key] = item
+
+    def is_other(self, call_id: Any, name: Any) -> bool:
+        """Whether a piece with that id and name begins another call."""
+        if not isinstance(call_id, str) or not call_id or not self.id or call_id == self.id:
+            return False
+        # Some servers make up a new id for every piece of one call; a call begins with its name.
+        begun = bool(self.arguments) and not self.is_whole()
+        return isinstance(name, str) and bool(name) and not (name == self.name and begun)
+
+    def is_whole(self) -> bool:
+        """Whether the arguments so far are a JSON object."""
+        return isinstance(parsed("".join(self.arguments)), dict)
+
+    def built_function(self) -> JsonObject:
+        return {"name": self.name, "arguments": "".join(self.arguments)}
 
     def build(self) -> JsonObject:
-        head = {} if self.id is None else {"id": self.id}
-        function = {"name": self.name, "arguments": "".join(self.arguments)}
-        return {**head, "type": self.kind, "function": function, **self.extra}
+        out: JsonObject = {} if self.id is None else {"id": self.id}
+        out["type"] = self.kind or ("function" if self.custom is None else "custom")
+        if self.function or self.custom is None:
+            out["function"] = self.built_function()
+        if self.custom is not None:
+            out["custom"] = {k: "".join(v) if isinstance(v, list) else v for k, v in self.custom.items()}
+        return {**out, **self.extra}
 
 
 class Choice:
     """One choice of a response in the making."""
 
-    __slots__ = ("audio", "calls", "content", "extra", "finish_reason", "function", "message", "role", "texts")
+    __slots__ = (
+        *("audio", "calls", "content", "error", "extra", "finish_reason", "function", "message", "role", "texts"),
+        "usage",
+    )
 
     def __init__(self) -> None:
         self.role = "assistant"
         self.content: Pieces | None = None
         self.texts: dict[str, Pieces] = {}
-        self.calls: dict[int, _Call] = {}
+        self.calls: list[_Call] = []
+        self.error: Any = None
+        self.usage: Any = None
         self.function: _Call | None = None
         self.audio: JsonObject | None = None
         self.message: JsonObject = {}
@@ -69,9 +109,13 @@ class Choice:
                 if isinstance(value, dict):
                     self.delta(value)
             elif key == "finish_reason":
-                if isinstance(value, str):
+                if isinstance(value, str) and (value or self.finish_reason is None):
                     self.finish_reason = value
+            elif key == "usage":
+                self.usage = counted(self.usage, value)
             elif key != "index":
+                if key == "error" and value is not None:
+                    self.error = value
                 fold(self.extra, {key: value})
 
     def delta(self, delta: JsonObject) -> None:
@@ -85,14 +129,14 @@ class Choice:
                 elif value is not None:
                     self.other_content(value)
             elif key == "role":
-                self.role = value if isinstance(value, str) else self.role
+                self.role = value if isinstance(value, str) and value else self.role
             elif key == "tool_calls":
                 self.tool_calls(value)
             elif key in _GROWING and isinstance(value, str):
                 self.texts.setdefault(key, []).append(value)
             elif key == "function_call" and isinstance(value, dict):
-                self.function = self.function or _Call()
-                self.function._function(value)
+                self.function = self.function or _Call((0, 0))
+                self.function.take_function(value)
             elif key == "audio" and isinstance(value, dict):
                 self.take_audio(value)
             elif key == "reasoning_details" and isinstance(value, list):
@@ -109,15 +153,29 @@ class Choice:
                 self._slot(delta).take(delta)
 
     def _slot(self, delta: JsonObject) -> _Call:
-        index: Any = delta.get("index")
-        call_id = delta.get("id")
-        if not is_u64(index):
-            # Servers that send whole calls leave the index out; another id is another call.
-            index = max(self.calls, default=0)
-            current = self.calls.get(index)
-            if current is not None and isinstance(call_id, str) and call_id and call_id != current.id:
-                index += 1
-        return self.calls.setdefault(index, _Call())
+        """The call that a piece belongs to: by its index, by its id, else the last one."""
+        index, call_id = delta.get("index"), delta.get("id")
+        function = delta.get("function") or delta.get("custom")
+        name = function.get("name") if isinstance(function, dict) else None
+        if is_u64(index):
+            found = next((call for call in reversed(self.calls) if call.place[0] == index), None)
+            if found is not None and found.is_other(call_id, name):
+                found = next((call for call in self.calls if call.place[0] == index and call.id == call_id), None)
+            return found or self._begin(index)
+        if isinstance(call_id, str) and call_id:
+            found = next((call for call in self.calls if call.id == call_id), None)
+            unnamed = self.calls[-1] if self.calls and not self.calls[-1].id else None
+            return found or unnamed or self._begin()
+        last = self.calls[-1] if self.calls else None
+        if last is None or (isinstance(name, str) and name and last.name and last.is_whole()):
+            return self._begin()
+        return last
+
+    def _begin(self, index: int | None = None) -> _Call:
+        if index is None:
+            index = max((call.place[0] for call in self.calls), default=-1) + 1
+        self.calls.append(_Call((index, len(self.calls))))
+        return self.calls[-1]
 
     def take_audio(self, value: JsonObject) -> None:
         if self.audio is None:
@@ -149,9 +207,9 @@ class Choice:
         if self.audio is not None:
             message["audio"] = {k: "".join(v) if isinstance(v, list) else v for k, v in self.audio.items()}
         if self.function is not None:
-            message["function_call"] = self.function.build()["function"]
+            message["function_call"] = self.function.built_function()
         if self.calls:
-            message["tool_calls"] = [self.calls[i].build() for i in sorted(self.calls)]
+            message["tool_calls"] = [call.build() for call in sorted(self.calls, key=lambda call: call.place)]
         return {"index": index, "message": message, **self.extra, "finish_reason": self.finish_reason}
 
     def built_content(self) -> Any:
@@ -182,6 +240,7 @@ class ChatAssembler(Assembler):
         self._top: JsonObject = {}
         self._extra: JsonObject = {}
         self._usage: Any = None
+        self._aside: Any = None  # usage that is stated elsewhere
         self._choices: dict[int, Choice] = {}
 
     def _take(self, chunk: JsonObject) -> None:
@@ -194,14 +253,14 @@ class ChatAssembler(Assembler):
             if key == "choices" or value is None:
                 continue
             if key == "usage":
-                self._usage = value
+                self._usage = counted(self._usage, value)
             elif key in _FIRST:
-                if key not in self._top:
+                if not self._top.get(key):
                     self._first(key, value)
-            elif key == "error":
-                self.error = value
-            else:
+            elif key != "error":
                 self._extra[key] = value
+                if isinstance(value, dict) and "usage" in value and key.startswith("x_"):
+                    self._aside = counted(self._aside, value["usage"])  # Groq: `x_groq`
 
     def _choice(self, choice: JsonObject) -> None:
         index: Any = choice.get("index")
@@ -211,6 +270,8 @@ class ChatAssembler(Assembler):
         if known is None:
             known = self._choices[index] = self.choice_class()
         known.take(choice)
+        if known.error is not None:
+            self.fail(known.error)
 
     def _first(self, key: str, value: Any) -> None:
         if key == "created":
@@ -222,10 +283,18 @@ class ChatAssembler(Assembler):
     def _build(self) -> JsonObject:
         out = {key: self._top[key] for key in _FIRST if key in self._top}
         out["choices"] = [self._choices[i].build(i) for i in sorted(self._choices)]
-        if self._usage is not None:
-            out["usage"] = self._usage
+        usage = self._stated_usage()
+        if usage is not None:
+            out["usage"] = usage
         return {**out, **self._extra}
 
+    def _stated_usage(self) -> Any:
+        """The usage of the stream; else what a member of the server's own, or a choice, states."""
+        if self._usage is not None or self._aside is not None:
+            return counted(self._aside, self._usage)
+        stated = [choice.usage for _, choice in sorted(self._choices.items()) if choice.usage is not None]
+        return stated[-1] if stated else None
+
     def _ended(self) -> bool:
-        finished = [choice.finish_reason is not None for choice in self._choices.values()]
-        return all(finished) if finished else self._done
+        finished = [bool(choice.finish_reason) for choice in self._choices.values()]
+        return (all(finished) and bool(finished)) or (self._done and (any(finished) or not finished))

@@ -61,6 +61,10 @@ MEMBERS: dict[str, Member] = {
 _SHAPE = request_shape(MEMBERS, {"input": str | list[Item]}, tools=list[Tool], tool_choice=str | Choice)
 
 
+# What a request may have in place of input of its own.
+_INSTEAD = ("prompt", "previous_response_id", "conversation")
+
+
 class OpenAIResponsesCodec(ResponsesResponses, Codec):
     """OpenAI Responses.
 
@@ -77,16 +81,16 @@ class OpenAIResponsesCodec(ResponsesResponses, Codec):
     shape: ClassVar[type[Struct] | None] = _SHAPE
 
     def _read(self, content: JsonObject) -> JsonObject:
-        if "input" not in content:
+        if "input" not in content and not any(content.get(key) is not None for key in _INSTEAD):
             raise InvalidPayload(f"{self.surface} request is missing input")
-        messages = self._input(content["input"])
+        messages = self._input(content["input"]) if "input" in content else []
         fields, params, special = read_members(content, MEMBERS, self.surface, self.id)
         fields["messages"] = messages
         if "max_output_tokens" in fields:
             params["max_tokens"] = fields["max_output_tokens"]
         if params:
             fields["params"] = params
-        if "tools" in special:
+        if special.get("tools") is not None:
             fields["tools"] = self._tools(special["tools"])
         if "tool_choice" in special:
             self._choice_fields(special["tool_choice"], fields)

@@ -45,7 +45,7 @@ class ResponsesResponses:
         extra = {k: v for k, v in root.items() if k not in _MODELLED}
         if extra:
             fields["extra"] = extra
-        cost.add_estimate(fields, "openai")
+        cost.add_estimate(fields, "openai", self.id, usage)
         return fields
 
     def _api(self, root: JsonObject, output: list[Any] | None, status: str | None) -> JsonObject:
@@ -130,7 +130,7 @@ def _call(item: JsonObject) -> JsonObject:
     return {
         "id": call_id if isinstance(call_id, str) else "",
         "name": name if isinstance(name, str) else "",
-        "arguments": parsed(arguments) if isinstance(arguments, str) else {},
+        "arguments": parsed(arguments) if isinstance(arguments, str) and arguments.strip() else {},
     }
 
 

@@ -22,6 +22,11 @@ _ENTRY_DELTAS: dict[str, tuple[str, str, str, str]] = {
     "response.reasoning_text.delta": ("content", "text", "reasoning_text", "content_index"),
     "response.reasoning_summary_text.delta": ("summary", "text", "summary_text", "summary_index"),
 }
+# The same events at their end, which repeat the whole -> the member that holds it.
+_ENTRY_DONE: dict[str, str] = {
+    kind.removesuffix("delta") + "done": "refusal" if member == "refusal" else "text"
+    for kind, (_, member, _, _) in _ENTRY_DELTAS.items()
+}
 # Delta event -> member of the item itself
 _ITEM_DELTAS: dict[str, str] = {
     "response.function_call_arguments.delta": "arguments",
@@ -29,6 +34,7 @@ _ITEM_DELTAS: dict[str, str] = {
     "response.custom_tool_call_input.delta": "input",
     "response.code_interpreter_call_code.delta": "code",
 }
+_ITEM_DONE: dict[str, str] = {kind.removesuffix("delta") + "done": member for kind, member in _ITEM_DELTAS.items()}
 
 
 class ResponsesAssembler(Assembler):
@@ -56,12 +62,13 @@ class ResponsesAssembler(Assembler):
         if not isinstance(kind, str):
             self.skipped += 1
         elif kind in _ENTRY_DELTAS:
-            holder, member, entry_type, index_key = _ENTRY_DELTAS[kind]
-            position = chunk.get(index_key)
-            index = position if is_u64(position) else 0
-            self._grow(chunk, (holder, str(index), member, entry_type))
+            self._grow(chunk, self._path(kind, chunk))
         elif kind in _ITEM_DELTAS:
             self._grow(chunk, (_ITEM_DELTAS[kind],))
+        elif kind in _ENTRY_DONE:
+            self._whole(chunk, self._path(kind.removesuffix("done") + "delta", chunk), _ENTRY_DONE[kind])
+        elif kind in _ITEM_DONE:
+            self._whole(chunk, (_ITEM_DONE[kind],), _ITEM_DONE[kind])
         elif kind in _ITEM:
             self._item(chunk, complete=kind.endswith(".done"))
         elif kind in _TERMINAL or kind in _OPEN:
@@ -71,6 +78,17 @@ class ResponsesAssembler(Assembler):
             self._annotations.setdefault(key, []).append(chunk.get("annotation"))
         elif kind == "error":
             self.error = {k: v for k, v in chunk.items() if k not in ("type", "sequence_number")}
+
+    def _path(self, kind: str, chunk: JsonObject) -> tuple[str, ...]:
+        holder, member, entry_type, index_key = _ENTRY_DELTAS[kind]
+        position = chunk.get(index_key)
+        return (holder, str(position if is_u64(position) else 0), member, entry_type)
+
+    def _whole(self, chunk: JsonObject, path: tuple[str, ...], member: str) -> None:
+        """The end of an entry says all of it again: it stands for the deltas, whether they came or not."""
+        index, text = chunk.get("output_index"), chunk.get(member)
+        if type(index) is int and type(text) is str and text:
+            self._pieces.setdefault(index, {})[path] = [text]
 
     def _grow(self, chunk: JsonObject, path: tuple[str, ...]) -> None:
         index, delta = chunk.get("output_index"), chunk.get("delta")

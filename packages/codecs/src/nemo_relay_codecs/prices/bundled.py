@@ -34,6 +34,9 @@ _RATES = {
     "output_per_million": "output_mtok",
     "cache_read_per_million": "cache_read_mtok",
     "cache_write_per_million": "cache_write_mtok",
+    "cache_write_1h_per_million": "cache_write_1h_mtok",
+    "input_audio_per_million": "input_audio_mtok",
+    "output_audio_per_million": "output_audio_mtok",
 }
 _LARGEST_CACHE = 4096  # model names come from outside; unknown ones must not grow memory without end
 

@@ -7,6 +7,7 @@ import logging
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from nemo_relay_codecs.prices import table
+from nemo_relay_codecs.prices.billing import Call, service_tier
 
 if TYPE_CHECKING:
     from nemo_relay_codecs.model.response import AnnotatedLLMResponse
@@ -52,8 +53,15 @@ def price(annotated: AnnotatedLLMResponse, provider: str | None = None) -> Price
     if entry is None:
         _say_unknown(provider, model)
         return Priced(None, "unknown_model")
-    cost = table.cost_of(entry, usage)
+    cost = table.cost_of(entry, usage, call_of(annotated))
     return Priced(cost, "no_rate" if cost is None else "model_pricing")
+
+
+def call_of(annotated: AnnotatedLLMResponse) -> Call:
+    """How the call of a response was made."""
+    surface = annotated.codec_id
+    api = annotated._fields.get("api_specific")
+    return Call(surface, annotated.tokens, service_tier(api, annotated.provider_usage))
 
 
 def with_cost(annotated: AnnotatedLLMResponse, provider: str | None = None) -> AnnotatedLLMResponse:

@@ -8,7 +8,10 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
+from nemo_relay_codecs.prices.billing import Call, billed
+
 JsonObject = dict[str, Any]
+UNKNOWN = Call()
 Key = tuple[str | None, str]
 
 # What providers append to a model's name to tell its snapshots apart: a date, a version, a channel.
@@ -107,10 +110,10 @@ def find(provider: str | None, model: str) -> JsonObject | None:
     return None
 
 
-def estimate(provider: str | None, model: str, usage: Mapping[str, Any]) -> JsonObject | None:
+def estimate(provider: str | None, model: str, usage: Mapping[str, Any], call: Call = UNKNOWN) -> JsonObject | None:
     """The cost of ``usage`` (normalised counts) in the active table, None if the model has no price there."""
     entry = find(provider, model)
-    return None if entry is None else cost_of(entry, usage)
+    return None if entry is None else cost_of(entry, usage, call)
 
 
 def rounded(amount: float) -> float:
@@ -121,24 +124,20 @@ def rounded(amount: float) -> float:
     return math.copysign(math.floor(abs(scaled) + 0.5), scaled) / 1e12
 
 
-def cost_of(entry: JsonObject, usage: Mapping[str, Any]) -> JsonObject | None:
-    """The cost of ``usage`` by one entry's rates, None if they do not apply."""
-    names = ("prompt_tokens", "completion_tokens", "cache_read_tokens", "cache_write_tokens")
-    prompt, completion, read, written = (usage.get(name) or 0 for name in names)
-    rates = _rates(entry, usage.get("prompt_tokens"))
-    if rates is None or not (prompt or completion or read or written):
+def cost_of(entry: JsonObject, usage: Mapping[str, Any], call: Call = UNKNOWN) -> JsonObject | None:
+    """The cost of ``usage`` by one entry's rates, None if they do not apply.
+
+    Args:
+        entry: an entry of a catalogue.
+        usage: normalised counts.
+        call: how it was made, as far as that is known.
+    """
+    counts, factor = billed(entry, usage, call), call.factor
+    rates = _rates(entry, counts.prompt)
+    if rates is None or factor is None or not any(counts[1:]):
         return None
-    included = entry["prompt_cache"]["read_accounting"] == "included_in_prompt_tokens"
-    billable = max(prompt - read, 0) if included else prompt
-    counts = {"input": billable, "output": completion, "cache_read": read, "cache_write": written}
-    out: JsonObject = {}
-    complete = True
-    for name, count in counts.items():
-        rate = rates.get(f"{name}_per_million")
-        if count and rate is not None:
-            out[name] = rounded(count * rate / 1e6)
-        elif count:
-            complete = False
+    amounts, complete = counts.amounts(rates)
+    out: JsonObject = {kind: rounded(amount * factor) for kind, amount in amounts.items()}
     if complete:
         out = {"total": rounded(sum(out.values())), **out}
     return {
