@@ -5,7 +5,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import MISSING, fields
-from typing import Any
+from types import NoneType, UnionType
+from typing import Any, get_args, get_origin
 
 from nemo_relay._observability import config as tables
 from nemo_relay._observability import extensions
@@ -66,37 +67,28 @@ def _shape_problems(kind: type, value: Any, path: str) -> Iterator[str]:
     for one in fields(kind):
         place = f"{path}.{one.name}" if path else one.name
         if one.name in value:
-            yield from _value_problems(str(one.type), value[one.name], place)
+            yield from _value_problems(one.type, value[one.name], place)
         elif one.default is MISSING and one.default_factory is MISSING:
             yield f"missing field `{one.name}`{where}"
 
 
-_EXPECTED: dict[str, tuple[type[Any] | None, str]] = {
-    "bool": (bool, "a boolean"),
-    "int": (int, "u64"),
-    "str": (str, "a string"),
-    "dict": (dict, "a map"),
-}
+_EXPECTED = {bool: "a boolean", int: "u64", str: "a string", dict: "a map"}
 
 
-def _value_problems(annotation: str, value: Any, path: str) -> Iterator[str]:
-    if value is None and "None" in annotation:
+def _value_problems(annotation: Any, value: Any, path: str) -> Iterator[str]:
+    options = get_args(annotation) if isinstance(annotation, UnionType) else (annotation,)
+    if value is None and NoneType in options:
         return
-    for name, table in vars(tables).items():
-        if annotation.split(" | ")[0] == name and isinstance(table, type):
-            yield from _shape_problems(table, value, path)
-            return
-    name = annotation.split("[")[0].split(" ")[0]
-    if name == "list":
-        if not isinstance(value, list):
-            yield f"invalid type: {_kind_of(value)}, expected a sequence (at {path})"
+    kind = get_origin(options[0]) or options[0]
+    if isinstance(kind, type) and issubclass(kind, tables.Table):
+        yield from _shape_problems(kind, value, path)
+    elif kind is list and not isinstance(value, list):
+        yield f"invalid type: {_kind_of(value)}, expected a sequence (at {path})"
+    elif kind not in _EXPECTED:  # JSON of any kind, or words that are checked where they mean something
         return
-    wanted, text = _EXPECTED.get(name, (None, ""))
-    if wanted is None:  # JSON of any kind, or words that are checked where they mean something
-        return
-    if not isinstance(value, wanted) or (wanted is int and (isinstance(value, bool) or value < 0)):
-        yield f"invalid type: {_kind_of(value)}, expected {text} (at {path})"
-    elif annotation.startswith("dict[str, str]"):
+    elif not isinstance(value, kind) or (kind is int and (isinstance(value, bool) or value < 0)):
+        yield f"invalid type: {_kind_of(value)}, expected {_EXPECTED[kind]} (at {path})"
+    elif options[0] == dict[str, str]:
         wrong = next((key for key, item in value.items() if not isinstance(item, str)), None)
         if wrong is not None:
             yield f"invalid type: {_kind_of(value[wrong])}, expected a string (at {path}.{wrong})"

@@ -8,6 +8,7 @@ from typing import Any
 from nemo_relay._observability import config as tables
 from nemo_relay._observability import extensions
 from nemo_relay._observability.upgrade import ENDPOINT_FIELDS, FILE_FIELDS
+from nemo_relay._plugins.checking import BEHAVIORS, POLICY
 
 JsonObject = dict[str, Any]
 
@@ -46,6 +47,7 @@ def _sections(definitions: JsonObject) -> None:
     atof |= {name: _older(definitions["AtofFileSinkConfig"]["properties"][name]) for name in FILE_FIELDS}
     atof["endpoints"] = _older({"type": "array", "items": {"type": "object"}})
     atif["storage"] = {"type": "array", "items": storage}
+    whole["policy"] = {"type": "object", "properties": {name: {"enum": list(BEHAVIORS)} for name in POLICY}}
     whole["version"] = {"enum": [1, 2, 3, 4], "default": tables.VERSION}
     whole["redaction"] = {"type": ["boolean", "object"], "default": True}
     whole["openinference"] = _older({"type": "object"})
