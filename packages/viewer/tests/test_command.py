@@ -109,3 +109,14 @@ def test_a_reader_that_stops_reading(recorded: Path) -> None:
         assert process.stdout.readline().startswith("◆".encode())
         process.stdout.close()
         assert process.stderr.read() == b""
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1", "cp1252", "koi8-r"])
+def test_names_that_the_terminal_cannot_write(recorded: Path, encoding: str) -> None:
+    text = recorded.read_text(encoding="utf-8").replace('"weather"', '"Wetter → Zürich 天気 \U0001f600"')
+    recorded.write_text(text, encoding="utf-8")
+    environment = {**os.environ, "PYTHONIOENCODING": encoding}
+    command = [sys.executable, "-m", "nemo_relay_viewer", str(recorded), "--width", "100"]
+    done = subprocess.run(command, env=environment, capture_output=True)
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert "agent Wetter ? Z" in done.stdout.decode(encoding)

@@ -42,7 +42,13 @@ def render(events: Iterable[Eventlike] | Forest, console: Console | None = None,
     forest = events if isinstance(events, Forest) else build(events)
     glyphs = ASCII if console.options.ascii_only else UNICODE
     for line in _lines(forest, console.width, glyphs, everything):
+        line.plain = _encodable(line.plain, console.encoding)
         console.print(line, highlight=False, crop=False, soft_wrap=True)
+
+
+def _encodable(text: str, encoding: str) -> str:
+    """``text`` with a question mark for each character that the terminal's encoding does not know."""
+    return text.encode(encoding, "replace").decode(encoding)
 
 
 def export_svg(
