@@ -55,11 +55,11 @@ __getattr__ = borrowed(
 
 
 def _checked(name: object, request: object, handle: object, attributes: object, model_name: object) -> tuple[Span, int]:
-    if name.__class__ is not str:
+    if type(name) is not str:
         expect_text(name, "name")
-    if request.__class__ is not LLMRequest:
+    if type(request) is not LLMRequest:
         expect(request, LLMRequest, where="request")
-    if model_name is not None and model_name.__class__ is not str:
+    if model_name is not None and type(model_name) is not str:
         expect_text(model_name, "model_name")
     if handle is None:
         parent = context.current()

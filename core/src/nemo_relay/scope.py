@@ -233,7 +233,7 @@ def event(
         InvalidArgument: ``severity`` with metadata that is no object.
         ValueError: a malformed ``data_schema`` or naive timestamp.
     """
-    if name.__class__ is not str:
+    if type(name) is not str:
         expect_text(name)
     if handle is not None:
         expect(handle, Span, "ScopeHandle")

@@ -21,13 +21,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from nemo_relay._runtime.checks import expect
 from nemo_relay._runtime.delivery import flush as flushing
 from nemo_relay._runtime.delivery.dispatcher import Statistics, dispatcher
 from nemo_relay._runtime.registry import registry
 from nemo_relay._runtime.tree import context
+from nemo_relay._runtime.tree.spans import Span
 
 if TYPE_CHECKING:
-    from nemo_relay._runtime.tree.spans import Span
     from nemo_relay.types import Event
 
 __all__ = ["configure", "deregister", "flush", "flush_async", "is_heard", "register", "statistics"]
@@ -53,6 +54,8 @@ def is_heard(handle: Span | None = None) -> bool:
     Args:
         handle: the span that the event would belong to; the current one when None.
     """
+    if handle is not None:
+        expect(handle, Span, "ScopeHandle", "handle")
     if registry.activity.global_only:
         return registry.activity.observed
     return registry.audience(context.current() if handle is None else handle) is not None

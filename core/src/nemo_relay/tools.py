@@ -40,9 +40,9 @@ __getattr__ = borrowed(
 
 
 def _checked(name: object, handle: object, attributes: object, tool_call_id: object) -> tuple[Span, int]:
-    if name.__class__ is not str:
+    if type(name) is not str:
         expect_text(name, "name")
-    if tool_call_id is not None and tool_call_id.__class__ is not str:
+    if tool_call_id is not None and type(tool_call_id) is not str:
         expect_text(tool_call_id, "tool_call_id")
     if handle is None:
         parent = context.current()

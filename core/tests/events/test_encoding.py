@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import copy
 import dataclasses
 import datetime
@@ -10,12 +11,14 @@ import decimal
 import enum
 import fractions
 import json
+import os
 import pathlib
+import signal
 import threading
 import uuid
 from collections import OrderedDict, UserDict, UserList, defaultdict, deque
-from collections.abc import Iterator, Mapping
-from typing import Any, NamedTuple
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, ClassVar, NamedTuple
 from unittest.mock import MagicMock, Mock
 
 import pytest
@@ -390,25 +393,181 @@ def test_a_long_foreign_sequence_is_not_read_to_its_end() -> None:
     assert Table.read == 0
 
 
-class Hydra:
+class Hydra(UserList[Any]):
     """Every look at it shows two more."""
 
     looks = 0
 
-    def __len__(self) -> int:
-        return 2
-
-    def __iter__(self) -> Iterator[Any]:
+    @property
+    def data(self) -> list[Any]:
         Hydra.looks += 1
-        yield Hydra()
-        yield Hydra()
+        return [Hydra(), Hydra()]
+
+    @data.setter
+    def data(self, _value: list[Any]) -> None:
+        pass
 
 
 def test_a_container_without_end_is_left_after_a_while() -> None:
     shown = encode({"hydra": Hydra(), 3: [Hydra()], "sane": "kept"})
     assert b"$truncated" in shown
-    assert 0 < Hydra.looks <= 2 * encoding.MAX_NODES
+    assert 0 < Hydra.looks <= 8 * encoding.MAX_NODES
     assert encode({"sane": Hydra()}).startswith(b'{"sane":[')
+
+
+class Query:
+    """What a query set of a database library is like: whatever is asked of it runs the query."""
+
+    ran: ClassVar[list[str]] = []
+
+    def _run(self, *_: Any) -> Any:
+        Query.ran.append("run")
+        return iter(())
+
+    __iter__ = __getitem__ = keys = items = values = _run
+
+    def __len__(self) -> int:
+        Query.ran.append("len")
+        return 0
+
+    def __bool__(self) -> bool:
+        Query.ran.append("bool")
+        return False
+
+    def __repr__(self) -> str:
+        Query.ran.append("repr")
+        return "<QuerySet []>"
+
+    __str__ = __repr__
+
+
+class LazySequence(Query, Sequence[Any]):  # type: ignore[misc]
+    pass
+
+
+class LazyMapping(Query, Mapping[str, Any]):  # type: ignore[misc]
+    pass
+
+
+class Cursor:
+    """A cursor: an iterator over rows that are still at the server."""
+
+    def __iter__(self) -> Cursor:
+        return self
+
+    def __next__(self) -> Any:
+        Query.ran.append("fetch")
+        raise StopIteration
+
+    def __repr__(self) -> str:
+        Query.ran.append("repr")
+        return ""
+
+
+class LazyObject:
+    """A lazy proxy: even its class is found out by making the object."""
+
+    @property
+    def __class__(self) -> Any:  # type: ignore[override]
+        Query.ran.append("class")
+        raise SystemExit("made")
+
+    def __iter__(self) -> Any:
+        Query.ran.append("iter")
+        return iter(())
+
+
+@pytest.mark.parametrize("lazy", [Query, LazySequence, LazyMapping, Cursor, LazyObject])
+@pytest.mark.parametrize("place", [lambda it: it, lambda it: {"a": [it]}, lambda it: {1: it}, lambda it: (it, {2: it})])
+def test_r29_observing_a_lazy_collection_runs_nothing(lazy: type, place: Any) -> None:
+    Query.ran.clear()
+    value = place(lazy())
+    with capture_events() as captured:
+        result = tools.execute_sync("t", value, lambda args: args, data=value, metadata={"m": value})
+        scope.event("m", data=value)
+    assert result is value
+    assert lazy.__qualname__ in captured.ends()[0].to_json()
+    assert Query.ran == []
+
+
+class Rude:
+    """Raises what ends programs, whatever is asked of it."""
+
+    def __init__(self, error: BaseException) -> None:
+        self.error = error
+
+    def __repr__(self) -> str:
+        raise self.error
+
+    __str__ = __hash__ = __repr__  # type: ignore[assignment]
+
+
+class RudeModel(Rude):
+    def model_dump(self, **_: Any) -> Any:
+        raise self.error
+
+
+class RudeClass:
+    def __init__(self, error: BaseException) -> None:
+        object.__setattr__(self, "error", error)
+
+    def __getattribute__(self, name: str) -> Any:
+        raise object.__getattribute__(self, "error")
+
+
+class RudeError(Exception):
+    def __init__(self, error: BaseException) -> None:
+        self.error = error
+
+    def __str__(self) -> str:
+        raise self.error
+
+
+@pytest.mark.parametrize(
+    "error", [SystemExit(3), KeyboardInterrupt(), GeneratorExit(), asyncio.CancelledError(), ValueError()]
+)
+@pytest.mark.parametrize("kind", [Rude, RudeModel, RudeClass, RudeError])
+@pytest.mark.parametrize("middleware", [False, True])
+async def test_r29_a_result_is_not_lost_for_what_its_parts_raise(
+    kind: Any, error: BaseException, middleware: bool
+) -> None:
+    value, holder = kind(error), {"deep": [kind(error)], 3: kind(error)}
+    if middleware:
+        guardrails.register_tool_conditional_execution("yes", 1, lambda _name, _args: None)
+        guardrails.register_tool_sanitize_response("same", 1, lambda _name, result: result)
+        intercepts.register_tool_request("same", 1, False, lambda _name, args: args)
+    with capture_events():
+        for one in (value, holder):
+            with scope.scope("s", ScopeType.Function, input=one, data=one, metadata=one):
+                assert tools.execute_sync("t", one, lambda args: args, metadata={"m": one}) is one
+                assert await tools.execute("t", one, lambda args: args, data=one) is one
+                assert llm.execute_sync("m", LLMRequest({}, one), lambda request: request.content) is one
+                scope.event("m", data=one, metadata=one)
+        with pytest.raises(RudeError):
+            tools.execute_sync("t", 1, raising(RudeError(error)))
+
+
+def raising(error: BaseException) -> Any:
+    def tool(_args: Any) -> Any:
+        raise error
+
+    return tool
+
+
+def test_r29_a_real_interrupt_passes() -> None:
+    class Slow:
+        def __repr__(self) -> str:
+            os.kill(os.getpid(), signal.SIGINT)
+            for _ in range(1_000):
+                pass
+            return "slow"
+
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            encode(Slow())
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def shared(depth: int, leaf: Any) -> Any:

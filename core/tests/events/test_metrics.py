@@ -112,3 +112,20 @@ def test_only_measurements_are_measurements() -> None:
 def test_booleans_are_attributes_and_no_values(ear: Ear) -> None:
     scope.metric("m", [made(attributes={"a": True, "b": [True, False], "c": ["x"], "d": 1.5})])
     assert ear.one("m")["data"]["measurements"][0]["attributes"]["b"] == [True, False]
+
+
+@pytest.mark.parametrize(
+    ("kind", "value_type", "value", "options", "text"),
+    [
+        (Kind.Counter, Type.I64, -1, {}, "kind counter does not support value_type i64"),
+        (Kind.Counter, Type.I64, 1.5, {}, "value must be a signed integer"),
+        (Kind.Counter, Type.U64, -3, {"unit": "é"}, "unit must be ASCII and at most 63 bytes"),
+        (Kind.Gauge, Type.U64, True, {"boundaries": [1.0]}, "boundaries are only valid for histogram"),
+        (Kind.Counter, Type.F64, -3, {"attributes": {"": 1}}, "counter values must be non-negative"),
+    ],
+)
+def test_b3_of_two_problems_the_one_that_the_published_package_names(
+    kind: Kind, value_type: Type, value: Any, options: dict[str, Any], text: str
+) -> None:
+    with pytest.raises(ValueError, match=text):
+        scope.metric("m", [MetricMeasurement("n", kind, value_type, value, **options)])

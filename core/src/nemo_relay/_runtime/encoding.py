@@ -5,16 +5,22 @@ msgspec encodes nearly everything in one pass (dicts, dataclasses, datetimes, en
 bytes base64). Only a value that it refuses (a cycle, a key that is no string, an integer beyond 64 bits, a lone
 surrogate) is walked in Python first. Secrets keep their mask: pydantic's and similar types print themselves masked.
 
-A walk has a budget. Containers of unknown types are somebody's code: they may have no end, or hand out new objects on
-every question, and the application waits while we look.
+Looking must do nothing. A container of an unknown type is somebody's code, and may be a query to a database: its items
+are read only where the methods that give them are those of types known to hold them in memory. Types are asked for by
+``type(value)``; an object's own ``__class__`` may be a property that raises, or fetches something.
+
+A walk has a budget: containers may hand out new objects on every question, and the application waits while we look.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping
+from functools import lru_cache
 from itertools import islice
 from typing import Any
+
+from nemo_relay._runtime.guard import is_interrupt
 
 NULL = b"null"
 MAX_DEPTH = 64
@@ -61,18 +67,52 @@ def decode(text: Any) -> Any:
     return _decode(text)
 
 
+def _is(value: object, kind: type | tuple[type, ...]) -> bool:
+    """``isinstance`` without the object's own opinion."""
+    return issubclass(type(value), kind)
+
+
+# Whose containers hold what they give: reading them is not an operation of the application's.
+_IN_MEMORY = frozenset(
+    "array builtins collections _collections _collections_abc types os weakref"
+    " frozendict google httpx immutabledict immutables multidict omegaconf proto pyrsistent requests starlette urllib3"
+    " werkzeug".split()
+)
+_READING = ("__iter__", "__getitem__", "__len__", "items", "keys", "values")
+
+
+def _home(kind: type, method: str) -> str | None:
+    """The top-level package of the class that defines ``method`` for ``kind``; None where there is none."""
+    owner = next((base for base in kind.__mro__ if method in vars(base)), None)
+    return None if owner is None else owner.__module__.partition(".")[0]
+
+
+@lru_cache(maxsize=1_024)
+def _holds_its_items(kind: type) -> bool:
+    """Whether reading the items of such a container runs no code but that of types known to have them in memory."""
+    homes = {_home(kind, method) for method in _READING}
+    return homes - {None} <= _IN_MEMORY
+
+
 def _repr(value: object) -> dict[str, Any]:
     try:
         text = f"<{type(value).__qualname__}>" if _prints_its_items(value) else repr(value)
-    except Exception as error:  # a broken __repr__ is the application's, not ours
+        text = text[: 2 * MAX_REPR]
+    except BaseException as error:  # a broken __repr__ is the application's, not ours
+        if is_interrupt(error):
+            raise
         text = f"<unprintable: {type(error).__name__}>"
     # An address differs from run to run and tells nobody anything.
     return {"$type": _text(type(value).__qualname__), "repr": _text(re.sub(r" at 0x[0-9a-fA-F]+", "", text)[:MAX_REPR])}
 
 
 def _prints_its_items(value: object) -> bool:
-    """Such a repr grows with all that hangs on the value, and is cut to a line afterwards."""
-    return isinstance(value, (dict, list, tuple, set, frozenset)) or hasattr(type(value), "__dataclass_fields__")
+    """Such a repr grows with all that hangs on the value, or fetches it."""
+    kind = type(value)
+    if issubclass(kind, (dict, list, tuple, set, frozenset)) or hasattr(kind, "__dataclass_fields__"):
+        return True
+    reads = any(hasattr(kind, method) for method in ("__iter__", "__getitem__", "__next__"))
+    return reads and _home(kind, "__repr__") not in _IN_MEMORY
 
 
 def _text(value: str) -> str:
@@ -85,13 +125,15 @@ def _foreign(value: Any) -> Any:
     if type(value).__module__ == "unittest.mock":  # it records every question asked of it; its repr is free
         return _repr(value)
     for builtin in (str, int, float):
-        if isinstance(value, builtin):
+        if _is(value, builtin):
             return builtin(value)
-    if isinstance(value, Mapping):
-        return {key if isinstance(key, str) else str(key): item for key, item in value.items()}
-    if isinstance(value, BaseException):
+    if _is(value, Mapping):
+        if not _holds_its_items(type(value)):
+            return _repr(value)
+        return {key if _is(key, str) else str(key): item for key, item in value.items()}
+    if _is(value, BaseException):
         return {"type": type(value).__name__, "message": str(value)}
-    if isinstance(value, type):
+    if _is(value, type):
         return {"$type": "type", "repr": value.__qualname__}
     # Asked of the type: an object that has every attribute (a mock, a remote proxy) is none of these.
     kind = type(value)
@@ -99,12 +141,12 @@ def _foreign(value: Any) -> Any:
         return value.model_dump()
     if callable(getattr(kind, "get_secret_value", None)):
         return "**********"
-    if isinstance(value, complex):
+    if _is(value, complex):
         return str(value)
     if hasattr(kind, "shape") and hasattr(kind, "dtype"):  # an array: its data is not for a log
         return {"$type": kind.__qualname__, "shape": str(value.shape), "dtype": str(value.dtype)}
-    if isinstance(value, Iterable) and hasattr(kind, "__len__"):
-        return list(islice(value, MAX_ITEMS)) if len(value) <= MAX_ITEMS else _repr(value)  # type: ignore[arg-type]
+    if hasattr(kind, "__iter__") and hasattr(kind, "__len__") and _holds_its_items(kind):
+        return list(islice(value, MAX_ITEMS)) if len(value) <= MAX_ITEMS else _repr(value)
     if hasattr(kind, "__fspath__"):
         return str(value)
     return _repr(value)
@@ -113,7 +155,9 @@ def _foreign(value: Any) -> Any:
 def _step(value: Any) -> Any:
     try:
         return _foreign(value)
-    except Exception:
+    except BaseException as error:
+        if is_interrupt(error):
+            raise
         return _repr(value)
 
 
@@ -122,7 +166,9 @@ def _hook(value: Any) -> Any:
     if callable(getattr(type(value), "model_dump", None)):
         try:
             return value.model_dump(mode="json")
-        except Exception:  # something in it that pydantic cannot say
+        except BaseException as error:  # something in it that pydantic cannot say
+            if is_interrupt(error):
+                raise
             return plain(value)
     step = _step(value)
     # What a foreign container holds is not left to msgspec: it would follow an endless one until the stack is used up.
@@ -135,7 +181,9 @@ def encode(value: Any) -> bytes:
         return NULL
     try:
         return _encode(value)
-    except Exception:
+    except BaseException as error:
+        if is_interrupt(error):
+            raise
         return _encode_slowly(value)
 
 
@@ -151,14 +199,16 @@ def strict(value: Any) -> bytes:
 def _encode_slowly(value: Any) -> bytes:
     try:
         return _encode(plain(value))
-    except Exception:  # the stack is all but used up
+    except BaseException as error:  # the stack is all but used up
+        if is_interrupt(error):
+            raise
         return b'{"$type":"object"}'
 
 
 def _key(key: Any) -> str:
-    if isinstance(key, str):
+    if _is(key, str):
         return _text(key)
-    if isinstance(key, (int, float, bool)) or key is None:
+    if _is(key, (int, float, bool)) or key is None:
         return str(_scalar(key))
     text: str = _repr(key)["repr"]
     return text
@@ -181,21 +231,23 @@ class _Walk:
         """``value`` from JSON types alone; ``path`` holds the identities of the containers around it."""
         try:
             return self._plain(value, path)
-        except Exception:  # a container whose own methods raise: what is beside it still counts
+        except BaseException as error:  # a container whose own methods raise: what is beside it still counts
+            if is_interrupt(error):
+                raise
             return _repr(value)
 
     def _plain(self, value: Any, path: tuple[int, ...]) -> Any:
         self.left -= 1
-        if value is None or isinstance(value, (bool, str, int, float)):
+        if value is None or _is(value, (bool, str, int, float)):
             return _scalar(value)
         if id(value) in path:
             return {"$cycle": type(value).__qualname__}
         if self.left <= 0 or len(path) >= MAX_DEPTH:
             return {"$truncated": type(value).__qualname__}
         inside = (*path, id(value))
-        if isinstance(value, Mapping):
+        if _is(value, dict) or (_is(value, Mapping) and _holds_its_items(type(value))):
             return self._mapping(value, inside)
-        if isinstance(value, (list, tuple, set, frozenset)):
+        if _is(value, (list, tuple, set, frozenset)):
             return self._sequence(value, inside)
         self.left -= FOREIGN
         return self.plain(_apart(value), inside)
@@ -220,11 +272,11 @@ class _Walk:
 
 
 def _scalar(value: Any) -> Any:
-    if isinstance(value, str):
+    if _is(value, str):
         return _text(value)
-    if isinstance(value, bool) or value is None:
+    if _is(value, bool) or value is None:
         return value
-    if isinstance(value, int):
+    if _is(value, int):
         return int(value) if -(2**63) <= value < 2**64 else _digits(value)
     return float(value)
 
@@ -238,7 +290,9 @@ def _apart(value: Any) -> Any:
     """A foreign value as msgspec writes it when all in it is known, else its parts."""
     try:
         return decode(_strict(value))
-    except Exception:
+    except BaseException as error:
+        if is_interrupt(error):
+            raise
         fields = getattr(type(value), "__dataclass_fields__", None) or getattr(type(value), "__struct_fields__", None)
         return {name: getattr(value, name, None) for name in fields} if fields else _step(value)
 

@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Generator
 from typing import Any
 
-from nemo_relay._runtime import encoding
+from nemo_relay._runtime import encoding, guard
 from nemo_relay._runtime.delivery.dispatcher import EventType
 from nemo_relay._runtime.log import faults
 from nemo_relay._runtime.registry.registration import Entry
@@ -30,7 +30,8 @@ def inject(make: EventType, record: dict[str, Any], injectors: tuple[Entry, ...]
             encoding.strict(extra)
             if not isinstance(extra, dict):
                 raise TypeError(f"a metadata injector returns a dict, not {type(extra).__name__!r}")
-        except Exception as error:
+        except BaseException as error:
+            guard.pass_on(error)
             faults.say(f"nemo_relay: Python event metadata injector failed: {faults.describe(error)}")
             faults.report("event_metadata_injector_failed", error, injector=entry.name)
             continue

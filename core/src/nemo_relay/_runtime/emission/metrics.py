@@ -102,7 +102,7 @@ def checked_measurements(measurements: list[MetricMeasurement]) -> list[dict[str
 
 
 def _problem(item: MetricMeasurement) -> str | None:
-    return _name_problem(item) or _value_problem(item) or _shape_problem(item) or _attributes_problem(item.attributes)
+    return _name_problem(item) or _shape_problem(item) or _value_problem(item) or _attributes_problem(item.attributes)
 
 
 def _name_problem(item: MetricMeasurement) -> str | None:
@@ -124,10 +124,10 @@ def _value_problem(item: MetricMeasurement) -> str | None:
         return "value must be a signed integer"
     if kind is MetricValueType.F64 and not (whole or (isinstance(value, float) and math.isfinite(value))):
         return "value must be a number"
-    if item.kind is MetricKind.Counter and value < 0:
-        return "counter values must be non-negative"
     if kind not in _ALLOWED[item.kind]:
         return f"kind {_KIND_NAMES[item.kind]} does not support value_type {kind.name.lower()}"
+    if item.kind is MetricKind.Counter and value < 0:
+        return "counter values must be non-negative"
     return None
 
 

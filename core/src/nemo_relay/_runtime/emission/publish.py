@@ -13,7 +13,7 @@ from collections.abc import Callable, Generator
 from contextvars import copy_context
 from typing import Any
 
-from nemo_relay._runtime import encoding
+from nemo_relay._runtime import encoding, guard
 from nemo_relay._runtime.awaitables import is_awaitable, run_on_some_loop, running_loop
 from nemo_relay._runtime.delivery.dispatcher import EventType, dispatcher
 from nemo_relay._runtime.emission import injectors as injection
@@ -48,7 +48,7 @@ def publish(
             for sink in audience.sinks:
                 try:
                     sink(source)
-                except Exception as error:
+                except BaseException as error:
                     _sink_failed(sink, error)
         if audience.callbacks:
             dispatcher.put(make, source, audience.callbacks, span)
@@ -72,7 +72,9 @@ def _deliver(make: EventType, line: bytes, audience: Audience, span: Span) -> No
         _hand_over(make, line, audience, span)
 
 
-def _sink_failed(sink: Callable[[bytes], None], error: Exception) -> None:
+def _sink_failed(sink: Callable[[bytes], None], error: BaseException) -> None:
+    if guard.is_interrupt(error):
+        raise error
     # One sink's trouble is neither the application's nor that of the next sink.
     faults.report("event_sink_failed", error, sink=getattr(sink, "__qualname__", type(sink).__qualname__))
 
@@ -81,7 +83,7 @@ def _hand_over(make: EventType, line: bytes, audience: Audience, span: Span) -> 
     for sink in audience.sinks:
         try:
             sink(line)
-        except Exception as error:
+        except BaseException as error:
             _sink_failed(sink, error)
     if not audience.callbacks:
         return
@@ -100,7 +102,7 @@ def _drive(chain: Chain, make: EventType, audience: Audience, span: Span) -> Non
         error: BaseException | None = None
         while True:
             fn, args = chain.send(answer) if error is None else chain.throw(error)
-            answer, error = _call(fn, args)
+            answer, error = guard.call(fn, *args)
             if error is None and is_awaitable(answer):
                 _defer(chain, answer, nested, make, audience, span)
                 return
@@ -111,13 +113,6 @@ def _drive(chain: Chain, make: EventType, audience: Audience, span: Span) -> Non
     _deliver(make, line, audience, span)
     for follow in nested:
         follow()
-
-
-def _call(fn: Callable[..., Any], args: tuple[Any, ...]) -> tuple[Any, BaseException | None]:
-    try:
-        return fn(*args), None
-    except Exception as error:
-        return None, error
 
 
 def _defer(
@@ -140,10 +135,12 @@ def _defer(
                 if error is None and is_awaitable(answer):
                     try:
                         answer = await answer
-                    except Exception as raised:
+                    except BaseException as raised:
+                        if guard.is_interrupt(raised):
+                            raise
                         answer, error = None, raised
                 fn, args = chain.send(answer) if error is None else chain.throw(error)
-                answer, error = _call(fn, args)
+                answer, error = guard.call(fn, *args)
         except StopIteration as done:
             line: bytes = done.value
             return line
@@ -183,7 +180,8 @@ def _sanitize_event(
         try:
             answer = yield entry.fn, (make(line_of(record)), fields)
             record.update(_checked(answer))
-        except Exception as error:
+        except BaseException as error:
+            guard.pass_on(error)
             # Fail closed: what could not be cleaned is not shown.
             record.update(dict.fromkeys(_FIELDS))
             faults.report("event_sanitizer_failed", error, event_name=record["name"], sanitizer=entry.name)

@@ -170,7 +170,7 @@ def _read(args: Any) -> Iterator[str]:
 def _is_partial(key: str, value: Any) -> bool:
     """Whether the call asks for a part of the file only: that loads no skill."""
     if key == "offset":
-        return not (value.__class__ is int and value == 0)
+        return not (type(value) is int and value == 0)
     return key in _PART_KEYS and value is not None
 
 
@@ -203,7 +203,7 @@ def skill_of(path: str) -> Iterator[str]:
 def emit_skill_loads(span: ToolHandle, args: Any, ns: int, audience: Audience) -> None:
     """Emit a mark for each skill that the call loads, at the time of its start."""
     metadata = span.given_metadata
-    if source_of(span.label) is None and (metadata.__class__ is not dict or LOADS_KEY not in metadata):
+    if source_of(span.label) is None and (type(metadata) is not dict or LOADS_KEY not in metadata):
         return
     try:
         loads = skill_loads(span.label, args, metadata)

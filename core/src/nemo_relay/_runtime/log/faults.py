@@ -7,6 +7,8 @@ import sys
 from collections import Counter
 from collections.abc import Callable
 
+from nemo_relay._runtime.guard import is_interrupt
+
 MAX_KINDS = 4_096  # further kinds are counted under their event alone: names of spans may be without number
 
 counts: Counter[str] = Counter()
@@ -16,7 +18,9 @@ def text(error: BaseException) -> str:
     """What ``error`` says. A ``__str__`` that raises is the application's: it must not become another error."""
     try:
         return str(error)
-    except Exception:
+    except BaseException as raised:
+        if is_interrupt(raised):
+            raise
         return "<error without a readable message>"
 
 

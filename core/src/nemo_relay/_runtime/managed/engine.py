@@ -142,7 +142,7 @@ async def steps(call: ManagedCall) -> Any:
     try:
         if layers:
             produced = await descend(call, layers, 0, call.argument)
-            if produced.__class__ is Raised:
+            if type(produced) is Raised:
                 result(produced)
         else:
             raw = call.func(call.argument)

@@ -209,7 +209,7 @@ def complete(run: Steps) -> Any:
 
 def result(outcome: Any) -> Any:
     """``outcome``, unless it is an error that was returned: that is raised, in the context it was first raised in."""
-    if outcome.__class__ is Raised:
+    if type(outcome) is Raised:
         error = outcome.error
         del outcome.error
         context = error.__context__

@@ -113,7 +113,7 @@ class LlmCall(ManagedCall):
         self.argument = request if codec is None else settle(annotating.encoded(codec, annotated, request), request)
 
     def _check(self, entry: Entry, outcome: Any, request: LLMRequest, codec: Any) -> None:
-        if outcome.__class__ is not LLMRequestInterceptOutcome:
+        if type(outcome) is not LLMRequestInterceptOutcome:
             got = "'None' is" if outcome is None else f"'{type(outcome).__name__}' object is"
             raise CallbackError(
                 "LLM request intercept must return LLMRequestInterceptOutcome:"
@@ -242,7 +242,7 @@ def start_llm(span: LLMHandle, request: LLMRequest, ns: int | None, annotated: A
     if own is not None:  # asked first: the body may be one that is made when it is read
         (content, annotated), headers = own, request.headers
     else:
-        if request.__class__ is LLMRequest:
+        if type(request) is LLMRequest:
             content, headers = request._content, request._headers
         else:
             content, headers = request.content, request.headers

@@ -7,6 +7,7 @@ from collections.abc import Generator
 from functools import lru_cache
 from typing import Any
 
+from nemo_relay._runtime import guard
 from nemo_relay._runtime.checks import expect
 from nemo_relay._runtime.emission.publish import Sanitize, Step
 from nemo_relay._runtime.encoding import encode, strict
@@ -80,7 +81,8 @@ def request_sanitizer(span: LLMHandle, codec: Any) -> Sanitize | None:
                 record["data"] = {"content": answer.content, "headers": without_credentials(answer.headers)}
                 strict(record["data"])
                 shown = answer
-            except Exception as error:
+            except BaseException as error:
+                guard.pass_on(error)
                 _omit(record, "annotated_request")
                 _complain("request", entry.name, error)
                 return
@@ -109,7 +111,8 @@ def response_sanitizer(span: LLMHandle, codec: Any, fallback: Any, *, interrupte
                     return
                 strict(answer)
                 record["data"] = answer
-            except Exception as error:
+            except BaseException as error:
+                guard.pass_on(error)
                 _omit(record, "annotated_response")
                 _complain("response", entry.name, error)
                 return
@@ -132,6 +135,6 @@ def _omit(record: dict[str, Any], annotation: str) -> None:
         record["category_profile"].pop(annotation, None)
 
 
-def _complain(side: str, sanitizer: str, error: Exception) -> None:
+def _complain(side: str, sanitizer: str, error: BaseException) -> None:
     faults.say(f"nemo_relay: Python LLM sanitize {side} callable failed: {faults.describe(error)}")
     faults.report(f"llm_{side}_sanitizer_failed", error, sanitizer=sanitizer)

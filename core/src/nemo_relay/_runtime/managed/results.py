@@ -65,7 +65,7 @@ class ToolExecutionInterceptOutcome:
     def __init__(
         self, result: Any, pending_marks: list[PendingMarkSpec] | None = None, *, annotation: Any = None
     ) -> None:
-        if result.__class__ is ToolExecutionResult:
+        if type(result) is ToolExecutionResult:
             raise TypeError(
                 "ToolExecutionInterceptOutcome result must be the downstream payload, not ToolExecutionResult;"
                 " pass result=downstream.result, annotation=downstream.annotation"

@@ -37,9 +37,9 @@ def open_scope(
     opener: FrameType | None,
 ) -> ScopeHandle:
     """Open a scope and publish its start. ``opener`` is the frame it becomes current in; None leaves it detached."""
-    if name.__class__ is not str:
+    if type(name) is not str:
         expect_text(name)
-    if scope_type.__class__ is not ScopeType:
+    if type(scope_type) is not ScopeType:
         expect(scope_type, ScopeType)
     elsewhere = parent is not None
     if parent is None:
@@ -69,7 +69,7 @@ def open_scope(
 
 def close_scope(span: ScopeHandle, output: Any, metadata: Any, timestamp: datetime | None) -> None:
     """Close a scope and publish its end; what it owns hears that end, and goes."""
-    if span.__class__ is not ScopeHandle:
+    if type(span) is not ScopeHandle:
         expect(span, ScopeHandle)
     ns = None if timestamp is None else clock.from_datetime(timestamp)
     audience = registry.audience(span)

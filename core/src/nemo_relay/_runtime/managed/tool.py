@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Generator, Sequence
 from typing import Any
 
-from nemo_relay._runtime import clock
+from nemo_relay._runtime import clock, guard
 from nemo_relay._runtime.awaitables import finish
 from nemo_relay._runtime.emission import emit
 from nemo_relay._runtime.emission.marks import emit_pending
@@ -53,7 +53,7 @@ class ToolCall(ManagedCall):
 
     @staticmethod
     def conclude(span: ToolHandle, raw: Any) -> None:
-        if raw.__class__ is ToolExecutionResult:
+        if type(raw) is ToolExecutionResult:
             finish_tool(span, raw.result, raw.annotation, emit.OK, span.handle_data)
         else:
             finish_tool(span, raw, None, emit.OK, span.handle_data)
@@ -95,13 +95,13 @@ class ToolCall(ManagedCall):
         return self.argument if same(value, self.argument) else value
 
     def accept(self, raw: Any) -> Produced:
-        if raw.__class__ is ToolExecutionResult:
+        if type(raw) is ToolExecutionResult:
             return Produced(raw.result, raw, raw.annotation, False)
         return Produced(raw, raw)
 
     def accept_layer(self, entry: Entry, raw: Any, branches: Sequence[Produced]) -> Produced:
         made_marks: Sequence[Any] = ()
-        if raw.__class__ is ToolExecutionInterceptOutcome:
+        if type(raw) is ToolExecutionInterceptOutcome:
             produced = _like(raw, branches)
             made_marks = raw.pending_marks
         elif entry.form == OLD_FORM:
@@ -199,7 +199,7 @@ def end_tool(span: ToolHandle, result: Any, data: Any, metadata: Any, ns: int | 
     if not span.is_open:
         emit.ended_twice(span)
         return
-    produced = result if result.__class__ is ToolExecutionResult else ToolExecutionResult(result)
+    produced = result if type(result) is ToolExecutionResult else ToolExecutionResult(result)
     finish_tool(span, produced.result, produced.annotation, metadata, data, ns)
 
 
@@ -242,7 +242,8 @@ def _sanitizer(family: registry.Family, span: ToolHandle, fallback: Any = None) 
                 answer = yield entry.fn, (span.label, record["data"])
                 strict(answer)
                 record["data"] = answer
-            except Exception as error:
+            except BaseException as error:
+                guard.pass_on(error)
                 record["data"] = None
                 failed = "request" if family is registry.tool_request_sanitizers else "response"
                 shown = f"internal error: {faults.describe(error)}"

@@ -17,7 +17,7 @@ def copy_json(value: Any) -> Any:
 
     A value that contains itself, or is deeper than Python can go, comes as it is: the call must not fail for the view.
     """
-    if value.__class__ is not dict and value.__class__ is not list:
+    if type(value) is not dict and type(value) is not list:
         return value
     try:
         return _copy(value)
@@ -27,8 +27,8 @@ def copy_json(value: Any) -> Any:
 
 def _copy(container: Any) -> Any:
     made = container.copy()
-    for key, item in made.items() if made.__class__ is dict else enumerate(made):
-        if item.__class__ is dict or item.__class__ is list:
+    for key, item in made.items() if type(made) is dict else enumerate(made):
+        if type(item) is dict or type(item) is list:
             made[key] = _copy(item)
     return made
 
@@ -42,8 +42,8 @@ def same(left: Any, right: Any) -> bool:
 
 
 def _same(left: Any, right: Any) -> bool:
-    kind = left.__class__
-    if kind is not right.__class__:
+    kind = type(left)
+    if kind is not type(right):
         return False
     if kind is list:
         if len(left) != len(right):

@@ -12,6 +12,7 @@ from contextvars import ContextVar
 from typing import Any, TypedDict
 from urllib.parse import quote
 
+from nemo_relay._runtime import guard
 from nemo_relay._runtime.log import faults
 from nemo_relay._runtime.registry import registry
 from nemo_relay._runtime.registry.registration import Entry
@@ -153,7 +154,8 @@ def _switches_off(gate: Gate, target: str) -> bool:
             if hasattr(reason, "close"):
                 reason.close()  # a coroutine that nobody will await
             raise TypeError(f"gate {gate.name!r} must return a string or None, not {type(reason).__name__!r}")
-    except Exception as error:
+    except BaseException as error:
+        guard.pass_on(error)
         _complain(gate, error)
         return False
     finally:
@@ -161,7 +163,7 @@ def _switches_off(gate: Gate, target: str) -> bool:
     return reason is not None
 
 
-def _complain(gate: Gate, error: Exception) -> None:
+def _complain(gate: Gate, error: BaseException) -> None:
     kind = f"gate_failed:{gate.name}:{type(error).__name__}"
     faults.counts[kind] += 1
     if faults.counts[kind] == 1:

@@ -11,6 +11,7 @@ import threading
 from collections.abc import Callable
 from contextvars import ContextVar
 
+from nemo_relay._runtime import guard
 from nemo_relay._runtime.log import faults
 from nemo_relay._runtime.tree import generators
 from nemo_relay._runtime.tree.spans import ScopeStack, Span, is_within
@@ -166,9 +167,10 @@ def deregister_resolver(name: str) -> bool:
 
 def _resolve(here: Span) -> Span:
     for name, fn in tuple(_resolvers.items()):
-        try:
-            span = fn()
-        except Exception as error:
+        span, error = guard.call(fn)
+        if error is None and span is not None and not issubclass(type(span), Span):
+            error = TypeError(f"a resolver returns a span or None, not {type(span).__name__!r}")
+        if error is not None:
             faults.report("scope_resolver_failed", error, resolver=name)
             continue
         # A scope that the application opened inside the framework's span is nearer than that span.

@@ -1,0 +1,40 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The guard through which code goes that is not ours and must not decide about the application's work.
+
+Observers (sinks, sanitizers, injectors, resolvers, gates) and payloads (``__repr__``, properties) may raise
+whatever they like, ``SystemExit`` included: a tool's result is not lost for it. Only a real Ctrl-C passes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from opcode import opmap
+from typing import Any
+
+_RAISE = opmap["RAISE_VARARGS"]
+
+
+def is_interrupt(error: BaseException) -> bool:
+    """Whether ``error`` is the user's Ctrl-C, and not a KeyboardInterrupt that some code raised by a statement."""
+    if not isinstance(error, KeyboardInterrupt):
+        return False
+    innermost = error.__traceback__
+    while innermost is not None and innermost.tb_next is not None:
+        innermost = innermost.tb_next
+    return innermost is None or innermost.tb_frame.f_code.co_code[innermost.tb_lasti] != _RAISE
+
+
+def pass_on(error: BaseException) -> None:
+    """Raise ``error`` where it is none that may be kept: Ctrl-C, and the end of a generator that is being closed."""
+    if isinstance(error, GeneratorExit) or is_interrupt(error):
+        raise error
+
+
+def call(fn: Callable[..., Any], *args: Any) -> tuple[Any, BaseException | None]:
+    """What ``fn(*args)`` returned, and None; or None, and what it raised."""
+    try:
+        return fn(*args), None
+    except BaseException as error:
+        if is_interrupt(error):
+            raise
+        return None, error
