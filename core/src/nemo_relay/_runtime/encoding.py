@@ -87,9 +87,13 @@ def _home(kind: type, method: str) -> str | None:
     return None if owner is None else owner.__module__.partition(".")[0]
 
 
+def _holds_its_items(value: object) -> bool:
+    """Whether reading the items of ``value`` runs no code but that of types known to have them in memory."""
+    return _is_known(type(value))
+
+
 @lru_cache(maxsize=1_024)
-def _holds_its_items(kind: type) -> bool:
-    """Whether reading the items of such a container runs no code but that of types known to have them in memory."""
+def _is_known(kind: type) -> bool:
     homes = {_home(kind, method) for method in _READING}
     return homes - {None} <= _IN_MEMORY
 
@@ -128,7 +132,7 @@ def _foreign(value: Any) -> Any:
         if _is(value, builtin):
             return builtin(value)
     if _is(value, Mapping):
-        if not _holds_its_items(type(value)):
+        if not _holds_its_items(value):
             return _repr(value)
         return {key if _is(key, str) else str(key): item for key, item in value.items()}
     if _is(value, BaseException):
@@ -145,7 +149,7 @@ def _foreign(value: Any) -> Any:
         return str(value)
     if hasattr(kind, "shape") and hasattr(kind, "dtype"):  # an array: its data is not for a log
         return {"$type": kind.__qualname__, "shape": str(value.shape), "dtype": str(value.dtype)}
-    if hasattr(kind, "__iter__") and hasattr(kind, "__len__") and _holds_its_items(kind):
+    if hasattr(kind, "__iter__") and hasattr(kind, "__len__") and _holds_its_items(value):
         return list(islice(value, MAX_ITEMS)) if len(value) <= MAX_ITEMS else _repr(value)
     if hasattr(kind, "__fspath__"):
         return str(value)
@@ -245,7 +249,7 @@ class _Walk:
         if self.left <= 0 or len(path) >= MAX_DEPTH:
             return {"$truncated": type(value).__qualname__}
         inside = (*path, id(value))
-        if _is(value, dict) or (_is(value, Mapping) and _holds_its_items(type(value))):
+        if _is(value, dict) or (_is(value, Mapping) and _holds_its_items(value)):
             return self._mapping(value, inside)
         if _is(value, (list, tuple, set, frozenset)):
             return self._sequence(value, inside)
