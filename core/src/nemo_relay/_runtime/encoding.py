@@ -92,10 +92,12 @@ def _holds_its_items(value: object) -> bool:
     return _is_known(type(value))
 
 
-@lru_cache(maxsize=1_024)
-def _is_known(kind: type) -> bool:
+def _reads_memory(kind: type) -> bool:
     homes = {_home(kind, method) for method in _READING}
     return homes - {None} <= _IN_MEMORY
+
+
+_is_known: Callable[[type], bool] = lru_cache(maxsize=1_024)(_reads_memory)
 
 
 def _repr(value: object) -> dict[str, Any]:
