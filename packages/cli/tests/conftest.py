@@ -51,10 +51,10 @@ class Home:
             **more,
         )
 
-    def popen(self, command: list[str]) -> subprocess.Popen[str]:
+    def popen(self, command: list[str], **more: Any) -> subprocess.Popen[str]:
         """Start a command whose output is read while it runs."""
         return subprocess.Popen(
-            command, cwd=self.project, env=self.environment, stdout=subprocess.PIPE, text=True, bufsize=1
+            command, cwd=self.project, env=self.environment, stdout=subprocess.PIPE, text=True, bufsize=1, **more
         )
 
     def events(self) -> list[dict[str, Any]]:

@@ -12,6 +12,12 @@ _COMMANDS = {
     "claude": ("launch", "claude_command"),
     "codex": ("launch", "codex_command"),
     "run": ("launch", "run_command"),
+    "show": ("show", "show_command"),
+    "plugins": ("plugins", "plugins_command"),
+    "gateway": ("gateway", "gateway_command"),
+    "agents": ("agents", "agents_command"),
+    "doctor": ("agents", "doctor_command"),
+    "completions": ("completions", "completions_command"),
 }
 
 

@@ -1,0 +1,37 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``nemo-relay show``: a recorded run as a tree."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from nemo_relay_cli.errors import CommandError
+from nemo_relay_viewer.__main__ import main as view
+
+_USUAL = (".nemo-relay/atof", ".nemo-relay")
+
+
+@click.command("show")
+@click.argument("path", required=False, type=click.Path(path_type=Path))
+@click.option("--list", "listed", is_flag=True, help="List the files instead of showing the newest.")
+def show_command(path: Path | None, listed: bool) -> None:
+    """Show a run: PATH is a file of events, or a folder of them; the newest of this project when left out."""
+    files = _files(path)
+    if listed:
+        for file in files:
+            click.echo(f"{file.stat().st_size:>12,}  {file}")
+        return
+    sys.exit(view([str(files[0])]))
+
+
+def _files(path: Path | None) -> list[Path]:
+    if path is not None and path.is_file():
+        return [path]
+    folders = [path] if path is not None else [Path(name) for name in _USUAL]
+    found = {file for folder in folders if folder.is_dir() for file in folder.rglob("*.jsonl")}
+    if not found:
+        raise CommandError(f"no recorded events in {' or '.join(map(str, folders))}")
+    return sorted(found, key=lambda file: file.stat().st_mtime, reverse=True)
