@@ -67,7 +67,7 @@ def test_lists_are_named_by_their_numbers(home: Home) -> None:
 @pytest.mark.parametrize(
     ("words", "text"),
     [
-        (("set", "observability.atof.mode", "sideways"), "sideways"),
+        (("set", "observability.atof.mode", "sideways"), "'append' or 'overwrite'"),
         (("set", "nobody.enabled", "true"), "nobody"),
         (("set", "observability", "1"), "name a value in it"),
         (("set", "observability.atof.filename.deep.er", "1"), "not a table"),

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from typing import IO
+
 import click
 
 
@@ -11,8 +13,9 @@ class CommandError(click.ClickException):
 
     kind = "command"
 
-    def format_message(self) -> str:
-        return f"{self.kind} error: {self.message}"
+    def show(self, file: IO[str] | None = None) -> None:
+        """Write the error to stderr, with its kind in front."""
+        click.echo(f"{self.kind} error: {self.message}", file=file, err=True)
 
 
 class ConfigurationError(CommandError):
