@@ -3,13 +3,12 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import click
 
 from nemo_relay_cli.errors import CommandError
-from nemo_relay_viewer.__main__ import main as view
+from nemo_relay_viewer import load, render
 
 _USUAL = (".nemo-relay/atof", ".nemo-relay")
 
@@ -17,14 +16,18 @@ _USUAL = (".nemo-relay/atof", ".nemo-relay")
 @click.command("show")
 @click.argument("path", required=False, type=click.Path(path_type=Path))
 @click.option("--list", "listed", is_flag=True, help="List the files instead of showing the newest.")
-def show_command(path: Path | None, listed: bool) -> None:
+@click.option("--full", is_flag=True, help="Also what frameworks do for themselves, and every mark.")
+def show_command(path: Path | None, listed: bool, full: bool) -> None:
     """Show a run: PATH is a file of events, or a folder of them; the newest of this project when left out."""
     files = _files(path)
     if listed:
         for file in files:
             click.echo(f"{file.stat().st_size:>12,}  {file}")
         return
-    sys.exit(view([str(files[0])]))
+    try:
+        render(load(files[0]), everything=full)
+    except (OSError, ValueError) as error:
+        raise CommandError(f"{files[0]}: {error}") from None
 
 
 def _files(path: Path | None) -> list[Path]:
