@@ -131,7 +131,7 @@ def soak(runs: int, folder: str) -> tuple[list[tuple[int, int]], int]:
             batch(range(first, last), asynchronous=position % 2 == 0)
             gc.collect()
             samples.append((last, resident_bytes()))
-            os.truncate(exporter.path, 0)  # the disk need not hold it all
+            os.truncate(str(exporter.path), 0)  # the disk need not hold it all
     finally:
         subscribers.deregister("listener")
         exporter.shutdown()

@@ -23,6 +23,7 @@ from nemo_relay._runtime.delivery.dispatcher import dispatcher
 from nemo_relay._runtime.encoding import decode, encode
 from nemo_relay._runtime.exports import claim
 from nemo_relay._runtime.registry import registry
+from nemo_relay.redaction import Redaction, chosen
 
 __all__ = ["AtifExporter", "read_events", "roots", "trajectory"]
 
@@ -39,6 +40,7 @@ class AtifExporter:
         model_name: the model, if it is one for all.
         tool_definitions: the tools that the agent was given.
         extra: anything else to say about the agent.
+        redact: mask secrets: True, False, or a ``nemo_relay.redaction.Redaction``.
     """
 
     def __init__(
@@ -50,6 +52,7 @@ class AtifExporter:
         model_name: str | None = None,
         tool_definitions: list[Any] | None = None,
         extra: Mapping[str, Any] | None = None,
+        redact: bool | Redaction = True,
     ) -> None:
         for value in (session_id, agent_name, agent_version):
             expect_text(value)
@@ -62,6 +65,7 @@ class AtifExporter:
             "extra": extra,
         }
         self._lines: list[bytes] = []
+        self._redaction = chosen(redact)
 
     def register(self, name: str) -> None:
         """Start collecting, under the subscriber name ``name``.
@@ -76,7 +80,7 @@ class AtifExporter:
         return registry.subscribers.deregister(name)
 
     def _collect(self, line: bytes) -> None:
-        self._lines.append(line)
+        self._lines.append(line if self._redaction is None else self._redaction.line(line))
 
     def export(self) -> dict[str, Any]:
         """The trajectory of what was collected, as a dict. Collecting goes on."""

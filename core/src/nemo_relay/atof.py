@@ -25,34 +25,78 @@ from pathlib import Path
 
 from nemo_relay._runtime.checks import expect, expect_text
 from nemo_relay._runtime.delivery.dispatcher import dispatcher
-from nemo_relay._runtime.delivery.file_sink import FileSink
+from nemo_relay._runtime.delivery.file_sink import Counters, FileSink
+from nemo_relay._runtime.delivery.sinks import BufferedSink, Sink, tap
 from nemo_relay._runtime.enums import AtofExporterMode
 from nemo_relay._runtime.files.places import Place, Refused, reason
+from nemo_relay._runtime.files.rotation import Rotation
+from nemo_relay._runtime.log import faults
 from nemo_relay._runtime.registry import registry
-from nemo_relay.errors import SinkError
+from nemo_relay.errors import MissingExtra, SinkError
+from nemo_relay.redaction import Redaction, chosen
 
-__all__ = ["AtofExporter", "AtofExporterConfig"]
+__all__ = ["AtofExporter", "AtofExporterConfig", "Counters", "Sink"]
 
 
 class AtofExporterConfig:
     """Where events go. All attributes can be assigned before the config is given to ``AtofExporter``.
 
     Attributes:
+        sink_type: ``"file"``, or ``"stream"`` for an address that takes lines over the network (``nemo-relay[sinks]``).
         output_directory: the folder; made with mode 0700 where it is missing. The current one at construction.
         filename: a relative path below it; the file has mode 0600. Named after the time of construction.
         mode: ``AtofExporterMode.Append`` keeps what is there, ``Overwrite`` starts a fresh file. A file that another
             run is still writing is kept beside it, as ``events.1.jsonl``.
+        url, transport, headers, header_env, timeout_millis, field_name_policy: of a stream. ``transport`` is
+            ``http_post``, ``ndjson`` or ``websocket``; ``header_env`` names the variable that holds a header's value;
+            ``field_name_policy`` is ``preserve`` or ``replace_dots``.
+        redact: mask secrets in what is written: True, False, or a ``nemo_relay.redaction.Redaction``.
+        durability: ``"write"`` hands each line to the kernel before the work it announces begins, ``"fsync"`` brings
+            it to the disk itself, ``"buffered"`` leaves writing to a thread of its own.
+        max_bytes, rotate_seconds: begin a fresh file before a line would make it longer than that, or after so long.
+        keep: how many older files stay (``events.1.jsonl`` is the newest of them); None keeps all.
+        compress: gzip older files.
     """
 
     # Slots: a misspelt or unsupported setting is an AttributeError, not a file in the wrong place.
-    __slots__ = ("_mode", "filename", "output_directory")
+    __slots__ = (
+        "_mode",
+        "compress",
+        "durability",
+        "field_name_policy",
+        "filename",
+        "header_env",
+        "headers",
+        "keep",
+        "max_bytes",
+        "output_directory",
+        "redact",
+        "rotate_seconds",
+        "sink_type",
+        "timeout_millis",
+        "transport",
+        "url",
+    )
 
     def __init__(self) -> None:
+        self.sink_type = "file"
         self.output_directory: str | os.PathLike[str] = os.getcwd()
         self.filename: str | os.PathLike[str] = time.strftime(
             "nemo-relay-events-%Y-%m-%d-%H.%M.%S.jsonl", time.gmtime()
         )
         self._mode = AtofExporterMode.Append
+        self.url = ""
+        self.transport = "http_post"
+        self.headers: dict[str, str] = {}
+        self.header_env: dict[str, str] = {}
+        self.timeout_millis = 3_000
+        self.field_name_policy = "preserve"
+        self.redact: bool | Redaction = True
+        self.durability = "write"
+        self.max_bytes: int | None = None
+        self.rotate_seconds: float | None = None
+        self.keep: int | None = None
+        self.compress = False
 
     @property
     def mode(self) -> AtofExporterMode:
@@ -65,41 +109,55 @@ class AtofExporterConfig:
         self._mode = value
 
     def __repr__(self) -> str:
-        return (
-            f"AtofExporterConfig(output_directory={self.output_directory!r}, filename={self.filename!r},"
-            f" mode={self.mode!r})"
-        )
+        # Neither values of headers nor what may stand in an address: both carry credentials.
+        if self.sink_type == "file":
+            where = f"output_directory={self.output_directory!r}, filename={self.filename!r}, mode={self.mode!r}"
+        else:
+            url = self.url.split("?")[0].split("#")[0]
+            host = url.rpartition("@")[2] if "@" in url else url.partition("://")[2] or url
+            where = f"url={url.partition('://')[0] + '://' + host!r}, transport={self.transport!r}"
+            where += f", headers={sorted(map(str, {**self.headers, **self.header_env}))!r}"
+        return f"AtofExporterConfig(sink_type={self.sink_type!r}, {where})"
 
 
 class AtofExporter:
-    """Writes every event it hears to a file, before the work that the event announces begins.
+    """Writes every event it hears to a file, before the work that the event announces begins, or sends it to a stream.
 
     Raises:
         SinkError: the file cannot be opened, or its name leads out of the folder (a RuntimeError).
+        ValueError: a setting has a value that it may not have.
+        MissingExtra: streams need ``nemo-relay[sinks]`` (an ImportError).
     """
 
     def __init__(self, config: AtofExporterConfig) -> None:
         expect(config, AtofExporterConfig)
-        place = _confined(config.output_directory, config.filename)
-        self._sink: FileSink | None = FileSink(place, overwrite=config.mode is AtofExporterMode.Overwrite)
-        self._counters = self._sink
+        _check(config)
+        self._sink: Sink = _stream(config) if config.sink_type == "stream" else _file(config)
+        redaction = chosen(config.redact)
+        self._redact = None if redaction is None else redaction.line
         self._names: set[str] = set()
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
+        self._closed = False
 
     @property
-    def path(self) -> str:
-        """The file."""
-        return str(self._counters.place.path)
+    def path(self) -> str | None:
+        """The file; None for a stream."""
+        place = getattr(self._sink, "place", None)
+        return None if place is None else str(place.path)
 
     @property
     def written(self) -> int:
-        """How many events the file took."""
-        return self._counters.written
+        """How many events the file or stream took."""
+        return self._sink.counters().written
 
     @property
     def dropped(self) -> int:
-        """How many events the disk did not take."""
-        return self._counters.dropped
+        """How many events were lost: the disk did not take them, or a queue in front of it was full."""
+        return self._sink.counters().dropped
+
+    def counters(self) -> Counters:
+        """What became of the events so far."""
+        return self._sink.counters()
 
     def register(self, name: str) -> None:
         """Start writing, under the subscriber name ``name``; under a second name as well, each event is written once.
@@ -109,7 +167,7 @@ class AtofExporter:
         """
         expect_text(name)
         with self._lock:
-            sink = _nothing if self._names or self._sink is None else self._sink.write
+            sink = _nothing if self._names or self._closed else tap(self._sink, self._redact)
             registry.subscribers.register(name, 0, self.write, sink=sink)
             self._names.add(name)
 
@@ -122,18 +180,17 @@ class AtofExporter:
 
     def write(self, line: bytes) -> None:
         """Take one line; the runtime calls it."""
-        sink = self._sink
-        if sink is not None:
-            sink.write(line)
+        if not self._closed:
+            self._sink.offer(line if self._redact is None else self._redact(line))
 
     def force_flush(self, timeout: float | None = None) -> bool:
-        """Wait for events that async sanitizers hold back, and say whether all that was emitted is in the file.
+        """Wait for events that async sanitizers hold back, and say whether all that was emitted has been written.
 
         Raises:
             SinkError: writing failed since it was last asked; each failure is told once (a RuntimeError).
         """
         delivered = dispatcher.flush(timeout) if dispatcher.jobs else True
-        written = self._counters.retry()
+        written = self._sink.flush(timeout)
         self._tell()
         return delivered and written
 
@@ -147,19 +204,68 @@ class AtofExporter:
             dispatcher.flush(timeout)
         for name in tuple(self._names):
             self.deregister(name)
-        sink, self._sink = self._sink, None
-        if sink is not None:
-            sink.close()
+        self._closed = True
+        self._sink.close(timeout)
         self._tell()
 
     def _tell(self) -> None:
-        failure, self._counters.failure = self._counters.failure, None
+        failure, self._sink.failure = self._sink.failure, None
         if failure is not None:
-            raise SinkError(f'previous ATOF export failed for "{self.path}": {failure.strerror}') from failure
+            where = self.path or "stream"
+            raise SinkError(f'previous ATOF export failed for "{where}": {failure.strerror or failure}') from failure
+
+    def __repr__(self) -> str:
+        counts = self._sink.counters()
+        return f"<AtofExporter {self.path or 'stream'!r}: {counts.written} written, {counts.dropped} dropped>"
 
 
 def _nothing(_line: bytes) -> None:
     """The sink of a second name: the first one has written the event."""
+
+
+def _check(config: AtofExporterConfig) -> None:
+    """Refuse values that a setting may not have; the texts are the published ones where there are such."""
+    if config.sink_type not in ("file", "stream"):
+        raise ValueError("sink_type must be 'file' or 'stream'")
+    if config.transport not in ("http_post", "websocket", "ndjson"):
+        raise ValueError("endpoint transport must be 'http_post', 'websocket', or 'ndjson'")
+    if config.field_name_policy not in ("preserve", "replace_dots"):
+        raise ValueError("endpoint field_name_policy must be 'preserve' or 'replace_dots'")
+    if config.durability not in ("write", "fsync", "buffered"):
+        raise ValueError(f"durability must be 'write', 'fsync' or 'buffered', not {config.durability!r}")
+    for name in ("max_bytes", "rotate_seconds"):
+        value = getattr(config, name)
+        if value is not None and value <= 0:
+            raise ValueError(f"{name} must be greater than 0, or None, not {value!r}")
+    if config.keep is not None and config.keep < 0:
+        raise ValueError(f"keep must not be negative: {config.keep!r}")
+    if config.sink_type == "stream" and not config.url:
+        raise ValueError("stream sink requires url")
+
+
+def _file(config: AtofExporterConfig) -> Sink:
+    place = _confined(config.output_directory, config.filename)
+    rotation = None
+    if config.max_bytes is not None or config.rotate_seconds is not None:
+        rotation = Rotation(config.max_bytes, config.rotate_seconds, config.keep, config.compress, _not_compressed)
+    overwrite = config.mode is AtofExporterMode.Overwrite
+    sink = FileSink(place, overwrite=overwrite, rotation=rotation, sync=config.durability == "fsync")
+    return BufferedSink(sink) if config.durability == "buffered" else sink
+
+
+def _not_compressed(error: OSError) -> None:
+    faults.report("atof_file_compress_failed", error)
+
+
+def _stream(config: AtofExporterConfig) -> Sink:
+    try:
+        from importlib import import_module
+
+        sinks = import_module("nemo_relay_sinks")
+    except ImportError:
+        raise MissingExtra("an ATOF stream sink", "nemo-relay-sinks", "sinks") from None
+    sink: Sink = sinks.open_stream(config)
+    return sink
 
 
 def _confined(folder: str | os.PathLike[str], filename: str | os.PathLike[str]) -> Place:

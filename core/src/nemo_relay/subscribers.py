@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any
 from nemo_relay._runtime.checks import expect
 from nemo_relay._runtime.delivery import flush as flushing
 from nemo_relay._runtime.delivery.dispatcher import Statistics, dispatcher
+from nemo_relay._runtime.queues import CAPACITY, MAX_BYTES
 from nemo_relay._runtime.registry import registry
 from nemo_relay._runtime.tree import context
 from nemo_relay._runtime.tree.spans import Span
@@ -87,19 +88,24 @@ async def flush_async(timeout: float | None = None) -> bool:
     return await flushing.flush_async(timeout)
 
 
-def configure(*, capacity: int = 100_000, wait_seconds: float = 0.0) -> None:
-    """Bound the queue of events that wait for subscribers.
+def configure(*, capacity: int = CAPACITY, max_bytes: int = MAX_BYTES, wait_seconds: float = 0.0) -> None:
+    """Bound the queue of events that wait for subscribers, or behind async sanitizers.
 
     Args:
         capacity: how many events may wait. One more is dropped, and counted; nothing else is held up.
+        max_bytes: how many bytes of events may wait.
         wait_seconds: how long an emitter waits for room before that happens.
 
     Raises:
         ValueError: a bound that is no bound.
     """
-    if capacity < 1 or wait_seconds < 0:
-        raise ValueError(f"capacity must be at least 1 and wait_seconds not negative: {capacity!r}, {wait_seconds!r}")
+    if capacity < 1 or max_bytes < 1 or wait_seconds < 0:
+        raise ValueError(
+            f"capacity and max_bytes must be at least 1 and wait_seconds not negative: {capacity!r}, {max_bytes!r},"
+            f" {wait_seconds!r}"
+        )
     dispatcher.capacity = capacity
+    dispatcher.max_bytes = max_bytes
     dispatcher.wait_seconds = wait_seconds
 
 

@@ -11,7 +11,7 @@ from nemo_relay._projections.atif_steps import silence, steps
 from nemo_relay._projections.atif_usage import final
 
 SCHEMA_VERSION = "ATIF-v1.7"
-_SILENT = "No model or tool call was recorded for this agent; its only step says so."
+SILENT = "No model or tool call was recorded for this agent; its only step says so."
 _WORK = ("llm", "tool")
 
 
@@ -24,6 +24,7 @@ def trajectory(
     model_name: str | None = None,
     tool_definitions: list[Any] | None = None,
     extra: Mapping[str, Any] | None = None,
+    root: str | None = None,
 ) -> dict[str, Any]:
     """Project ``events`` into an ATIF-v1.7 document.
 
@@ -34,6 +35,7 @@ def trajectory(
         events: ATOF event objects; marks and scopes of other kinds only serve lineage.
         session_id: the document's ``session_id`` and ``trajectory_id``. If it is the uuid of an agent in the
             stream, only that agent and what ran below it is projected.
+        root: the uuid of the agent to project, and the document's ``trajectory_id``, where it is not the session's id.
         agent_name, agent_version, model_name, tool_definitions, extra: the document's ``agent``.
 
     Returns:
@@ -47,7 +49,7 @@ def trajectory(
     agent: dict[str, Any] = {"name": agent_name, "version": agent_version, "model_name": model_name}
     agent |= {"tool_definitions": tool_definitions, "extra": None if extra is None else dict(extra)}
     block = {key: value for key, value in agent.items() if value is not None}
-    return _Projection(read(events), session_id, block).document()
+    return _Projection(read(events), session_id, block, root or session_id).document()
 
 
 def roots(events: Iterable[Event]) -> list[str]:
@@ -58,12 +60,21 @@ def roots(events: Iterable[Event]) -> list[str]:
     return [span.uuid for span in read(events).values() if span.is_agent and span.agent is None]
 
 
+def ended_badly(agent: Span) -> dict[str, Any]:
+    """How an agent ended and why, if it did not just complete."""
+    if status(agent) == "completed":
+        return {}
+    ended: dict[str, Any] = {"status": status(agent), "error": error(agent)}
+    return {key: value for key, value in ended.items() if value}
+
+
 class _Projection:
     """One document in the making: the spans, whose they are, and what the document is called."""
 
-    def __init__(self, spans: Mapping[str, Span], session_id: str, block: Mapping[str, Any]) -> None:
+    def __init__(self, spans: Mapping[str, Span], session_id: str, block: Mapping[str, Any], root: str) -> None:
         self._spans = spans
         self._session_id = session_id
+        self._named = root
         self._block = block
         self._root = self._find_root()
 
@@ -84,7 +95,7 @@ class _Projection:
         return done[root.uuid]
 
     def _find_root(self) -> Span | None:
-        named = self._spans.get(self._session_id)
+        named = self._spans.get(self._named)
         if named is not None and named.is_agent:
             return named
         tops = [span for span in self._spans.values() if span.is_agent and span.agent is None]
@@ -93,7 +104,7 @@ class _Projection:
     def _members(self) -> dict[str, list[Span]]:
         """What each agent did itself, by uuid. A root that nobody named takes in what no agent surrounds."""
         root = self._root
-        home = None if root is None or root.uuid == self._session_id else root
+        home = None if root is None or root.uuid == self._named else root
         members: dict[str, list[Span]] = {}
         for span in self._spans.values():
             owner = span.agent or home
@@ -110,18 +121,18 @@ class _Projection:
             "steps": found or [silence(agent, self._session_id, self._spans)],
         }
         if not found:
-            document["notes"] = _SILENT
+            document["notes"] = SILENT
         document["final_metrics"] = final(document["steps"], nested)
         if nested:
             document["subagent_trajectories"] = nested
-        if agent is not None and status(agent) != "completed":
-            ended: dict[str, Any] = {"status": status(agent), "error": error(agent)}
-            document["extra"] = {"nemo_relay": {key: value for key, value in ended.items() if value}}
+        bad = {} if agent is None else ended_badly(agent)
+        if bad:
+            document["extra"] = {"nemo_relay": bad}
         return document
 
     def _identity(self, agent: Span | None) -> dict[str, str]:
         if agent is None or agent is self._root:
-            return {"session_id": self._session_id, "trajectory_id": self._session_id}
+            return {"session_id": self._session_id, "trajectory_id": self._named}
         session = agent.metadata.get("session_id")
         known = isinstance(session, str) and session
         return {"session_id": str(session) if known else self._session_id, "trajectory_id": agent.uuid}

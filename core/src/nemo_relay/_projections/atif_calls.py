@@ -64,7 +64,7 @@ class Desk:
         """The call that ``tool`` executes, with its step; None when no model has spoken before it."""
         identity = call_id(tool)
         found = self.find(identity, tool) if identity else self._by_arguments(tool) or self._by_name(tool)
-        found = found or self._adopt(tool, identity)
+        found = found or (None if tool.refused and identity is None else self._adopt(tool, identity))
         if found is not None:
             found[1].runs.append(tool)
         return found

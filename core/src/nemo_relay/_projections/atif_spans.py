@@ -32,6 +32,7 @@ class Span:
     agent: Span | None = None  # the nearest agent above
     is_agent: bool = False
     placed: bool = False
+    refused: bool = False  # a tool call that a guardrail stopped before it began: known from its mark
 
     @property
     def metadata(self) -> Mapping[str, Any]:
@@ -64,8 +65,12 @@ def read(events: Iterable[Event]) -> dict[str, Span]:
     spans: dict[str, Span] = {}
     for position, event in enumerate(events):
         uuid, edge = event.get("uuid"), event.get("scope_category")
-        if isinstance(uuid, str) and edge in ("start", "end"):
+        if not isinstance(uuid, str):
+            continue
+        if edge in ("start", "end"):
             _record(spans, uuid, edge, position, event)
+        elif event.get("kind") == "mark" and mapping(event, "data").get("rejected") is True:
+            spans.setdefault(uuid, _refusal(uuid, position, event))
     _find_agents(spans)
     return spans
 
@@ -82,6 +87,22 @@ def _record(spans: dict[str, Span], uuid: str, edge: str, position: int, event: 
             span.closed = position
     elif span.end is None:
         span.end, span.closed = event, position
+
+
+def _refusal(uuid: str, position: int, event: Event) -> Span:
+    """A call that was refused, as the call that it would have been."""
+    told = mapping(event, "data")
+    given = next((told[key] for key in ("arguments", "args", "input") if key in told), None)
+    profile = dict(mapping(event, "category_profile"))
+    if isinstance(told.get("tool_call_id"), str):
+        profile["tool_call_id"] = told["tool_call_id"]
+    outcome = {"relay.outcome": "rejected", "otel.status_description": told.get("rejection_reason")}
+    begun = {**event, "data": given, "category_profile": profile}
+    over = {**event, "data": None, "category_profile": profile, "metadata": {**mapping(event, "metadata"), **outcome}}
+    name, parent = str(event.get("name") or "unnamed"), event.get("parent_uuid")
+    span = Span(uuid, name, "tool", parent if isinstance(parent, str) else None, position)
+    span.start, span.end, span.closed, span.refused = begun, over, position, True
+    return span
 
 
 def _find_agents(spans: dict[str, Span]) -> None:

@@ -116,6 +116,8 @@ def _work(members: Sequence[Span], answers: Sequence[Draft], spans: Mapping[str,
     at_work: dict[str, tuple[Draft, Call]] = {}
     for tool in (span for span in members if span.category == "tool"):
         found = desk.take(tool)
+        if found is None and tool.refused:
+            continue  # no model asked for it: a model call that was refused leaves the same mark
         if found is None:
             found = _dispatch(tool, spans)
             desk.declare(found[0], found[0].calls)

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 from typing import Any
 
 from nemo_relay._projections.atif_spans import Span, mapping
@@ -87,23 +88,47 @@ def fill(mine: dict[str, Any], others: Mapping[str, Any]) -> dict[str, Any]:
     return {**others, **mine}
 
 
-def final(steps: Iterable[Mapping[str, Any]], children: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
-    """The totals of a trajectory.
+class Totals:
+    """The sums of a trajectory's own steps, and of those with its sub-agents'."""
 
-    Tokens are those of its own steps and the cost includes sub-agents, as the schema says; where there are
-    sub-agents, ``extra`` has the totals with them.
-    """
+    __slots__ = ("own", "whole")
+
+    def __init__(self, own: Mapping[str, Any] = MappingProxyType({}), whole: Mapping[str, Any] | None = None) -> None:
+        self.own = dict(own)
+        self.whole = None if whole is None else dict(whole)  # what sub-agents add; None while there is none
+
+    def copy(self) -> Totals:
+        """The same, to go on from."""
+        return Totals(self.own, self.whole)
+
+    def add(self, row: Mapping[str, Any]) -> None:
+        """Add the metrics of a step."""
+        self.own = _sums([self.own, row])
+
+    def embed(self, child: Totals) -> None:
+        """Add what a sub-agent and its own sub-agents used."""
+        self.whole = _sums([self.whole or {}, child.own, child.whole or {}])
+
+    def final(self, step_count: int) -> dict[str, Any]:
+        """``final_metrics``: tokens are those of its own steps and the cost includes sub-agents, as the schema says;
+        where sub-agents used something, ``extra`` has the totals with them.
+        """
+        everything = _sums([self.own, self.whole]) if self.whole else {}
+        found: dict[str, Any] = {f"total_{key}": value for key, value in self.own.items()}
+        if "cost_usd" in everything:
+            found["total_cost_usd"] = everything["cost_usd"]
+        found["total_steps"] = step_count
+        if everything:
+            found["extra"] = {"nemo_relay": {"with_subagents": everything}}
+        return found
+
+
+def final(steps: Iterable[Mapping[str, Any]], children: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+    """The totals of a trajectory from its steps and the documents of its sub-agents."""
     steps = list(steps)
-    own = _sums(mapping(step, "metrics") for step in steps)
     nested = [_with_children(child["final_metrics"]) for child in children]
-    everything = _sums([own, *nested]) if any(nested) else {}
-    found: dict[str, Any] = {f"total_{key}": value for key, value in own.items()}
-    if "cost_usd" in everything:
-        found["total_cost_usd"] = everything["cost_usd"]
-    found["total_steps"] = len(steps)
-    if everything:
-        found["extra"] = {"nemo_relay": {"with_subagents": everything}}
-    return found
+    own = _sums(mapping(step, "metrics") for step in steps)
+    return Totals(own, _sums(nested) if any(nested) else None).final(len(steps))
 
 
 def _with_children(totals: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -29,6 +29,7 @@ _PARTS: tuple[Callable[[], Callable[[], None]], ...] = (
 _fresh = Dispatcher()
 _SWITCHES: tuple[tuple[Any, str, Any], ...] = (
     (dispatcher, "capacity", _fresh.capacity),
+    (dispatcher, "max_bytes", _fresh.max_bytes),
     (dispatcher, "wait_seconds", _fresh.wait_seconds),
     (files, "discovering", False),
     (propagation, "send_header", True),

@@ -11,20 +11,18 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from contextvars import copy_context
-from queue import SimpleQueue
-from time import monotonic, sleep
 from typing import Any, NamedTuple
 
 from nemo_relay._runtime.awaitables import run_on_some_loop
 from nemo_relay._runtime.events.events import MarkEvent, ScopeEvent
-from nemo_relay._runtime.events.lines import Parts
-from nemo_relay._runtime.log import faults
+from nemo_relay._runtime.events.lines import Parts, weight
+from nemo_relay._runtime.log import faults, oplog
+from nemo_relay._runtime.queues import CAPACITY, MAX_BYTES, BoundedQueue
 from nemo_relay._runtime.registry.registration import Entry
 from nemo_relay._runtime.tree import context
 from nemo_relay._runtime.tree.spans import Span
 
 EventType = type[ScopeEvent] | type[MarkEvent]
-_Item = tuple[EventType | None, Any, Any, Any]
 
 
 class Statistics(NamedTuple):
@@ -45,43 +43,65 @@ class Dispatcher:
     """The queue and its thread, which starts with the first event that a callback wants to hear."""
 
     def __init__(self) -> None:
-        self.capacity = 100_000
+        self._queue = BoundedQueue(CAPACITY, MAX_BYTES)
         self.wait_seconds = 0.0  # how long an emitter waits for room before an event is dropped
         self.reset()
 
     def reset(self) -> None:
         """Start anew, with nothing queued and no thread: what a forked child needs."""
-        self._queue: SimpleQueue[_Item] = SimpleQueue()
+        self._queue = BoundedQueue(self._queue.capacity, self._queue.max_bytes)
         self._thread: threading.Thread | None = None
         # Reentrant: a garbage collection or a signal may emit an event while its thread holds this.
         self._starting = threading.RLock()
         self._loop: Any = None  # drives the async subscribers that came without a loop of their own
         self.jobs = 0  # jobs queued or running: while there are any, sinks must queue up too
-        self._calls = 0  # what is in the queue and is no event
         self._busy = 0  # the event that has left the queue and is not delivered yet
-        self.delivered = self.dropped = self.failed = 0
+        self._told = 0  # drops that have been told
+        self.delivered = self.failed = 0
+
+    @property
+    def capacity(self) -> int:
+        """How many events may wait."""
+        return self._queue.capacity
+
+    @capacity.setter
+    def capacity(self, value: int) -> None:
+        self._queue.capacity = value
+
+    @property
+    def max_bytes(self) -> int:
+        """How many bytes of events may wait."""
+        return self._queue.max_bytes
+
+    @max_bytes.setter
+    def max_bytes(self, value: int) -> None:
+        self._queue.max_bytes = value
+
+    @property
+    def dropped(self) -> int:
+        """How many events found no room."""
+        return self._queue.dropped
 
     def put(self, make: EventType, source: bytes | Parts, callbacks: tuple[Entry, ...], span: Span) -> None:
         """Queue one event for ``callbacks``; they run with ``span`` as their current scope."""
-        if self._queue.qsize() >= self.capacity and not self._room():
-            with self._starting:
-                self.dropped += 1
-            faults.report("event_queue_full", OverflowError(f"{self.capacity} events queued; events are dropped"))
-            return
-        self._queue.put((make, source, callbacks, span))
-        if self._thread is None:
+        size = len(source) if isinstance(source, bytes) else weight(source)
+        if not self._queue.put((size, make, source, callbacks, span), self._patience()):
+            self._full()
+        elif self._thread is None:
             self._start()
 
     def call(self, job: Callable[[], None]) -> None:
         """Queue a call; it runs on the dispatcher's thread when all that was queued before has been delivered."""
-        with self._starting:
-            self._calls += 1
-        self._queue.put((None, job, None, None))
+        self._queue.put_anyway((0, None, job, None, None))
         if self._thread is None:
             self._start()
 
-    def defer(self, job: Callable[[], None]) -> None:
-        """Queue a job that delivers an event itself; until it has ended, all events queue up behind it."""
+    def defer(self, job: Callable[[], None], size: int) -> bool:
+        """Queue a job that delivers an event of ``size`` bytes itself; until it has ended, all events queue up behind.
+
+        Returns:
+            Whether there was room for it.
+        """
 
         def run() -> None:
             try:
@@ -92,13 +112,34 @@ class Dispatcher:
 
         with self._starting:
             self.jobs += 1
-        self.call(run)
+        if not self._queue.put((size, None, run, None, None), self._patience()):
+            with self._starting:
+                self.jobs -= 1
+            self._full()
+            return False
+        if self._thread is None:
+            self._start()
+        return True
 
     def statistics(self) -> Statistics:
         """The counters, now."""
-        with self._starting:
-            queued = max(0, self._queue.qsize() - self._calls) + self._busy
+        queued = self._queue.waiting + self._busy
         return Statistics(self.delivered + self.dropped + queued, self.delivered, self.dropped, self.failed, queued)
+
+    def tell(self) -> int:
+        """Say in the log how many events were dropped since it was last said; that number."""
+        new = self.dropped - self._told
+        if new > 0:
+            self._told += new
+            oplog.error("events_dropped", f"{new} events found no room in the queue and were dropped", dropped=new)
+        return new
+
+    def _patience(self) -> float:
+        return 0.0 if self.is_current() else self.wait_seconds
+
+    def _full(self) -> None:
+        text = f"{self._queue.waiting} events, {self._queue.waiting_bytes} bytes queued; events are dropped"
+        faults.report("event_queue_full", OverflowError(text))
 
     def is_current(self) -> bool:
         """Whether the caller runs on the dispatcher's thread."""
@@ -110,17 +151,9 @@ class Dispatcher:
             return True
         done = threading.Event()
         self.call(done.set)
-        return done.wait(timeout)
-
-    def _room(self) -> bool:
-        if self.wait_seconds <= 0 or self.is_current():
-            return False
-        deadline = monotonic() + self.wait_seconds
-        while self._queue.qsize() >= self.capacity:
-            if monotonic() > deadline:
-                return False
-            sleep(0.001)
-        return True
+        in_time = done.wait(timeout)
+        self.tell()
+        return in_time
 
     def _start(self) -> None:
         thread = threading.Thread(target=self._run, args=(self._queue,), name="nemo-relay-events", daemon=True)
@@ -134,20 +167,24 @@ class Dispatcher:
                 self._thread = None
                 faults.report("event_thread_failed", error)
 
-    def _run(self, queue: SimpleQueue[_Item]) -> None:
+    def _run(self, queue: BoundedQueue) -> None:
         enter = context.position.set
         context.as_emitted.set(True)
         while True:
-            make, source, callbacks, span = queue.get()
-            if make is None:
-                with self._starting:
-                    self._calls -= 1
+            size, make, source, callbacks, span = queue.get()
+            if make is not None:
+                self._busy = 1
+                enter(span)
+                self.deliver(make, source, callbacks)
+            elif not size:  # no event, only a call that waited for its turn
+                queue.freed()
                 _guarded(source)
                 continue
-            self._busy = 1
-            enter(span)
-            self.deliver(make, source, callbacks)
+            else:
+                self._busy = 1
+                _guarded(source)
             self._busy = 0
+            self.delivered += 1
 
     def deliver(self, make: EventType, source: bytes | Parts, callbacks: tuple[Entry, ...]) -> None:
         """Call ``callbacks``, each with an event of its own; on the dispatcher's thread only."""
@@ -160,7 +197,6 @@ class Dispatcher:
                 # Even SystemExit: a subscriber must not end the thread that serves the others.
                 self.failed += 1
                 _complain(entry, error)
-        self.delivered += 1
 
     def _drive(self, awaitable: Any, entry: Entry) -> None:
         import asyncio

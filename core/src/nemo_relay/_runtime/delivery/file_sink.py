@@ -7,11 +7,26 @@ two processes may share a file. Nothing here raises into the application.
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from nemo_relay._runtime.files.append import AppendFile
 from nemo_relay._runtime.files.places import Place, reason
 from nemo_relay._runtime.files.rotation import Rotation
 from nemo_relay._runtime.log import faults
 from nemo_relay.errors import SinkError
+
+
+class Counters(NamedTuple):
+    """What became of the lines that a sink was offered.
+
+    ``offered`` = ``written`` + ``dropped`` + ``waiting``. ``retried`` lines waited, and are among the written ones.
+    """
+
+    offered: int
+    written: int
+    dropped: int
+    retried: int
+    waiting: int
 
 
 class FileSink(AppendFile):
@@ -31,6 +46,17 @@ class FileSink(AppendFile):
             super().__init__(place, overwrite=overwrite, failed=self._failed_once, rotation=rotation, sync=sync)
         except OSError as error:
             raise SinkError(f'failed to open ATOF output file "{place.path}": {reason(error)}') from error
+
+    offer = AppendFile.write
+
+    def flush(self, timeout: float | None = None) -> bool:
+        """Write what waits for the disk, and look whether the file is still in its place; whether nothing waits."""
+        return self.retry()
+
+    def counters(self) -> Counters:
+        """What became of the lines so far."""
+        waiting = self.waiting
+        return Counters(self.written + self.dropped + waiting, self.written, self.dropped, self.retried, waiting)
 
     def _failed_once(self, error: OSError) -> None:
         self.failure = error

@@ -1,98 +1,181 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Trajectory files: each top-level agent's events, gathered while they happen, written when the agent ends."""
+"""Trajectory files of a recording, made from its events file by a thread of their own.
+
+The file is complete and in order, so the thread may be as late as it likes: nothing waits for it in memory, nothing
+is lost when it dies, and what it did not write can be made later from the same file. It reads through the descriptors
+that the sink wrote through, so it does not matter what became of the file's name.
+"""
 
 from __future__ import annotations
 
+import os
+import threading
+import weakref
+from collections import deque
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from time import monotonic, sleep
+from typing import Any
 
-from nemo_relay._runtime.encoding import encode
-from nemo_relay._runtime.files.places import Place
-from nemo_relay._runtime.files.whole import replace
+from nemo_relay._runtime.delivery.file_sink import FileSink
+from nemo_relay._runtime.delivery.sessions import Sessions
+from nemo_relay._runtime.files.held import Held
+from nemo_relay._runtime.files.lines import lines_of
+from nemo_relay._runtime.files.rotation import older_files
 from nemo_relay._runtime.log import faults
 
-if TYPE_CHECKING:
-    from nemo_relay.types import Event
-
-_KEPT = 8  # finished runs kept in mind, for events that come after their end
-
-
-class _Run:
-    """The events of one session."""
-
-    __slots__ = ("changed", "events")
-
-    def __init__(self) -> None:
-        self.events: list[dict[str, Any]] = []
-        self.changed = True
+_BLOCK = 1 << 20
+_BATCH_SECONDS = 0.02  # the thread lets events gather, so that it does not take turns with their emitter
+_TAIL = 200  # bytes at the end of a line in which its session stands
+_SESSION = b'"propagation_root_uuid":"'
 
 
 class TrajectoryFiles:
-    """A subscriber that writes ``trajectory-<session>.json`` into ``folder``; a disk that fails is reported once."""
+    """Writes ``trajectory-<session>.json`` into ``folder`` for every session that this process takes part in."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, source: FileSink) -> None:
         self.folder = folder
-        self.written: list[Path] = []
-        self._open: dict[str, _Run] = {}
-        self._finished: dict[str, _Run] = {}
+        self._source = source
+        self._wake = threading.Event()
+        self._over = threading.Event()
+        self._begin()
+        _alive.add(self)
 
-    def hear(self, event: Event) -> None:
-        """Take one event."""
-        record = event.to_dict()
-        session = record.get("propagation_root_uuid")
-        if session is None:
-            return
-        run = self._open.get(session) or self._finished.get(session)
-        if run is None:
-            if not (record.get("category") == "agent" and record["uuid"] == session):
-                return  # an event outside any agent belongs to no trajectory
-            run = self._open[session] = _Run()
-        run.events.append(record)
-        run.changed = True
-        if record["uuid"] == session and record.get("scope_category") == "end" and session in self._open:
-            self._end(session)
+    def _begin(self) -> None:
+        self._own: dict[str, None] = {}
+        self.sessions = Sessions(self.folder, self._own.__contains__)
+        self.sessions.forgotten = self._disown
+        self._files: deque[Held] = self._source.follow()
+        self._position = self._files[0].size() if self._files else 0
+        self._rest = b""
+        self._thread: threading.Thread | None = None
+        self._starting = threading.RLock()
+        self._is_idle = True
+        self._stopping = False
+        self.heard = 0
 
-    def finish(self) -> None:
-        """Write the runs that have not ended, and those that went on after their end."""
-        for session in tuple(self._open):
-            self._end(session)
-        for session, run in self._finished.items():
-            if run.changed:
-                self._write(session, run)
-        self._finished.clear()
+    def _disown(self, uuid: str) -> None:
+        self._own.pop(uuid, None)
 
-    def _end(self, session: str) -> None:
-        run = self._finished[session] = self._open.pop(session)
-        self._write(session, run)
-        while len(self._finished) > _KEPT:
-            oldest = next(iter(self._finished))
-            late = self._finished.pop(oldest)
-            if late.changed:
-                self._write(oldest, late)
+    def hear(self, line: bytes) -> None:
+        """Take note of a line that was written: whose it is, and that there is something to do."""
+        self.heard += 1
+        place = line.rfind(_SESSION, -_TAIL)
+        if place >= 0:
+            uuid = line[place + 25 : place + 61].decode("ascii", "replace")
+            if uuid not in self._own:
+                self._own[uuid] = None
+        if self._is_idle:
+            self._is_idle = False
+            self._wake.set()
+            if self._thread is None:
+                self._start()
 
-    def _write(self, session: str, run: _Run) -> None:
-        run.changed = False
-        path = self.folder / f"trajectory-{session}.json"
+    def stop(self, timeout: float) -> bool:
+        """Write what was emitted, unfinished sessions too, for at most ``timeout`` seconds; whether all is there."""
+        self._stopping = True
+        deadline = monotonic() + timeout
+        if self._thread is None:
+            if self.heard and not self._over.is_set():
+                self._work_off()
+            return not self.missing
+        self._wake.set()
+        self._over.wait(max(0.0, timeout))
+        if self._over.is_set() and self.sessions.failed and monotonic() < deadline:
+            self._again()
+        self._source.unfollow(self._files)
+        return not self.missing
+
+    @property
+    def missing(self) -> list[str]:
+        """The sessions whose trajectories are not written, by their uuids."""
+        failed = list(self.sessions.failed)
+        return failed if self._over.is_set() or not self.heard else failed + [u for u in self._own if u not in failed]
+
+    def _again(self) -> None:
+        """Make from the events what the disk did not take."""
+        wanted = dict(self.sessions.failed)
+        again = Sessions(self.folder, wanted.__contains__)
+        for line in lines_of([*older_files(self._source.place), self._source.place]):
+            again.take(line)
+        again.finish()
+        self.sessions.failed = {uuid: error for uuid, error in wanted.items() if uuid in again.failed}
+        self.sessions.count += again.count
+        self.sessions.written.extend(again.written)
+
+    def _start(self) -> None:
+        with self._starting:
+            if self._thread is not None or self._over.is_set():
+                return
+            self._thread = threading.Thread(target=self._run, name="nemo-relay-trajectories", daemon=True)
+            try:
+                self._thread.start()
+            except RuntimeError as error:  # no more threads: the next event tries again, and so does the end
+                self._thread = None
+                self._is_idle = True
+                faults.report("trajectory_thread_failed", error)
+
+    def _run(self) -> None:
+        waiting = False
+        while not self._stopping:
+            self._wake.wait(0.2 if waiting else None)
+            self._wake.clear()
+            if not self._stopping:
+                sleep(_BATCH_SECONDS)
+            self._is_idle = True  # before the look: what is written after it wakes this thread again
+            self._guarded(self._read)
+            waiting = self.sessions.tick()
+        self._work_off()
+
+    def _work_off(self) -> None:
+        self._guarded(self._read)
+        self._guarded(self.sessions.finish)
+        self._over.set()
+
+    def _guarded(self, work: Any) -> None:
         try:
-            content = encode(_document(session, run.events))
-            replace(Place(self.folder, path.name), lambda file: file.write(content))
-        except OSError as error:
-            faults.report("atif_file_write_failed", error, folder=str(self.folder))
-            return
-        if path not in self.written:
-            self.written.append(path)
+            work()
+        except Exception as error:  # one odd event must not end the thread that serves the others
+            faults.report("trajectory_failed", error)
+
+    def _read(self) -> None:
+        for line in self._lines():
+            try:
+                self.sessions.take(line)
+            except Exception as error:
+                faults.report("trajectory_failed", error)
+
+    def _lines(self) -> Iterator[bytes]:
+        files = self._files
+        while files:
+            block = files[0].read(_BLOCK, self._position)
+            if block:
+                self._position += len(block)
+                *whole, self._rest = (self._rest + block).split(b"\n")
+                yield from whole
+            elif len(files) > 1:  # another file has taken its place
+                files.popleft()
+                self._position, self._rest = 0, b""
+            else:
+                if files[0].size() < self._position:  # truncated underneath
+                    self._position, self._rest = 0, b""
+                    continue
+                return
+
+    def _in_child(self) -> None:
+        # What the parent has begun is the parent's; the child's own sessions begin behind it in the file.
+        self._wake = threading.Event()
+        self._over = threading.Event()
+        self._begin()
 
 
-def _document(session: str, events: list[dict[str, Any]]) -> dict[str, Any]:
-    from nemo_relay._projections.atif import trajectory
-    from nemo_relay._version import __version__
+_alive: weakref.WeakSet[TrajectoryFiles] = weakref.WeakSet()
 
-    root = events[0]
-    metadata = root.get("metadata")
-    version = metadata.get("agent_version") if isinstance(metadata, dict) else None
-    return trajectory(
-        events,
-        session_id=session,
-        agent_name=root["name"] or "agent",
-        agent_version=version if isinstance(version, str) else __version__,
-    )
+
+def _in_child() -> None:
+    for files in tuple(_alive):
+        files._in_child()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_in_child)

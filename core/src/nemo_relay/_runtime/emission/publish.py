@@ -58,7 +58,8 @@ def publish(
     if sanitize is None and not injectors and not sanitizers:
         _deliver(make, make.made_of(parts), audience, span)
         return
-    _drive(_chain(make, make.made_of(parts), sanitize, injectors, sanitizers), make, audience, span)
+    line = make.made_of(parts)
+    _drive(_chain(make, line, sanitize, injectors, sanitizers), make, audience, span, len(line))
 
 
 def _deliver(make: EventType, line: bytes, audience: Audience, span: Span) -> None:
@@ -67,7 +68,8 @@ def _deliver(make: EventType, line: bytes, audience: Audience, span: Span) -> No
     if nested is not None:
         nested.append(lambda: _hand_over(make, line, audience, span))
     elif dispatcher.jobs and not dispatcher.is_current():
-        dispatcher.defer(lambda: _hand_over(make, line, audience, span))
+        if not dispatcher.defer(lambda: _hand_over(make, line, audience, span), len(line)):
+            _lost(audience)
     else:
         _hand_over(make, line, audience, span)
 
@@ -77,6 +79,14 @@ def _sink_failed(sink: Callable[[bytes], None], error: BaseException) -> None:
         raise error
     # One sink's trouble is neither the application's nor that of the next sink.
     faults.report("event_sink_failed", error, sink=getattr(sink, "__qualname__", type(sink).__qualname__))
+
+
+def _lost(audience: Audience) -> None:
+    """Tell sinks of an event that found no room behind those that async sanitizers hold back."""
+    for sink in audience.sinks:
+        lose = getattr(sink, "lose", None) or getattr(getattr(sink, "__self__", None), "lose", None)
+        if lose is not None:
+            lose()
 
 
 def _hand_over(make: EventType, line: bytes, audience: Audience, span: Span) -> None:
@@ -93,7 +103,7 @@ def _hand_over(make: EventType, line: bytes, audience: Audience, span: Span) -> 
         dispatcher.put(make, line, audience.callbacks, span)
 
 
-def _drive(chain: Chain, make: EventType, audience: Audience, span: Span) -> None:
+def _drive(chain: Chain, make: EventType, audience: Audience, span: Span, size: int) -> None:
     """Run ``chain`` as far as it goes without awaiting; hand the rest to the dispatcher."""
     nested: list[Callable[[], None]] = []
     token = publishing.set(nested)
@@ -104,7 +114,11 @@ def _drive(chain: Chain, make: EventType, audience: Audience, span: Span) -> Non
             fn, args = chain.send(answer) if error is None else chain.throw(error)
             answer, error = guard.call(fn, *args)
             if error is None and is_awaitable(answer):
-                _defer(chain, answer, nested, make, audience, span)
+                if not _defer(chain, answer, nested, make, audience, span, size):
+                    _lost(audience)
+                    chain.close()
+                    if hasattr(answer, "close"):
+                        answer.close()
                 return
     except StopIteration as done:
         line = done.value
@@ -122,7 +136,8 @@ def _defer(
     make: EventType,
     audience: Audience,
     span: Span,
-) -> None:
+    size: int,
+) -> bool:
     context = copy_context()  # publishing is set in it: what the awaited callback emits is nested as well
     context.run(as_emitted.set, True)
     loop = running_loop()
@@ -151,7 +166,7 @@ def _defer(
         for follow in nested:
             follow()
 
-    dispatcher.defer(job)
+    return dispatcher.defer(job, size)
 
 
 def _chain(

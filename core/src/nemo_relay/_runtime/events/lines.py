@@ -61,6 +61,16 @@ def mark_line(parts: Parts) -> bytes:
     return b"".join((head.encode(), profile, b',"data":', data, schema, metadata, tail.encode()))
 
 
+def weight(parts: Parts) -> int:
+    """About how many bytes the parts of a line hold."""
+    size: int = len(parts[-1]) + len(parts[-2]) + len(parts[-3]) + _STATIC
+    return size if len(parts) == _OF_A_SCOPE else size + len(parts[4])
+
+
+_STATIC = 400  # what surrounds the payloads
+_OF_A_SCOPE = 9
+
+
 def line_of(record: dict[str, Any]) -> bytes:
     """The line of an event given as a dict, after something in it was replaced."""
     return encoding.encode(record) + b"\n"

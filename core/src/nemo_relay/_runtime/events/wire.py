@@ -25,4 +25,15 @@ class Wire(msgspec.Struct, gc=False):
     attributes: list[str] = []
 
 
+class Head(msgspec.Struct, gc=False):
+    """What tells where an event belongs; the rest of the line is skipped."""
+
+    uuid: str
+    kind: str = ""
+    propagation_root_uuid: str | None = None
+    category: str | None = None
+    scope_category: str | None = None
+
+
+decode_head = msgspec.json.Decoder(Head).decode
 decode_wire = msgspec.json.Decoder(Wire).decode

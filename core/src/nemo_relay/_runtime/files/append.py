@@ -14,6 +14,7 @@ import threading
 import weakref
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from itertools import count
 from os import lseek, write
 from time import monotonic
@@ -168,7 +169,7 @@ class AppendFile:
         with self._lock:
             self.dropped += count
 
-    def close(self) -> None:
+    def close(self, timeout: float | None = None) -> None:
         """Write what waits if the disk takes it now, and let go of the file; what comes later is not written."""
         self.retry()
         with self._lock:
@@ -270,8 +271,9 @@ class AppendFile:
         held = Held(open_regular(self.place.name, folder, _FLAGS), self.place.path)
         self._torn = ends_torn(held)
         mark_in_use(held.fd)
-        if self._torn and write(held.fd, b"\n") == 1:  # a crash tore the last line: it must not swallow the next one
-            self._torn = False
+        if self._torn:  # a crash tore the last line: it must not swallow the next one
+            with suppress(OSError):  # a full disk: the next line begins with it
+                self._torn = write(held.fd, b"\n") != 1
         self._seen = held.seen()
         self._settle()
         if self._rotation is not None and self._rotation.seconds is not None:

@@ -15,9 +15,14 @@ counts: Counter[str] = Counter()
 
 
 def text(error: BaseException) -> str:
-    """What ``error`` says. A ``__str__`` that raises is the application's: it must not become another error."""
+    """What ``error`` says, without secrets in it: keys in addresses, bearer tokens, passwords.
+
+    A ``__str__`` that raises is the application's: it must not become another error.
+    """
+    from nemo_relay._runtime.redaction.redactor import mask
+
     try:
-        return str(error)
+        return mask(str(error))
     except BaseException as raised:
         if is_interrupt(raised):
             raise

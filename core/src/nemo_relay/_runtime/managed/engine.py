@@ -168,7 +168,7 @@ def failure(span: Span, error: BaseException) -> dict[str, Any]:
     status: dict[str, Any] = {"otel.status_code": "ERROR"}
     if isinstance(error, (InvalidArgument, CallbackError)):
         kind = "invalid_argument" if isinstance(error, InvalidArgument) else "internal_error"
-        status |= {"otel.status_description": str(error), "error.type": kind}
+        status |= {"otel.status_description": faults.text(error), "error.type": kind}
     else:
         name = type(error).__name__
         status |= {

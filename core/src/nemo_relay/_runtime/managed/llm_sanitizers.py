@@ -18,27 +18,12 @@ from nemo_relay._runtime.registry import registry
 from nemo_relay._runtime.tree.spans import LLMHandle
 from nemo_relay_codecs.request import LLMRequest
 
-CREDENTIALS = frozenset(
-    {
-        "anthropic-api-key",
-        "api-key",
-        "authorization",
-        "cookie",
-        "ocp-apim-subscription-key",
-        "openai-api-key",
-        "proxy-authorization",
-        "set-cookie",
-        "x-amz-security-token",
-        "x-api-key",
-        "x-auth-token",
-        "x-goog-api-key",
-    }
-)
-
 
 def without_credentials(headers: dict[str, Any]) -> dict[str, Any]:
-    """``headers`` without those that carry credentials, whatever their case."""
-    return {key: value for key, value in headers.items() if lowered(key) not in CREDENTIALS}
+    """``headers`` without those that carry credentials, in whatever spelling."""
+    from nemo_relay._runtime.redaction.names import is_secret_header  # patterns take a while to load
+
+    return {key: value for key, value in headers.items() if not is_secret_header(key)}
 
 
 # Names of headers that were seen to be harmless: they repeat, and a look at a set is all that most requests then cost.

@@ -1,0 +1,119 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Trajectory files straight from the stream of events, for those who keep no events file.
+
+What waits for the thread that makes them is bounded; what finds no room is counted and told. A ``Recording`` reads
+its events file instead, and so loses nothing.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+from nemo_relay._runtime.delivery.file_sink import Counters
+from nemo_relay._runtime.delivery.sessions import Sessions, Style
+from nemo_relay._runtime.log import faults
+from nemo_relay._runtime.queues import BoundedQueue, Empty
+
+_TICK_SECONDS = 1.0
+
+
+class LiveTrajectories:
+    """A sink that writes a trajectory file of every session into ``folder``."""
+
+    def __init__(self, folder: Path, style: Style | None = None) -> None:
+        self.failure: OSError | None = None
+        self._folder = Path(os.path.abspath(folder))
+        self._style = style
+        self._begin()
+        if hasattr(os, "register_at_fork"):
+            os.register_at_fork(after_in_child=self._begin)
+
+    def _begin(self) -> None:
+        self.sessions = Sessions(self._folder, lambda uuid: True, style=self._style)
+        self._queue = BoundedQueue()
+        self._taken = self._lost = 0
+        self._thread: threading.Thread | None = None
+        self._starting = threading.RLock()
+        self._closed = False
+
+    def offer(self, line: bytes) -> None:
+        """Take one line."""
+        if self._closed:
+            return
+        if not self._queue.put((len(line), line)):
+            full = OverflowError(f"{self._queue.waiting} events wait for trajectories; some are dropped")
+            faults.report("trajectory_queue_full", full)
+        elif self._thread is None:
+            self._start()
+
+    def lose(self, count: int = 1) -> None:
+        """Count lines that will never reach a trajectory."""
+        self._lost += count
+
+    def flush(self, timeout: float | None = None) -> bool:
+        """Wait until what was offered has been taken, for at most ``timeout`` seconds."""
+        return self._then(lambda: None, timeout)
+
+    def close(self, timeout: float | None = None) -> None:
+        """Write every session, also those that have not ended, for at most ``timeout`` seconds."""
+        if self._closed:
+            return
+        self._closed = True
+        self._then(self.sessions.finish, timeout)
+        self._queue.put_anyway((0, None))
+        for uuid, error in self.sessions.failed.items():
+            self.failure = error
+            faults.report("trajectory_missing", error, session=uuid)
+
+    def counters(self) -> Counters:
+        """What became of the lines so far."""
+        dropped, waiting = self._queue.dropped + self._lost, self._queue.waiting
+        return Counters(self._taken + dropped + waiting, self._taken, dropped, 0, waiting)
+
+    def _then(self, work: Callable[[], None], timeout: float | None) -> bool:
+        if self._thread is None:
+            work()
+            return True
+        done = threading.Event()
+
+        def run() -> None:
+            try:
+                work()
+            finally:
+                done.set()
+
+        self._queue.put_anyway((0, run))
+        return done.wait(timeout)
+
+    def _start(self) -> None:
+        with self._starting:
+            if self._thread is not None:
+                return
+            self._thread = threading.Thread(target=self._run, name="nemo-relay-trajectories", daemon=True)
+            try:
+                self._thread.start()
+            except RuntimeError as error:  # no more threads: the next line tries again
+                self._thread = None
+                faults.report("trajectory_thread_failed", error)
+
+    def _run(self) -> None:
+        while True:
+            try:
+                size, what = self._queue.get(_TICK_SECONDS)
+            except Empty:
+                self.sessions.tick()
+                continue
+            try:
+                if size:
+                    self._taken += 1
+                    self.sessions.take(what)
+                    continue
+                self._queue.freed()
+                if what is None:
+                    return
+                what()
+            except Exception as error:  # one odd event must not end the thread that serves the others
+                faults.report("trajectory_failed", error)

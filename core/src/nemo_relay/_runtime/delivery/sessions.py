@@ -1,0 +1,370 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Lines of events in, trajectory files out: each session's document in the making, and when it is written.
+
+It does not matter whether the lines come while they are emitted or from a file long after. What is kept in memory is
+what is open, within bounds, and the last few that ended, for events that come after their end.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections import OrderedDict, deque
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from tempfile import SpooledTemporaryFile
+from time import monotonic
+from typing import IO, Any
+
+from nemo_relay._runtime.encoding import decode, encode
+from nemo_relay._runtime.files.places import Place, make_folder, open_regular
+from nemo_relay._runtime.files.whole import replace
+from nemo_relay._runtime.log import faults
+
+_FINISHED = 32  # sessions kept in mind after their end
+_IDLE = 64  # sessions without an agent that nothing is at work in
+_IDLE_SECONDS = 1.0
+_GROWTH = 1.25  # an unfinished document is written again when there is that much more to say: linear in the end
+_PATHS = 10_000
+_PAUSED = 1_000
+_MAX_PATCHED = 64 << 20
+_UNSAFE = re.compile(r"(?:[^A-Za-z0-9._~-]|\.{2,})+")
+_SPOOLED = 1 << 18  # bytes of a long run's steps that stay in memory
+_IDENTITIES = ("session_id", "thread_id", "user_id")
+
+
+@dataclass(slots=True)
+class Style:
+    """How documents are headed and called.
+
+    Attributes:
+        agent: what the ``agent`` of a document says in place of the root scope's name and version.
+        file_name: the name of a session's file from its uuid and the metadata of its root; by default
+            ``trajectory-[<session>-][<user>-]<uuid>.json``. One that raises ValueError names the remedy, and the
+            default is taken.
+        observed_events: put every event of the session into ``extra.observed_events``.
+        llm_requests: keep the request in ``extra.llm_request`` of the steps.
+        schema_version: of the documents.
+    """
+
+    agent: dict[str, Any] = field(default_factory=dict)
+    file_name: Callable[[str, Mapping[str, Any]], str] | None = None
+    observed_events: bool = False
+    llm_requests: bool = True
+    schema_version: str | None = None
+
+
+class Session:
+    """One trajectory in the making."""
+
+    def __init__(self, uuid: str, root: Mapping[str, Any] | None, folder: str, style: Style) -> None:
+        from nemo_relay._projections.atif_stream import TrajectoryStream
+
+        self.style = style
+        self.uuid = uuid
+        self.root = root  # the start of its agent; None for a run without one
+        self.stream = TrajectoryStream(None if root is None else uuid, lambda: _spool(folder))
+        self.stream.observed_events = style.observed_events
+        self.stream.llm_requests = style.llm_requests
+        if style.schema_version is not None:
+            self.stream.schema_version = style.schema_version
+        self.identities: dict[str, str] = {}
+        self.name = ""  # of its file, once written
+        self.changed = False
+        self.events = 0
+        self.written_events = 0
+        self.heard = 0.0
+        self.continues: str | None = None  # the uuid of the run that this one resumes
+        self.paused: list[str] = []  # the runs in it that were interrupted
+        self.continued_by: dict[str, str] | None = None
+
+    def feed(self, record: Mapping[str, Any], size: int) -> None:
+        """Take one event."""
+        self.changed = True
+        self.events += 1
+        if record.get("scope_category") == "start":
+            self._identify(record)
+        elif record.get("kind") == "mark":
+            self._note(record)
+        if self.events == 1:
+            self.head()  # sub-agents that end early are named after it
+        self.stream.feed(record, size)
+
+    @property
+    def is_worth_a_file(self) -> bool:
+        """A run without an agent has a trajectory when a model or a tool was called."""
+        return self.root is not None or self.stream.work > 0
+
+    @property
+    def has_grown(self) -> bool:
+        """Whether there is enough new to write an unfinished document again."""
+        return self.changed and self.events >= self.written_events * _GROWTH
+
+    def file_name(self) -> str:
+        """``trajectory-[<session>-][<user>-]<uuid>.json``; fixed when first asked for."""
+        if not self.name:
+            self.name = self._styled_name()
+        if not self.name:
+            named = self.identities.get("session_id") or self.identities.get("thread_id")
+            parts = [safe(part)[:80] for part in (named, self.identities.get("user_id")) if part and part != self.uuid]
+            self.name = "-".join(["trajectory", *parts, self.uuid]) + ".json"
+        return self.name
+
+    def _styled_name(self) -> str:
+        if self.style.file_name is None:
+            return ""
+        metadata = (self.root or {}).get("metadata")
+        try:
+            return self.style.file_name(self.uuid, metadata if isinstance(metadata, dict) else {})
+        except ValueError as error:
+            faults.report("atif_destination_render_failed", error)
+            return ""
+
+    def head(self) -> dict[str, Any]:
+        """What stands in front of the document."""
+        from nemo_relay._version import __version__
+
+        root = self.root or {}
+        metadata = root.get("metadata")
+        version = metadata.get("agent_version") if isinstance(metadata, dict) else None
+        version = version if isinstance(version, str) else __version__
+        session = self.identities.get("session_id") or self.identities.get("thread_id") or self.uuid
+        self.stream.named = {"version": version, "session_id": session}
+        head = {
+            "session_id": session,
+            "trajectory_id": self.uuid,
+            "agent": {"name": root.get("name") or "agent", "version": version, **self.style.agent},
+        }
+        if self.continued_by is not None:
+            head["continued_trajectory_ref"] = self.continued_by["trajectory_path"]
+        return head
+
+    def extra(self, before: Mapping[str, str] | None) -> dict[str, Any]:
+        """What the document's ``extra`` says about who it was for, and what came before and after."""
+        told: dict[str, Any] = dict(self.identities)
+        if told:
+            told["session_instance_id"] = self.uuid
+        if self.continues is not None:
+            told["continues"] = dict(before or {"trajectory_id": self.continues})
+        if self.continued_by is not None:
+            told["continued_by"] = self.continued_by
+        return {"nemo_relay": told} if told else {}
+
+    def _identify(self, record: Mapping[str, Any]) -> None:
+        metadata = record.get("metadata")
+        if not isinstance(metadata, dict):
+            return
+        for key in _IDENTITIES:
+            value = metadata.get(key)
+            # An adapter that knows of no session names it after the run.
+            if isinstance(value, (str, int)) and value != "" and value != metadata.get("relay.run_id"):
+                self.identities.setdefault(key, str(value))
+
+    def _note(self, record: Mapping[str, Any]) -> None:
+        data = record.get("data")
+        if not isinstance(data, dict):
+            return
+        if record.get("name") == "Graph Interrupt" and isinstance(record.get("parent_uuid"), str):
+            self.paused.append(str(record["parent_uuid"]))
+        elif record.get("name") == "Graph Resume" and isinstance(data.get("resumed_run_uuid"), str):
+            self.continues = data["resumed_run_uuid"]
+
+
+def _spool(folder: str) -> IO[bytes]:
+    make_folder(folder)
+    return SpooledTemporaryFile(_SPOOLED, dir=folder)
+
+
+def safe(text: str) -> str:
+    """``text`` as a part of a file's name."""
+    made = _UNSAFE.sub("-", text)
+    return "-" if made == "." else made
+
+
+class Sessions:
+    """All sessions of a stream of lines.
+
+    Args:
+        folder: gets the trajectory files.
+        owns: whether a session, by its uuid, is one to write; others' lines are skipped.
+        wanted: asked before a finished session is written, with its file's name.
+        style: how documents are headed and called.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        owns: Callable[[str], bool],
+        wanted: Callable[[str], bool] = lambda name: True,
+        style: Style | None = None,
+    ) -> None:
+        from nemo_relay._runtime.events.wire import decode_head
+
+        self.folder = folder
+        self.written: deque[Path] = deque(maxlen=_PATHS)
+        self.count = 0  # trajectories written
+        self.late = 0  # events that came when their session had been forgotten
+        self.failed: dict[str, OSError] = {}  # sessions whose file the disk did not take
+        self.open: dict[str, Session] = {}
+        self._finished: OrderedDict[str, Session] = OrderedDict()
+        self._idle: OrderedDict[str, Session] = OrderedDict()
+        self._paused: OrderedDict[str, tuple[str, str]] = OrderedDict()  # a run -> uuid and file of its session
+        self._owns = owns
+        self._wanted = wanted
+        self._style = style or Style()
+        self._decode_head = decode_head
+        self.forgotten: Callable[[str], None] = lambda uuid: None
+
+    def take(self, line: bytes) -> None:
+        """Take one line; one that is no event is left out."""
+        try:
+            head = self._decode_head(line)
+        except ValueError:
+            return
+        uuid = head.propagation_root_uuid
+        if uuid is None or not self._owns(uuid):
+            return
+        session = self.open.get(uuid) or self._finished.get(uuid) or self._idle.pop(uuid, None)
+        if session is None:
+            if head.scope_category == "end":
+                self.late += 1
+                return
+            session = self._begin(uuid, head, line)
+        elif session.root is None:
+            self.open[uuid] = session
+        try:
+            record = decode(line)
+            session.feed(record, len(line))
+        except OSError as error:  # the spool of a long run
+            self._fail(session, error)
+            return
+        if head.scope_category == "end":
+            self._ended(session, head.uuid, record)
+        elif session.root is None and session.stream.is_quiet:
+            self._rest(session)
+
+    def tick(self) -> bool:
+        """Write runs without an agent that have rested for a moment; whether any other is waiting for that."""
+        now, waiting = monotonic(), False
+        for session in tuple(self._idle.values()):
+            if session.has_grown and session.is_worth_a_file:
+                if now - session.heard >= _IDLE_SECONDS:
+                    self._write(session)
+                else:
+                    waiting = True
+        return waiting
+
+    def finish(self) -> None:
+        """Write what is open, what rests, and what went on after its end."""
+        for session in (*self.open.values(), *self._idle.values(), *self._finished.values()):
+            self._forget(session)
+        self.open.clear()
+        self._idle.clear()
+        self._finished.clear()
+
+    def _begin(self, uuid: str, head: Any, line: bytes) -> Session:
+        is_root = head.scope_category == "start" and head.category == "agent" and head.uuid == uuid
+        root = decode(line) if is_root else None
+        session = self.open[uuid] = Session(uuid, root, str(self.folder), self._style)
+        return session
+
+    def _ended(self, session: Session, uuid: str, record: Mapping[str, Any]) -> None:
+        if uuid == session.uuid and session.uuid in self.open:
+            del self.open[session.uuid]
+            self._finished[session.uuid] = session
+            self._write(session)
+            while len(self._finished) > _FINISHED:
+                self._forget(self._finished.popitem(last=False)[1])
+        elif session.root is None and session.stream.is_quiet:
+            self._rest(session)
+        else:
+            metadata = record.get("metadata")
+            turn = isinstance(metadata, dict) and metadata.get("nemo_relay_scope_role") == "turn"
+            if turn and session.has_grown and session.uuid in self.open:
+                self._write(session)
+
+    def _rest(self, session: Session) -> None:
+        self.open.pop(session.uuid, None)
+        session.heard = monotonic()
+        self._idle[session.uuid] = session
+        while len(self._idle) > _IDLE:
+            self._forget(self._idle.popitem(last=False)[1])
+
+    def _forget(self, session: Session) -> None:
+        if session.changed and session.is_worth_a_file:
+            self._write(session)
+        session.stream.close()
+        self.forgotten(session.uuid)
+
+    def _write(self, session: Session) -> None:
+        name = session.file_name()
+        if not session.written_events and not self._is_wanted(session, name):
+            session.changed = False
+            return
+        before = self._before(session)
+        head, extra = session.head(), session.extra(before)
+        try:
+            replace(Place(self.folder, name), lambda file: session.stream.write(file, head, extra))
+        except OSError as error:
+            self._fail(session, error)
+            return
+        self.failed.pop(session.uuid, None)
+        if not session.written_events:
+            self.count += 1
+            self.written.append(self.folder / name)
+            if before is not None:
+                self._refer(before, session, name)
+        session.changed = False
+        session.written_events = session.events
+        for run in session.paused:
+            self._paused[run] = (session.uuid, name)
+        while len(self._paused) > _PAUSED:
+            self._paused.popitem(last=False)
+
+    def _is_wanted(self, session: Session, name: str) -> bool:
+        if session.root is None and os.path.lexists(self.folder / name):  # written when its beginning was known
+            self.late += session.events
+            return False
+        return self._wanted(name)
+
+    def _fail(self, session: Session, error: OSError) -> None:
+        self.failed[session.uuid] = error
+        session.changed = False
+        faults.report("atif_file_write_failed", error, folder=str(self.folder))
+
+    def _before(self, session: Session) -> dict[str, str] | None:
+        """The document of the run that ``session`` resumes, if its file is here."""
+        if session.continues is None:
+            return None
+        known = self._paused.get(session.continues)
+        if known is None:
+            with suppress(OSError):
+                ending = f"{session.continues}.json"
+                found = next((name for name in os.listdir(self.folder) if name.endswith(ending)), None)
+                known = None if found is None else (session.continues, found)
+        return None if known is None else {"trajectory_id": known[0], "trajectory_path": known[1]}
+
+    def _refer(self, before: Mapping[str, str], session: Session, name: str) -> None:
+        """Let the document of the run that was interrupted name the one that goes on."""
+        after = {"trajectory_id": session.uuid, "trajectory_path": name}
+        earlier = self._finished.get(before["trajectory_id"])
+        if earlier is not None:
+            earlier.continued_by = after
+            self._write(earlier)
+            return
+        with suppress(OSError, ValueError, TypeError):
+            place = Place(self.folder, before["trajectory_path"])
+            document = decode(_content(place))
+            document["continued_trajectory_ref"] = name
+            document.setdefault("extra", {}).setdefault("nemo_relay", {})["continued_by"] = after
+            replace(place, lambda file: file.write(encode(document)))
+
+
+def _content(place: Place) -> bytes:
+    with place.opened() as folder, os.fdopen(open_regular(place.name, folder, os.O_RDONLY), "rb") as file:
+        content = file.read(_MAX_PATCHED + 1)
+    if len(content) > _MAX_PATCHED:
+        raise ValueError("too large to be read as a whole")
+    return content

@@ -1,0 +1,144 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a sink is: something that takes the lines of events, and says what became of them."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import Protocol
+
+from nemo_relay._runtime.delivery.file_sink import Counters, FileSink
+from nemo_relay._runtime.log import faults
+from nemo_relay._runtime.queues import BoundedQueue, Empty
+
+
+class Sink(Protocol):
+    """Takes lines on the emitter's thread. Nothing here raises into the application or waits for a network."""
+
+    @property
+    def failure(self) -> OSError | None:
+        """The last failure that was not told yet."""
+
+    @failure.setter
+    def failure(self, error: OSError | None) -> None: ...
+
+    def offer(self, line: bytes) -> None:
+        """Take one line, which ends with a newline."""
+
+    def lose(self, count: int = 1) -> None:
+        """Count lines that were meant for this sink and will never reach it."""
+
+    def flush(self, timeout: float | None = None) -> bool:
+        """Write what waits, for at most ``timeout`` seconds; whether nothing waits any more."""
+
+    def close(self, timeout: float | None = None) -> None:
+        """Flush and let go; what is offered later is ignored. Again is harmless."""
+
+    def counters(self) -> Counters:
+        """What became of the lines so far."""
+
+
+Take = Callable[[bytes], None]
+
+
+class Tap:
+    """The callable that the runtime gives lines to: redacted, they go on to the sink."""
+
+    __slots__ = ("_offer", "_redact", "lose")
+
+    def __init__(self, sink: Sink, redact: Callable[[bytes], bytes]) -> None:
+        self._offer = sink.offer
+        self._redact = redact
+        self.lose = sink.lose
+
+    def __call__(self, line: bytes) -> None:
+        self._offer(self._redact(line))
+
+
+def tap(sink: Sink, redact: Callable[[bytes], bytes] | None) -> Take:
+    """What to register for ``sink``."""
+    return sink.offer if redact is None else Tap(sink, redact)
+
+
+class BufferedSink:
+    """A file sink behind a bounded queue and a thread of its own. A kill loses what waits; the emitter never writes."""
+
+    def __init__(self, sink: FileSink) -> None:
+        self._sink = sink
+        self.place = sink.place
+        self._queue = BoundedQueue()
+        self._thread: threading.Thread | None = None
+        self._starting = threading.RLock()
+        self._closed = False
+
+    @property
+    def failure(self) -> OSError | None:
+        """The last failure of the disk that was not told yet."""
+        return self._sink.failure
+
+    @failure.setter
+    def failure(self, error: OSError | None) -> None:
+        self._sink.failure = error
+
+    def offer(self, line: bytes) -> None:
+        """Queue ``line``."""
+        if self._closed:
+            return
+        if self._queue.put((len(line), line)) and self._thread is None:
+            self._start()
+
+    def lose(self, count: int = 1) -> None:
+        """Count lines that will never reach the file."""
+        self._sink.lose(count)
+
+    def flush(self, timeout: float | None = None) -> bool:
+        """Have the thread write what waits, for at most ``timeout`` seconds."""
+        if self._thread is None:
+            return self._sink.flush()
+        done = threading.Event()
+        self._queue.put_anyway((0, done))
+        return done.wait(timeout) and self._sink.flush()
+
+    def close(self, timeout: float | None = None) -> None:
+        """Flush, stop the thread and let go of the file."""
+        self._closed = True
+        in_time = self.flush(timeout)
+        self._queue.put_anyway((0, None))
+        if not in_time:
+            self._sink.lose(self._queue.waiting)
+        self._sink.close()
+
+    def counters(self) -> Counters:
+        """What became of the lines so far."""
+        own, waiting, dropped = self._sink.counters(), self._queue.waiting, self._queue.dropped
+        return own._replace(
+            offered=own.offered + waiting + dropped, dropped=own.dropped + dropped, waiting=own.waiting + waiting
+        )
+
+    def _start(self) -> None:
+        with self._starting:
+            if self._thread is not None:
+                return
+            self._thread = threading.Thread(target=self._run, name="nemo-relay-buffered-file", daemon=True)
+            try:
+                self._thread.start()
+            except RuntimeError as error:  # no more threads: the next line tries again
+                self._thread = None
+                faults.report("buffered_sink_thread_failed", error)
+
+    def _run(self) -> None:
+        while True:
+            try:
+                size, what = self._queue.get(1.0)
+            except Empty:
+                continue
+            if size:
+                self._sink.write(what)
+                continue
+            self._queue.freed()
+            if what is None:
+                return
+            what.set()
+
+
+__all__ = ["BufferedSink", "Counters", "Sink", "Tap", "Take", "tap"]
