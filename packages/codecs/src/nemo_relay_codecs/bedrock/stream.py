@@ -6,7 +6,7 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from nemo_relay_codecs.assembly import Assembler, JsonObject, Pieces, counted
-from nemo_relay_codecs.values import parsed
+from nemo_relay_codecs.values import is_u64, parsed
 
 
 class _Block:
@@ -41,7 +41,8 @@ class _Block:
         use = self.start.get("toolUse")
         if isinstance(use, dict) or self.json is not None:
             text = "".join(self.json or ())
-            return {"toolUse": {**(use or {}), "input": parsed(text) if text.strip() else {}}}
+            head = use if isinstance(use, dict) else {}
+            return {"toolUse": {**head, "input": parsed(text) if text.strip() else {}}}
         text = "".join(self.text)
         if self.citations:
             return {"citationsContent": {"content": [{"text": text}], "citations": list(self.citations)}}
@@ -84,7 +85,10 @@ class BedrockAssembler(Assembler):
                 self.error = {"type": kind, **value}
 
     def _block(self, value: JsonObject) -> _Block:
-        return self._blocks.setdefault(value["contentBlockIndex"], _Block())
+        index = value["contentBlockIndex"]
+        if not is_u64(index):
+            raise ValueError("a block without an index")  # the chunk is skipped
+        return self._blocks.setdefault(index, _Block())
 
     def _build(self) -> JsonObject:
         content = [self._blocks[i].build() for i in sorted(self._blocks)]

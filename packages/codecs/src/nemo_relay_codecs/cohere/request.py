@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any, ClassVar
 
 from msgspec import Struct
@@ -29,6 +30,10 @@ _MODELLED = frozenset(("id", "model", "message", "finish_reason", "usage", "logp
 
 def _stop(value: Any, surface: str, key: str) -> list[str]:
     return request_readers.strings(value, f"{surface} stop_sequences value")
+
+
+def _whole(count: float | None) -> int | None:
+    return None if count is None or not math.isfinite(count) or count < 0 else int(count)
 
 
 class CohereChatCodec(request.OpenAIChatCodec):
@@ -87,9 +92,9 @@ class CohereChatCodec(request.OpenAIChatCodec):
         document = self.document
         counts = document.mapping(usage, "tokens") or {}
         prompt, completion = document.number(counts, "input_tokens"), document.number(counts, "output_tokens")
-        given, output = (None if n is None or n < 0 else int(n) for n in (prompt, completion))
+        given, output = (_whole(n) for n in (prompt, completion))
         cached = document.number(usage, "cached_tokens")
-        read = None if cached is None or cached < 0 else int(cached)
+        read = _whole(cached)
         return present(
             prompt_tokens=given,
             completion_tokens=output,

@@ -6,6 +6,7 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from nemo_relay_codecs.assembly import Assembler, JsonObject, Pieces, counted, fold
+from nemo_relay_codecs.values import is_u64
 
 
 class CohereAssembler(Assembler):
@@ -33,7 +34,8 @@ class CohereAssembler(Assembler):
         self._finished = False
 
     def _take(self, chunk: JsonObject) -> None:
-        kind, index = chunk.get("type"), chunk.get("index", 0)
+        kind, index = chunk.get("type"), chunk.get("index")
+        index = index if is_u64(index) else 0
         delta = chunk.get("delta")
         message = delta.get("message") if isinstance(delta, dict) else None
         message = message if isinstance(message, dict) else {}

@@ -10,7 +10,7 @@ from nemo_relay_codecs.values import is_u64, parsed, text_of
 
 _FIRST = ("id", "object", "created", "model")
 _GROWING = frozenset(("refusal", "reasoning_content", "reasoning"))
-_TOP_SKIP = (*_FIRST, "choices", "usage", "error")
+_SOUND = ("data", "transcript")  # members of audio that grow
 
 
 class _Call:
@@ -52,8 +52,8 @@ class _Call:
     def _custom(self, value: JsonObject) -> None:
         self.custom = {} if self.custom is None else self.custom
         for key, item in value.items():
-            if key == "input" and isinstance(item, str):
-                self.custom.setdefault(key, []).append(item)
+            if key == "input":
+                self.custom.setdefault(key, []).extend([item] if isinstance(item, str) else ())
             elif item or key not in self.custom:
                 self.custom[key] = item
 
@@ -78,7 +78,7 @@ class _Call:
         if self.function or self.custom is None:
             out["function"] = self.built_function()
         if self.custom is not None:
-            out["custom"] = {k: "".join(v) if isinstance(v, list) else v for k, v in self.custom.items()}
+            out["custom"] = {k: "".join(v) if k == "input" else v for k, v in self.custom.items()}
         return {**out, **self.extra}
 
 
@@ -182,8 +182,8 @@ class Choice:
             self.audio = {}
         audio = self.audio
         for key, item in value.items():
-            if key in ("data", "transcript") and isinstance(item, str):
-                audio.setdefault(key, []).append(item)
+            if key in _SOUND:
+                audio.setdefault(key, []).extend([item] if isinstance(item, str) else ())
             elif item is not None:
                 audio[key] = item
 
@@ -205,7 +205,7 @@ class Choice:
         for key, pieces in self.texts.items():
             message[key] = "".join(pieces)
         if self.audio is not None:
-            message["audio"] = {k: "".join(v) if isinstance(v, list) else v for k, v in self.audio.items()}
+            message["audio"] = {k: "".join(v) if k in _SOUND else v for k, v in self.audio.items()}
         if self.function is not None:
             message["function_call"] = self.function.built_function()
         if self.calls:
