@@ -5,26 +5,36 @@ from __future__ import annotations
 
 import copy
 import gc
-import logging
+import inspect
 import pickle
 import subprocess
 import sys
 from collections.abc import Callable
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from langchain_core.callbacks import BaseCallbackHandler
 from langchain_core.messages import AIMessage, HumanMessage
 from langchain_core.prompts import ChatPromptTemplate
 from langchain_core.runnables import RunnableLambda
-from langchain_core.tools import tool
+from langchain_core.tools import StructuredTool, tool
 from langsmith.utils import tracing_is_enabled
 
 import nemo_relay
-from nemo_relay.integrations.langchain import NemoRelayCallbackHandler, RelayCallbackHandler, callback_failures
+from nemo_relay import guardrails
+from nemo_relay.integrations.langchain import (
+    NemoRelayCallbackHandler,
+    RelayCallbackHandler,
+    RelayMiddleware,
+    callback_failures,
+)
+from nemo_relay.integrations.langchain._runs import lifecycle
 from nemo_relay.integrations.langchain._runs.table import counts
 from nemo_relay.integrations.langchain.testing import ScriptedChatModel
 from nemo_relay.testing import CapturedEvents, capture_events, check_lifecycles
+
+from .agents import agent, run
 
 COPIES: list[Callable[[Any], Any]] = [
     copy.copy,
@@ -71,7 +81,7 @@ def test_a_broken_core_harms_nobody(
 
 
 def test_a_failure_is_logged_once_and_counted(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     class OddError(RuntimeError):
         pass
@@ -79,12 +89,12 @@ def test_a_failure_is_logged_once_and_counted(
     def odd(*_: Any, **__: Any) -> Any:
         raise OddError
 
-    with caplog.at_level(logging.ERROR), capture_events(), monkeypatch.context() as patch:
+    with capture_events(), monkeypatch.context() as patch:
         patch.setattr(nemo_relay.scope, "start", odd)
         for _ in range(3):
             RunnableLambda(lambda x: x).invoke(1, {"callbacks": [RelayCallbackHandler()]})
     assert callback_failures()["on_chain_start: OddError"] == 3
-    assert len([record for record in caplog.records if "on_chain_start: OddError" in record.getMessage()]) == 1
+    assert capsys.readouterr().err.count("could not record on_chain_start: OddError") == 1
 
 
 def test_results_are_the_very_same_objects(events: CapturedEvents, handler: RelayCallbackHandler) -> None:
@@ -237,3 +247,63 @@ def test_importing_the_adapter_needs_no_langgraph() -> None:
         "sys.exit(str(found) if found else 0)"
     )
     subprocess.run([sys.executable, "-c", program], check=True)
+
+
+@pytest.mark.parametrize("mode", ["invoke", "ainvoke", "stream", "astream"])
+@pytest.mark.parametrize("run_id", ["some text", 7, ("a", 1), 2.5, object()], ids=repr)
+@pytest.mark.parametrize("which", ["handler", "middleware"])
+async def test_a4_a_run_id_of_any_type(events: CapturedEvents, mode: str, run_id: Any, which: str) -> None:
+    graph = agent(*([RelayMiddleware()] if which == "middleware" else []))
+    state = await run(graph, mode, run_id=run_id, callbacks=[RelayCallbackHandler()] if which == "handler" else [])
+    assert state["messages"][-1].content == "it is sunny"
+    names = [node.name for node in events.tree().walk()]
+    assert names == ["A", "model", "scripted", "tools", "weather", "model", "scripted"]
+    model = ScriptedChatModel(script=["hi"])
+    for _ in range(2):  # LangChain itself takes no other text here than that of a UUID
+        own: Any = str(uuid4())
+        assert model.invoke("x", {"run_id": own, "callbacks": [RelayCallbackHandler()]}).content == "hi"
+    assert len(events.starts(category="llm")) == 4
+
+
+def _callbacks(handler: type[Any]) -> list[str]:
+    return sorted(name for name in dir(handler) if name.startswith("on_"))
+
+
+@pytest.mark.parametrize("name", _callbacks(RelayCallbackHandler))
+def test_a4_nothing_of_ours_gets_out_of_a_callback(name: str) -> None:
+    handler = RelayCallbackHandler()
+    callback = getattr(handler, name)
+    parameters = [p for p in inspect.signature(callback).parameters.values() if p.default is p.empty]
+    places = [p.name for p in parameters if p.kind is p.POSITIONAL_OR_KEYWORD]
+    for odd in (object(), None, 1, "text", [], {}, Hostile()):
+        callback(*[odd for _ in places], run_id=odd, parent_run_id=odd, tags=odd, metadata=odd, name=odd)
+    lifecycle.end_everything()
+
+
+class Hostile:
+    """Nothing about it can be looked at."""
+
+    def __getattribute__(self, name: str) -> Any:
+        raise RuntimeError(name)
+
+    def __repr__(self) -> str:
+        raise RuntimeError("repr")
+
+    def __eq__(self, other: object) -> bool:
+        raise RuntimeError("eq")
+
+    __hash__ = None  # type: ignore[assignment]
+
+
+def test_a4_only_the_verdict_of_a_guardrail_does() -> None:
+    def refuse(name: str, args: Any) -> str | None:
+        raise LookupError("policy file is gone")
+
+    guardrails.register_tool_conditional_execution("g", 10, refuse)
+    try:
+        with pytest.raises(LookupError, match="policy file") as caught:
+            double = StructuredTool.from_function(lambda value: value * 2, name="double", description="Double.")
+            double.invoke({"value": 1}, {"callbacks": [RelayCallbackHandler()]})
+        assert caught.value.__cause__ is None
+    finally:
+        guardrails.deregister_tool_conditional_execution("g")

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import gc
-import logging
 from collections.abc import Iterator
 from typing import Any
 
@@ -63,8 +62,8 @@ def test_nothing_registered_is_well() -> None:
     assert (found.state, found.reason, found.registered) == ("ok", None, {})
 
 
-def test_a_guardrail_without_a_gate(caplog: pytest.LogCaptureFixture) -> None:
-    with caplog.at_level(logging.WARNING), tool_guardrail(lambda name, args: None):
+def test_a_guardrail_without_a_gate(capsys: pytest.CaptureFixture[str]) -> None:
+    with tool_guardrail(lambda name, args: None):
         found = status()
         assert found.state == "degraded"
         assert found.reason is not None
@@ -72,7 +71,7 @@ def test_a_guardrail_without_a_gate(caplog: pytest.LogCaptureFixture) -> None:
         assert "RelayMiddleware" in found.reason
         assert found.registered == {"tool guardrail": ["g"]}
         status()
-        assert len(caplog.records) == 1
+        assert capsys.readouterr().err.count("nothing_asks") == 1
         middleware = RelayMiddleware()
         assert status().state == "ok"
         assert status().gates["tool guardrail"] == {type(middleware).__name__: 1}
@@ -100,11 +99,11 @@ def test_instrument_is_a_gate() -> None:
         assert status().state == "degraded"
 
 
-def test_a_run_that_nothing_guards_says_so(events: CapturedEvents, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_run_that_nothing_guards_says_so(events: CapturedEvents, capsys: pytest.CaptureFixture[str]) -> None:
     """Whoever never asks for the status reads it in the log, once."""
     handler = RelayCallbackHandler(AdapterOptions(enforce_in_callbacks=False))
-    with caplog.at_level(logging.WARNING), tool_guardrail(lambda name, args: "no"):
+    with tool_guardrail(lambda name, args: "no"):
         for _ in range(2):
             agent().invoke(ASK, {"callbacks": [handler]})
-    (record,) = caplog.records
-    assert "tool guardrail 'g'" in record.getMessage()
+    (record,) = capsys.readouterr().err.splitlines()
+    assert "tool guardrail 'g'" in record

@@ -5,9 +5,16 @@ from __future__ import annotations
 
 from typing import Any
 from uuid import UUID
-from weakref import WeakKeyDictionary
 
-from nemo_relay.integrations.langchain.adapter import Run, ending_of, find_open_run, find_run, interrupts_of, mark
+from nemo_relay.integrations.langchain.adapter import (
+    Run,
+    RunNotes,
+    ending_of,
+    find_open_run,
+    find_run,
+    interrupts_of,
+    mark,
+)
 
 from . import _agents, _resumptions, _reviews
 from ._notes import Bounded
@@ -15,7 +22,7 @@ from ._resumptions import Resumption
 from ._reviews import Review
 
 # As long as the framework holds on to the run id, and no longer.
-_asking: WeakKeyDictionary[UUID, Review] = WeakKeyDictionary()
+_asking: RunNotes[Review] = RunNotes()
 _resumed: Bounded[int, Resumption] = Bounded()  # by the run that was resumed
 
 
@@ -26,12 +33,12 @@ def node_starts(run_id: UUID, inputs: Any, metadata: dict[str, Any]) -> None:
         return
     review = _reviews.review(inputs, metadata)
     if review is not None:
-        _asking[run_id] = review
+        _asking.put(run_id, review)
 
 
 def run_fails(run_id: UUID, error: BaseException) -> None:
     """A run raised: a node that paused asks about its calls; a resumed graph is over."""
-    review = _asking.pop(run_id, None)
+    review = _asking.pop(run_id)
     if review is not None and ending_of(error).outcome == "interrupted":
         for pause in interrupts_of(error):
             _resumptions.ask(review, str(pause.id))
@@ -40,7 +47,7 @@ def run_fails(run_id: UUID, error: BaseException) -> None:
 
 def run_ends(run_id: UUID, outputs: Any) -> None:
     """A run returned: a node that asked has gone on; a resumed graph is over."""
-    review, run = _asking.pop(run_id, None), find_run(run_id)
+    review, run = _asking.pop(run_id), find_run(run_id)
     if review is not None and run is not None:
         _explain(run, review, outputs)
     _close(run_id)

@@ -6,7 +6,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
-from weakref import WeakKeyDictionary
 
 from langchain_core.messages import BaseMessage, ToolMessage
 
@@ -15,6 +14,7 @@ from nemo_relay.integrations.langchain import AdapterOptions
 from nemo_relay.integrations.langchain.adapter import (
     Ending,
     Run,
+    RunNotes,
     ask_for_model,
     attempt,
     chat_request,
@@ -34,7 +34,7 @@ _REVIEWS = "deepagents"
 _NO_MESSAGES: list[BaseMessage] = []
 
 # As long as the framework holds on to the run id, and no longer: a cancelled tool never tells that it ended.
-_tasks: WeakKeyDictionary[UUID, TaskCall] = WeakKeyDictionary()
+_tasks: RunNotes[TaskCall] = RunNotes()
 
 
 class NemoRelayDeepAgentsCallbackHandler(langgraph.RelayCallbackHandler):
@@ -227,7 +227,8 @@ def _ask_again(
 
 def _tool_metadata(run_id: UUID, name: str, inputs: Any, tool_call_id: Any) -> dict[str, Any]:
     if name == _agents.TASK:
-        _tasks[run_id] = call = _agents.task_call(inputs, tool_call_id)
+        call = _agents.task_call(inputs, tool_call_id)
+        _tasks.put(run_id, call)
         return {**_agents.INTEGRATION, "subagent_type": call.subagent} if call.subagent else {}
     known = _agents.setup.get()
     found = _files.resource(name, inputs, known.backend if known is not None else None)

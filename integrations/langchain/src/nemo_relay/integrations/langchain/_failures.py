@@ -3,16 +3,21 @@
 
 from __future__ import annotations
 
-import logging
+import traceback
 from collections import Counter
 from collections.abc import Callable
 from functools import wraps
-from typing import ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
+
+from nemo_relay import logs
+from nemo_relay.errors import GuardrailRejected
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
-_log = logging.getLogger("nemo_relay.integrations.langchain")
+TARGET = "integrations.langchain"  # of the records in the operational log
+_FRAMES = 4  # of a failure's traceback that its record shows
+_VERDICT = "_nemo_relay_verdict"
 _counts: Counter[str] = Counter()
 
 
@@ -28,33 +33,78 @@ def callback_failures() -> dict[str, int]:
     return dict(_counts)
 
 
-def note_failure(where: str, error: Exception) -> None:
+def note_failure(where: str, error: BaseException) -> None:
     """Count ``error``; log it the first time its class shows up in ``where``."""
     kind = f"{where}: {type(error).__name__}"
     _counts[kind] += 1
     if _counts[kind] == 1:
-        _log.error(
-            "NeMo Relay could not record %s; further failures of this kind are counted only",
-            kind,
-            exc_info=error,
+        logs.error(
+            f"NeMo Relay could not record {kind}; further failures of this kind are counted only",
+            target=TARGET,
+            fields={"event": "callback_failed", "callback": where, "error": _text(error), "at": _place(error)},
         )
 
 
+def _text(error: BaseException) -> str:
+    try:
+        return str(error)[:400]
+    except Exception:
+        return ""
+
+
+def _place(error: BaseException) -> str:
+    frames = traceback.extract_tb(error.__traceback__)[-_FRAMES:]
+    return " > ".join(f"{frame.name}:{frame.lineno}" for frame in frames)
+
+
+def verdict(error: T) -> T:
+    """``error``, which is what a guardrail says, or raised where it should have said something: callbacks let it by."""
+    setattr(error, _VERDICT, True)
+    return error
+
+
+def is_verdict(error: BaseException) -> bool:
+    """Whether the application is to see ``error``."""
+    return isinstance(error, GuardrailRejected) or getattr(error, _VERDICT, False) is True
+
+
 def observed(callback: Callable[P, None]) -> Callable[P, None]:
-    """Keep what ``callback`` raises away from the framework, which would log it at every call."""
+    """The guard around a callback: nothing of ours gets out of it, only the verdict of a guardrail."""
 
     @wraps(callback)
     def run(*args: P.args, **kwargs: P.kwargs) -> None:
-        guard(callback.__name__, callback, *args, **kwargs)
+        try:
+            callback(*args, **kwargs)
+        except Exception as error:
+            if is_verdict(error):
+                raise
+            note_failure(callback.__name__, error)
 
+    setattr(run, _GUARDED, True)
     return run
 
 
+_GUARDED = "_nemo_relay_guarded"
+
+
+def guard_callbacks(handler: type[Any]) -> None:
+    """Put the guard around each callback that the class ``handler`` defines itself."""
+    for name, callback in list(vars(handler).items()):
+        if name.startswith("on_") and callable(callback) and not hasattr(callback, _GUARDED):
+            setattr(handler, name, observed(callback))
+
+
 def guard(where: str, callback: Callable[P, None], *args: P.args, **kwargs: P.kwargs) -> None:
-    """Call ``callback``; count what it raises under ``where``."""
+    """Call ``callback(*args, **kwargs)``; count what it raises under ``where``.
+
+    Raises:
+        GuardrailRejected: a guardrail refused the call that the framework was about to make.
+    """
     try:
         callback(*args, **kwargs)
     except Exception as error:
+        if is_verdict(error):
+            raise
         note_failure(where, error)
 
 

@@ -2,7 +2,7 @@
 """What an adapter that stands on this one may use; the LangGraph and Deep Agents adapters do. No application needs it.
 
 =================  ===============================================================================================
-runs               ``Run``, ``Handle``, ``find_run``, ``find_open_run``, ``open_runs``
+runs               ``Run``, ``Handle``, ``find_run``, ``find_open_run``, ``open_runs``; ``RunNotes``
 endings            ``Ending``, ``ending_of``, ``tool_returned``, ``interrupts_of``, ``conclude``
 marks              ``mark``: something that happened in a run
 guardrails         ``open_gate``, ``close_gate``, ``*_PASSAGES``: what leads calls to them; ``ask_for_model``
@@ -30,7 +30,7 @@ from nemo_relay.integrations.langchain._runs.claims import outside_managed_calls
 from nemo_relay.integrations.langchain._runs.lifecycle import conclude, mark
 from nemo_relay.integrations.langchain._runs.naming import HIDDEN_TAG
 from nemo_relay.integrations.langchain._runs.outcomes import Ending, ending_of, interrupts_of, tool_returned
-from nemo_relay.integrations.langchain._runs.table import Handle, Run, find_open_run, find_run, open_runs
+from nemo_relay.integrations.langchain._runs.table import Handle, Run, RunNotes, find_open_run, find_run, open_runs
 from nemo_relay.integrations.langchain._views.requests import chat_request, model_name, provider_name
 
 __all__ = [
@@ -40,6 +40,7 @@ __all__ = [
     "Handle",
     "LLM_PASSAGES",
     "Run",
+    "RunNotes",
     "TOOL_PASSAGES",
     "ask_for_model",
     "attempt",

@@ -12,7 +12,7 @@ from uuid import UUID
 
 from nemo_relay import LLMRequest, llm, scope, tools
 from nemo_relay.errors import GuardrailRejected
-from nemo_relay.integrations.langchain import _failures
+from nemo_relay.integrations.langchain._failures import note_failure, verdict
 from nemo_relay.integrations.langchain._guards import refusals, withholding
 from nemo_relay.integrations.langchain._options import AdapterOptions
 from nemo_relay.integrations.langchain._runs import claims, resolver, table
@@ -62,7 +62,7 @@ def _view(content: Callable[[], dict[str, Any]]) -> dict[str, Any] | None:
     try:
         return content()
     except Exception as error:
-        _failures.note_failure("request", error)
+        note_failure("request", error)
         return None
 
 
@@ -72,6 +72,13 @@ def _handle(run_id: UUID | None) -> Handle | None:
 
 
 def _decide(parent: Handle | None, ask: Callable[[], Any]) -> None:
+    try:
+        _asked(parent, ask)
+    except Exception as error:  # what it would have decided nobody knows, so the call does not happen
+        raise verdict(error)  # noqa: B904 - the very error that the application is to see
+
+
+def _asked(parent: Handle | None, ask: Callable[[], Any]) -> None:
     with scope.use(parent) if parent is not None else nullcontext():
         waiting = ask()
         if waiting is None:

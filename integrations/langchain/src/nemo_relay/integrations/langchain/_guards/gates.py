@@ -3,12 +3,13 @@
 
 from __future__ import annotations
 
-import logging
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any, Literal
 from weakref import WeakKeyDictionary
 
+from nemo_relay import logs
+from nemo_relay.integrations.langchain._failures import TARGET
 from nemo_relay.runtime_registrations import RuntimeRegistrationKind, list_runtime_registrations
 
 Passage = Literal["tool guardrail", "llm guardrail", "tool intercept", "llm intercept"]
@@ -26,7 +27,6 @@ _KINDS: dict[RuntimeRegistrationKind, Passage] = {
     RuntimeRegistrationKind.LLM_EXECUTION_INTERCEPT: "llm intercept",
     RuntimeRegistrationKind.LLM_STREAM_EXECUTION_INTERCEPT: "llm intercept",
 }
-_log = logging.getLogger("nemo_relay.integrations.langchain")
 # As long as somebody holds the middleware, handler, tool or model.
 _gates: WeakKeyDictionary[Any, tuple[Passage, ...]] = WeakKeyDictionary()
 _told: set[tuple[Passage, str]] = set()
@@ -86,7 +86,8 @@ def unreached() -> list[tuple[Passage, str]]:
     for passage, name in found:
         if (passage, name) not in _told:
             _told.add((passage, name))
-            _log.warning("NeMo Relay: %s", explained([(passage, name)]))
+            # At a level that is shown where nothing is configured: it guards nothing.
+            logs.error(explained([(passage, name)]), target=TARGET, fields={"event": "nothing_asks", "name": name})
     return found
 
 

@@ -14,7 +14,7 @@ from langchain_core.outputs import LLMResult
 from langchain_core.tracers.base import BaseTracer
 
 from nemo_relay import LLMAttributes, LLMRequest, ScopeType, llm, scope, subscribers, tools
-from nemo_relay.integrations.langchain._failures import guard, observed
+from nemo_relay.integrations.langchain._failures import guard, guard_callbacks, observed
 from nemo_relay.integrations.langchain._guards import enforcement, gates
 from nemo_relay.integrations.langchain._options import AdapterOptions
 from nemo_relay.integrations.langchain._runs import claims, graphs, lifecycle, naming, outcomes, resolver, table
@@ -56,6 +56,11 @@ class RelayCallbackHandler(BaseCallbackHandler):
             self.options = options
         if self.options.enforce_in_callbacks:
             gates.open_gate(self, *gates.GUARDRAIL_PASSAGES)
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if cls.__module__.startswith("nemo_relay.integrations."):  # what others override is theirs to answer for
+            guard_callbacks(cls)
 
     # --- for adapters that stand on this one
 
@@ -137,6 +142,7 @@ class RelayCallbackHandler(BaseCallbackHandler):
         graphs.note_error(run, error)
         conclude(run, lambda: outcomes.ending_of(error), otherwise="error")
 
+    @observed
     def on_chat_model_start(
         self,
         serialized: dict[str, Any],
@@ -153,6 +159,7 @@ class RelayCallbackHandler(BaseCallbackHandler):
         asked = Asked(run_id, parent_run_id, tags, metadata or {}, kwargs)
         self._start_model(serialized, asked, conversation)
 
+    @observed
     def on_llm_start(
         self,
         serialized: dict[str, Any],
@@ -178,7 +185,7 @@ class RelayCallbackHandler(BaseCallbackHandler):
             enforcement.ask_for_model(name, request, asked.run_id, asked.parent_run_id)
         elif is_shaped("llm"):
             self.observe("status", gates.unreached)
-        self.observe("on_chat_model_start", self._open_model, name, asked, conversation)
+        self._open_model(name, asked, conversation)
 
     def _open_model(self, name: str, asked: Asked, conversation: Sequence[BaseMessage]) -> None:
         run = new_run(asked.run_id, asked.parent_run_id, "llm", name, self)
@@ -252,6 +259,7 @@ class RelayCallbackHandler(BaseCallbackHandler):
         response = kwargs.get("response")
         conclude(run, lambda: answered(run, outcomes.ending_of(error), response), otherwise="error")
 
+    @observed
     def on_tool_start(
         self,
         serialized: dict[str, Any] | None,
@@ -273,7 +281,7 @@ class RelayCallbackHandler(BaseCallbackHandler):
         elif is_shaped("tool"):
             self.observe("status", gates.unreached)
         about = (tags, metadata or {})
-        self.observe("on_tool_start", self._open_tool, name, given, run_id, parent_run_id, call_id, about)
+        self._open_tool(name, given, run_id, parent_run_id, call_id, about)
 
     def _open_tool(
         self,

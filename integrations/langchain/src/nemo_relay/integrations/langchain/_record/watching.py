@@ -13,7 +13,7 @@ from contextvars import ContextVar
 from dataclasses import replace
 from typing import Any, NamedTuple, cast
 from uuid import UUID
-from weakref import WeakKeyDictionary, WeakSet
+from weakref import WeakSet
 
 from langchain_core.runnables.config import var_child_runnable_config
 from langchain_core.tracers.context import register_configure_hook
@@ -23,6 +23,7 @@ from nemo_relay.integrations.langchain._options import AdapterOptions
 from nemo_relay.integrations.langchain._record.handler import RelayCallbackHandler
 from nemo_relay.integrations.langchain._record.instrument import instrumented
 from nemo_relay.integrations.langchain._runs import resolver, table
+from nemo_relay.integrations.langchain._runs.table import RunNotes
 from nemo_relay.integrations.langchain._views.capture import NAMES, Capture
 
 _AGENTS = ("langchain_create_agent",)
@@ -37,8 +38,7 @@ class _Noted(NamedTuple):
     rest: dict[str, Any]
 
 
-# As long as the framework holds on to the run id, and no longer.
-_noted: WeakKeyDictionary[UUID, _Noted] = WeakKeyDictionary()
+_noted: RunNotes[_Noted] = RunNotes()
 
 
 class _Follower(RelayCallbackHandler):
@@ -51,16 +51,16 @@ class _Follower(RelayCallbackHandler):
         if self._follows(parent_run_id):
             super().on_chain_start(serialized, inputs, run_id=run_id, parent_run_id=parent_run_id, **kwargs)
         elif parent_run_id in _noted or (kwargs.get("metadata") or {}).get("ls_integration") in _AGENTS:
-            _noted[run_id] = _Noted(serialized, inputs, parent_run_id, kwargs)
+            _noted.put(run_id, _Noted(serialized, inputs, parent_run_id, kwargs))
 
     def on_chain_end(self, outputs: Any, *, run_id: UUID, **kwargs: Any) -> None:
         """A chain returned."""
-        _noted.pop(run_id, None)
+        _noted.pop(run_id)
         super().on_chain_end(outputs, run_id=run_id, **kwargs)
 
     def on_chain_error(self, error: BaseException, *, run_id: UUID, **kwargs: Any) -> None:
         """A chain raised, was interrupted, cancelled or closed."""
-        _noted.pop(run_id, None)
+        _noted.pop(run_id)
         super().on_chain_error(error, run_id=run_id, **kwargs)
 
     def on_chat_model_start(self, *args: Any, parent_run_id: UUID | None = None, **kwargs: Any) -> None:
@@ -85,7 +85,7 @@ class _Follower(RelayCallbackHandler):
 
     def wake(self, run_id: UUID) -> None:
         """Open the spans of this run, and of the runs around it, as far as nobody else has."""
-        start = _noted.pop(run_id, None)
+        start = _noted.pop(run_id)
         if start is None or table.find_run(run_id) is not None:
             return
         if start.parent_run_id is not None:

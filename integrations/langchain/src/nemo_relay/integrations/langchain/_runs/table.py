@@ -20,7 +20,7 @@ from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any, Generic, NamedTuple, TypeVar
 from uuid import UUID
 
 from nemo_relay import LLMHandle, ScopeHandle, ToolHandle
@@ -28,6 +28,7 @@ from nemo_relay.integrations.langchain._runs.outcomes import Ending
 from nemo_relay.integrations.langchain._runs.streaming import StreamStats
 from nemo_relay.integrations.langchain._views.memory import Memory
 
+T = TypeVar("T")
 Handle = ScopeHandle | ToolHandle | LLMHandle
 Place = int | weakref.ref[Any]
 
@@ -140,6 +141,50 @@ def key_of(run_id: Any) -> int:
     if type(number) is int:
         return number
     return int.from_bytes(hashlib.blake2b(repr(run_id).encode("utf-8", "replace"), digest_size=16).digest())
+
+
+class RunNotes(Generic[T]):
+    """What is noted of runs, by their id: kept as long as the framework holds on to that, and no longer.
+
+    >>> from uuid import uuid4
+    >>> notes, run_id = RunNotes(), uuid4()
+    >>> notes.put(run_id, "paused")
+    >>> notes.pop(run_id), notes.pop(run_id)
+    ('paused', None)
+    """
+
+    __slots__ = ("_by_key",)
+
+    def __init__(self) -> None:
+        self._by_key: dict[int, tuple[T, Any]] = {}
+
+    def put(self, run_id: Any, note: T) -> None:
+        """Note it, in place of what was noted before."""
+        key, by_key = key_of(run_id), self._by_key
+        try:
+            tie = weakref.ref(run_id, lambda tie: _drop(by_key, key, tie))
+        except TypeError:  # an id that is no UUID: until it is taken
+            tie = None
+        by_key[key] = (note, tie)
+
+    def get(self, run_id: Any) -> T | None:
+        """What is noted of the run; None for nothing."""
+        found = self._by_key.get(key_of(run_id)) if run_id is not None else None
+        return found[0] if found is not None else None
+
+    def pop(self, run_id: Any) -> T | None:
+        """Take what is noted of the run."""
+        found = self._by_key.pop(key_of(run_id), None)
+        return found[0] if found is not None else None
+
+    def __contains__(self, run_id: Any) -> bool:
+        return run_id is not None and key_of(run_id) in self._by_key
+
+
+def _drop(by_key: dict[int, Any], key: int, tie: Any) -> None:
+    found = by_key.get(key)
+    if found is not None and found[1] is tie:
+        by_key.pop(key, None)
 
 
 def admit(run_id: UUID, run: Run) -> bool:
