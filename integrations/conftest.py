@@ -15,6 +15,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 from uuid import UUID
 
+import hypothesis  # noqa: F401 - it looks for garbage of its own: before that is frozen
 import pytest
 from langsmith.utils import tracing_is_enabled
 

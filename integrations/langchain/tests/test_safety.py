@@ -250,7 +250,7 @@ def test_importing_the_adapter_needs_no_langgraph() -> None:
 
 
 @pytest.mark.parametrize("mode", ["invoke", "ainvoke", "stream", "astream"])
-@pytest.mark.parametrize("run_id", ["some text", 7, ("a", 1), 2.5, object()], ids=repr)
+@pytest.mark.parametrize("run_id", ["some text", 7, ("a", 1), 2.5, object()], ids=lambda given: type(given).__name__)
 @pytest.mark.parametrize("which", ["handler", "middleware"])
 async def test_a4_a_run_id_of_any_type(events: CapturedEvents, mode: str, run_id: Any, which: str) -> None:
     graph = agent(*([RelayMiddleware()] if which == "middleware" else []))
