@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Literal
 from uuid import UUID
 
 from langchain_core.callbacks import BaseCallbackHandler
@@ -21,7 +21,7 @@ from nemo_relay.integrations.langchain._runs import claims, graphs, lifecycle, n
 from nemo_relay.integrations.langchain._runs.lifecycle import adopt, begin, conclude, new_run
 from nemo_relay.integrations.langchain._runs.model_run import Asked, answered
 from nemo_relay.integrations.langchain._runs.streaming import SAMPLED, StreamStats, chunk_text, event_text
-from nemo_relay.integrations.langchain._runs.table import Handle, RunInfo
+from nemo_relay.integrations.langchain._runs.table import Handle, Run, RunInfo
 from nemo_relay.integrations.langchain._views import payloads, requests, states
 from nemo_relay.integrations.langchain._views.capture import capped
 from nemo_relay.runtime_registrations import is_shaped
@@ -136,11 +136,7 @@ class RelayCallbackHandler(BaseCallbackHandler):
     @observed
     def on_chain_error(self, error: BaseException, *, run_id: UUID, **kwargs: Any) -> None:
         """A chain raised, was interrupted, cancelled or closed."""
-        run = table.find_open_run(run_id)
-        if run is None:
-            return
-        graphs.note_error(run, error)
-        conclude(run, lambda: outcomes.ending_of(error), otherwise="error")
+        self._fail(run_id, lambda run: outcomes.ending_of(error), error)
 
     @observed
     def on_chat_model_start(
@@ -180,11 +176,9 @@ class RelayCallbackHandler(BaseCallbackHandler):
         self, serialized: dict[str, Any] | None, asked: Asked, conversation: Sequence[BaseMessage]
     ) -> None:
         name = requests.provider_name(asked.params, asked.metadata, serialized, asked.name)
-        if self.options.enforce_in_callbacks and is_shaped("llm"):
+        if self._asks("llm"):
             request = lambda: requests.chat_request(conversation, asked.params, asked.model)[0]  # noqa: E731
             enforcement.ask_for_model(name, request, asked.run_id, asked.parent_run_id)
-        elif is_shaped("llm"):
-            self.observe("status", gates.unreached)
         self._open_model(name, asked, conversation)
 
     def _open_model(self, name: str, asked: Asked, conversation: Sequence[BaseMessage]) -> None:
@@ -252,12 +246,8 @@ class RelayCallbackHandler(BaseCallbackHandler):
     @observed
     def on_llm_error(self, error: BaseException, *, run_id: UUID, **kwargs: Any) -> None:
         """A model call failed, or its stream was closed."""
-        run = table.find_open_run(run_id)
-        if run is None:
-            return
-        graphs.note_error(run, error)
         response = kwargs.get("response")
-        conclude(run, lambda: answered(run, outcomes.ending_of(error), response), otherwise="error")
+        self._fail(run_id, lambda run: answered(run, outcomes.ending_of(error), response), error)
 
     @observed
     def on_tool_start(
@@ -276,10 +266,8 @@ class RelayCallbackHandler(BaseCallbackHandler):
         name = str((serialized or {}).get("name") or kwargs.get("name") or "tool")
         call_id = str(kwargs["tool_call_id"]) if kwargs.get("tool_call_id") else None
         given = inputs if inputs is not None else input_str
-        if self.options.enforce_in_callbacks and is_shaped("tool"):
+        if self._asks("tool"):
             enforcement.ask_for_tool(name, given, run_id, parent_run_id, call_id, self.options)
-        elif is_shaped("tool"):
-            self.observe("status", gates.unreached)
         about = (tags, metadata or {})
         self._open_tool(name, given, run_id, parent_run_id, call_id, about)
 
@@ -318,11 +306,7 @@ class RelayCallbackHandler(BaseCallbackHandler):
     @observed
     def on_tool_error(self, error: BaseException, *, run_id: UUID, **kwargs: Any) -> None:
         """A tool raised."""
-        run = table.find_open_run(run_id)
-        if run is None:
-            return
-        graphs.note_error(run, error)
-        conclude(run, lambda: outcomes.tool_raised(error), otherwise="error")
+        self._fail(run_id, lambda run: outcomes.tool_raised(error), error)
 
     @observed
     def on_retriever_start(
@@ -359,9 +343,7 @@ class RelayCallbackHandler(BaseCallbackHandler):
     @observed
     def on_retriever_error(self, error: BaseException, *, run_id: UUID, **kwargs: Any) -> None:
         """A retriever raised."""
-        run = table.find_open_run(run_id)
-        if run is not None:
-            conclude(run, lambda: outcomes.ending_of(error), otherwise="error")
+        self._fail(run_id, lambda run: outcomes.ending_of(error), error)
 
     @observed
     def on_custom_event(
@@ -387,6 +369,20 @@ class RelayCallbackHandler(BaseCallbackHandler):
         """A legacy agent chose a tool: the mark ``agent.action``."""
         data = {"tool": action.tool, "tool_input": payloads.view(action.tool_input), "log": action.log}
         self._mark(run_id, "agent.action", data, None)
+
+    def _fail(self, run_id: UUID, make: Callable[[Run], outcomes.Ending], error: BaseException) -> None:
+        run = table.find_open_run(run_id)
+        if run is not None:
+            graphs.note_error(run, error)
+            conclude(run, lambda: make(run), otherwise="error")
+
+    def _asks(self, kind: Literal["tool", "llm"]) -> bool:
+        """Whether the guardrails are to be asked here; where nothing at all asks them, that is told."""
+        if not is_shaped(kind):
+            return False
+        if not self.options.enforce_in_callbacks:
+            self.observe("status", gates.unreached)
+        return self.options.enforce_in_callbacks
 
     def _shows(self, payload: str, handle: Handle | None) -> bool:
         """Whether payloads of that kind are recorded, and somebody hears of them."""
