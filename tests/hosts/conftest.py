@@ -57,9 +57,10 @@ class HostRun:
 class HermesHome:
     """A throw-away home: hermes knows one provider, on loopback, and two plugins, Relay's and ours."""
 
-    def __init__(self, venv: Path, home: Path, provider_url: str) -> None:
+    def __init__(self, venv: Path, home: Path, provider_url: str, plugins_toml: str = "") -> None:
         self.venv = venv
         self.home = home
+        self.plugins_toml = plugins_toml  # when there is one, Relay is set up by it and by nothing else
         self.work = home / "work"
         self.work.mkdir(parents=True)
         shutil.copytree(WITNESS, home / "plugins" / "witness", ignore=shutil.ignore_patterns("__pycache__"))
@@ -108,6 +109,16 @@ class HermesHome:
             "HTTPS_PROXY": nowhere,
             "NO_PROXY": "127.0.0.1",
             "WITNESS_FILE": str(self.home / "witness.jsonl"),
+            **(self._managed() if self.plugins_toml else self._direct()),
+        }
+
+    def _managed(self) -> dict[str, str]:
+        path = self.home / "plugins.toml"
+        path.write_text(self.plugins_toml.replace("HOME", str(self.home)), encoding="utf-8")
+        return {"HERMES_NEMO_RELAY_PLUGINS_TOML": str(path)}
+
+    def _direct(self) -> dict[str, str]:
+        return {
             "HERMES_NEMO_RELAY_ATOF_ENABLED": "1",
             "HERMES_NEMO_RELAY_ATOF_OUTPUT_DIRECTORY": str(self.home / ATOF.parent),
             "HERMES_NEMO_RELAY_ATOF_FILENAME": ATOF.name,

@@ -16,7 +16,7 @@ _PATH = re.compile(r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*")
 _UNSAFE = re.compile(r"(?:[^A-Za-z0-9._~-]|\.{2,})+")
 
 
-class Unnamed(Exception):
+class Unnamed(ValueError):
     """A session that the template makes no name for; the text says why."""
 
 

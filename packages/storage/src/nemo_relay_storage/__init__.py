@@ -1,0 +1,12 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Where trajectories are kept beside the local file: the types of ``atif.storage`` entries.
+
+Each type is a module with ``diagnose(entry)``, ``open(entry)`` and ``schema()``, found by the core in the entry-point
+group ``nemo_relay.storage``. What ``open`` gives has ``put(name, content, session_id)``, which raises ``StorageError``.
+"""
+
+from __future__ import annotations
+
+from nemo_relay_storage.errors import StorageError
+
+__all__ = ["StorageError"]
