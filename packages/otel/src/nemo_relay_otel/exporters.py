@@ -104,6 +104,11 @@ class Exporters:
         until = time.monotonic() + timeout
         return all(pipeline.close(max(until - time.monotonic(), 0.1)) for pipeline in self._pipelines)
 
+    def has_room(self) -> bool:
+        """Whether every destination has room for a few events more; each is told to make some where it has not."""
+        room = [pipeline.has_room() for pipeline in self._pipelines]
+        return all(room)
+
     def counters(self) -> dict[str, Counters]:
         """What became of the events, by destination."""
         found: dict[str, Counters] = {}

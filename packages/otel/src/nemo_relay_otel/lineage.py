@@ -60,7 +60,6 @@ class Marked(NamedTuple):
     time: int
     parent: Place | None
     owner: Open | None  # while that span is open
-    place: Place  # where a span of its own would stand
 
 
 class Started(NamedTuple):
@@ -91,8 +90,7 @@ class Lineage:
         self._ttl_ns = ttl_ns
         self._report = report
         self._root_resource = root_resource
-        self._latest = 0
-        self.expired = 0
+        self._latest = self._next_expiry = 0
 
     def take(self, event: Event) -> Item | None:
         """What the event completes; None for what is no event, or the second end of a span."""
@@ -101,7 +99,7 @@ class Lineage:
             return None
         time = self._time(event)
         if event.get("kind") == "mark":
-            return self._mark(event, uuid, time)
+            return self._mark(event, time)
         if event.get("scope_category") == "start":
             return self._start(event, uuid, time)
         return self._end(event, uuid, time)
@@ -127,13 +125,15 @@ class Lineage:
         return time
 
     def _expire(self, now: int) -> None:
+        if now < self._next_expiry:
+            return
         ended, limit = self._ended, now - self._ttl_ns
         while ended:
             uuid, (_, since) = next(iter(ended.items()))
             if since >= limit:
-                return
+                break
             del ended[uuid]
-            self.expired += 1
+        self._next_expiry = now + self._ttl_ns // 16
 
     def _known(self, uuid: object) -> Place | None:
         if not isinstance(uuid, str):
@@ -176,11 +176,14 @@ class Lineage:
             above.error_type = above.error_type or span.error_type
             above.exception_type = above.exception_type or span.exception_type
 
-    def _mark(self, event: Event, uuid: str, time: int) -> Marked:
+    def _mark(self, event: Event, time: int) -> Marked:
         above = event.get("parent_uuid")
         owner = self.open.get(above) if isinstance(above, str) else None
-        place, _, _, _ = self._stand(event, uuid)
-        return Marked(event, time, self._known(above), owner, place)
+        return Marked(event, time, owner.place if owner is not None else self._known(above), owner)
+
+    def place_of(self, event: Event) -> Place:
+        """Where a span of the event's own stands."""
+        return self._stand(event, event["uuid"])[0]
 
     def _stand(self, event: Event, uuid: str) -> tuple[Place, str, int, tuple[Link, ...]]:
         """Its place, its parent's span id, its flags and its links."""

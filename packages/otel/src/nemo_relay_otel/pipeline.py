@@ -106,6 +106,15 @@ class Pipeline:
                 self._pause.condition.notify_all()
         return True
 
+    def has_room(self) -> bool:
+        """Whether the queue has room for a few events more; where it has not, it is emptied now and not in its time."""
+        if self._queue.has_room():
+            return True
+        with self._pause.condition:
+            self._pause.urged = True
+            self._pause.condition.notify_all()
+        return False
+
     def has_orphans(self) -> bool:
         """Whether there may be something on the disk that an earlier process has left."""
         return isinstance(self._queue, Journal) and self._queue.is_shared()

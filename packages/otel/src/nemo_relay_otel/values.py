@@ -16,7 +16,7 @@ I64_MIN, I64_MAX = -(2**63), 2**63 - 1
 LATEST_NS = 2**64 - 1
 _encode = msgspec.json.Encoder(order="sorted").encode
 _STAMP = re.compile(r"(\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d)(?:\.(\d{1,9})\d*)?(Z|[+-]\d\d:\d\d)")
-_seconds: dict[str, int] = {}  # the seconds of timestamps seen last: events come many to a second
+_seconds: dict[str, int] = {}  # of UTC timestamps seen last: events come many to a second
 
 
 def compact(value: Any) -> str:
@@ -88,6 +88,11 @@ def timestamp_ns(stamp: object) -> int | None:
     """An RFC 3339 timestamp as nanoseconds since 1970; None when it is none, or one that OTLP cannot hold."""
     if not isinstance(stamp, str):
         return None
+    if stamp[19:20] == "." and stamp[-6:] == "+00:00" and stamp[:19] in _seconds and len(stamp) < 36:
+        digits = stamp[20:-6]
+        if not digits.isdigit():
+            return None
+        return _seconds[stamp[:19]] * 1_000_000_000 + int(digits.ljust(9, "0"))
     match = _STAMP.fullmatch(stamp)
     if match is None:
         return None
@@ -100,16 +105,15 @@ def timestamp_ns(stamp: object) -> int | None:
 
 
 def _whole_seconds(second: str) -> int | None:
-    known = _seconds.get(second)
-    if known is None:
-        try:
-            known = int(datetime.fromisoformat(second).timestamp())
-        except (ValueError, OverflowError):
-            return None
+    try:
+        whole = int(datetime.fromisoformat(second).timestamp())
+    except (ValueError, OverflowError):
+        return None
+    if second.endswith("+00:00") and second[10] == "T" and whole >= 0:
         if len(_seconds) > 64:
             _seconds.clear()
-        _seconds[second] = known
-    return known
+        _seconds[second[:19]] = whole
+    return whole
 
 
 def attribute(value: Any) -> tuple[Attribute | None, str]:

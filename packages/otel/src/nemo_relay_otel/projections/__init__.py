@@ -79,7 +79,7 @@ class Projector:
         if item.owner is not None and marks.is_moment(item, self.settings):
             item.owner.marks.append((item.event, item.time))
         else:
-            yield marks.project(item, self.settings, self._report)
+            yield marks.project(item, self.lineage.place_of(item.event), self.settings, self._report)
 
     def _pending(self, item: Started) -> Span:
         span = self._project(Ended(item.span, None, 0), self.settings, self._report)

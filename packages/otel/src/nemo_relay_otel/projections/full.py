@@ -56,13 +56,13 @@ def _start(item: Ended, metadata: Metadata) -> Attributes:
 
 def put_payload(attributes: Attributes, prefix: str, data: object, metadata: object, again: str = "output") -> None:
     """The payload under both of its names, and the metadata."""
-    before = len(attributes)
-    put_top_level(attributes, f"{prefix}.data", data)
-    skip = len(prefix) + 5
-    payload = [(key, value) for key, value in list(attributes.items())[before:]]
+    payload: Attributes = {}
+    put_top_level(payload, "data", data)
+    for key, value in payload.items():
+        attributes[f"{prefix}.{key}"] = value
     put_top_level(attributes, f"{prefix}.metadata", metadata)
-    for key, value in payload:
-        attributes[f"{prefix}.{again}{key[skip:]}"] = value
+    for key, value in payload.items():
+        attributes[f"{prefix}.{again}{key[4:]}"] = value
 
 
 def _put_llm(attributes: Attributes, item: Ended) -> None:

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from nemo_relay_otel.lineage import Event, Marked
+from nemo_relay_otel.lineage import Event, Marked, Place
 from nemo_relay_otel.projections import openinference
 from nemo_relay_otel.projections.common import finish, put_session
 from nemo_relay_otel.projections.promotion import Report, promoted
@@ -44,7 +44,7 @@ def is_moment(item: Marked, settings: Settings) -> bool:
     return item.owner is not None and not _is_tool(item.event, settings)
 
 
-def project(item: Marked, settings: Settings, report: Report) -> Span:
+def project(item: Marked, place: Place, settings: Settings, report: Report) -> Span:
     """The mark as a span of no length."""
     event = item.event
     attributes = attributes_of(event, settings, report)
@@ -58,7 +58,7 @@ def project(item: Marked, settings: Settings, report: Report) -> Span:
         attributes[openinference.KIND] = openinference.CHAIN
     if item.owner is None:
         attributes["nemo_relay.mark.orphan"] = True
-    return _span(item, attributes)
+    return _span(item, place, attributes)
 
 
 def _is_tool(event: Event, settings: Settings) -> bool:
@@ -70,8 +70,8 @@ def _excluded(event: Event, settings: Settings) -> bool:
     return event.get("name") in names or mapping(event.get("metadata")).get("hook_event_name") in names
 
 
-def _span(item: Marked, attributes: Attributes) -> Span:
-    place, parent = item.place, item.parent
+def _span(item: Marked, place: Place, attributes: Attributes) -> Span:
+    parent = item.parent
     return Span(
         place.trace_id,
         place.span_id,

@@ -207,6 +207,10 @@ class Journal:
         """How many lines have not arrived, or been given up."""
         return self._unsettled
 
+    def has_room(self) -> bool:
+        """Whether a rotation would lose nothing."""
+        return len(self._sizes) < self._most_segments
+
     def close(self) -> None:
         """Let go of the files; they are removed when all of them has arrived, else left for whoever comes next."""
         with self._lock:

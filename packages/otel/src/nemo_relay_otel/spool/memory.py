@@ -39,6 +39,10 @@ class Queue(Source, Protocol):
         """How many lines have not arrived, or been given up."""
         ...
 
+    def has_room(self) -> bool:
+        """Whether it takes a few lines more without losing any."""
+        ...
+
     def close(self) -> None:
         """Let go of files."""
         ...
@@ -100,6 +104,10 @@ class MemoryQueue:
         """How many lines have not arrived, or been given up."""
         with self._lock:
             return len(self._lines) + self._taken
+
+    def has_room(self) -> bool:
+        """Whether it is no more than half full."""
+        return len(self._lines) * 2 <= self._most_events and self._bytes * 2 <= self._most_bytes
 
     def close(self) -> None:
         """Count what is left as dropped."""
