@@ -57,6 +57,9 @@ from nemo_relay._runtime.managed.results import (
 )
 from nemo_relay._runtime.tree.context import stack_var as _scope_stack_var  # noqa: F401 - programs replace it here
 from nemo_relay._runtime.tree.propagation import PropagationContext
+from nemo_relay._runtime.tree.snapshots import ScopeStackEntry as ScopeStackEntry
+from nemo_relay._runtime.tree.snapshots import ScopeStackSnapshot as ScopeStackSnapshot
+from nemo_relay._runtime.tree.snapshots import current_scope_stack_snapshot as current_scope_stack_snapshot
 from nemo_relay._runtime.tree.spans import LLMHandle, ScopeHandle, ScopeStack, ToolHandle
 from nemo_relay._runtime.tree.stacks import (
     capture_propagation_context,
@@ -110,6 +113,9 @@ if TYPE_CHECKING:
     from nemo_relay.logs import warn as warn
     from nemo_relay.plugin import autoload as autoload
     from nemo_relay.types import (
+        ApplicationExecutionContext as ApplicationExecutionContext,
+    )
+    from nemo_relay.types import (
         DataSchema,
         Event,
         EventMetadata,
@@ -134,6 +140,9 @@ if TYPE_CHECKING:
         ToolSanitizeGuardrail,
         UnsupportedBehavior,
     )
+    from nemo_relay.types import (
+        LlmApplicationExecutionContext as LlmApplicationExecutionContext,
+    )
     from nemo_relay_codecs.model.request import AnnotatedLLMRequest as AnnotatedLLMRequest
     from nemo_relay_codecs.model.response import AnnotatedLLMResponse as AnnotatedLLMResponse
 
@@ -141,6 +150,8 @@ if TYPE_CHECKING:
 _LAZY = {
     "AnnotatedLLMRequest": "nemo_relay_codecs.model.request",
     "AnnotatedLLMResponse": "nemo_relay_codecs.model.response",
+    "ApplicationExecutionContext": "nemo_relay.types",
+    "LlmApplicationExecutionContext": "nemo_relay.types",
     "AtofExporter": "nemo_relay.atof",
     "AtofExporterConfig": "nemo_relay.atof",
     "AtifExporter": "nemo_relay.atif",
@@ -303,7 +314,7 @@ for _name in __all__:
     if _name in globals():
         _adopt(_name, globals()[_name])
 del _name
-_claim(globals())
+_claim(globals(), "ScopeStackEntry", "ScopeStackSnapshot", "current_scope_stack_snapshot")
 
 if _os.environ.get("NEMO_RELAY_PLUGINS"):  # the one thing that makes an import do something
     from nemo_relay._plugins.autoload import at_import as _at_import

@@ -10,7 +10,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -22,7 +22,7 @@ from nemo_relay._runtime.exports import borrowed, claim
 from nemo_relay._runtime.managed.annotations import checked_response, resolve
 from nemo_relay._runtime.managed.direct import through, through_sync
 from nemo_relay._runtime.managed.engine import steps
-from nemo_relay._runtime.managed.layers import complete
+from nemo_relay._runtime.managed.layers import complete, named
 from nemo_relay._runtime.managed.llm import LlmCall, finish_llm, open_llm
 from nemo_relay._runtime.managed.single_steps import ask, rewrite_request
 from nemo_relay._runtime.managed.stream import LlmStream, StreamCall, SyncLlmStream
@@ -161,6 +161,8 @@ def execute(
     model_name: str | None = None,
     codec: Any = None,
     response_codec: Any = None,
+    execution_options: Any = None,
+    execution_context: Mapping[str, Any] | None = None,
 ) -> Awaitable[Any]:
     """Call a provider through guardrails, intercepts and events; starts when awaited.
 
@@ -176,6 +178,9 @@ def execute(
         model_name: the model asked for.
         codec: gives intercepts and observers a normalised view of the request; a codec or the name of one.
         response_codec: gives observers a normalised view of the response; a codec or the name of one.
+        execution_options: a mapping or an object with ``conditional_execution``, ``request_intercepts`` and
+            ``execution_intercepts``: which middleware takes part in this call; all where left out.
+        execution_context: ``{"data": {...}}``, JSON for execution intercepts alone: each gets a copy, events have none.
 
     Returns:
         A coroutine; awaited, it gives the very object that ``func`` returned unless an intercept replaced it.
@@ -186,9 +191,12 @@ def execute(
     """
     parent, bits = _checked(name, request, handle, attributes, model_name)
     span = LLMHandle(name, parent, bits, data, metadata, model_name, resolve(codec), resolve(response_codec))
+    if execution_options is not None or execution_context is not None:
+        made = LlmCall(span, request, func, sync=False).directed(execution_options, execution_context)
+        return named(steps(made), "llm.execute")  # type: ignore[no-any-return]
     if registry.activity.shapes_llms:
-        return steps(LlmCall(span, request, func, sync=False))
-    return through(LlmCall, span, request, func)
+        return named(steps(LlmCall(span, request, func, sync=False)), "llm.execute")  # type: ignore[no-any-return]
+    return named(through(LlmCall, span, request, func), "llm.execute")  # type: ignore[no-any-return]
 
 
 def execute_sync(
@@ -203,10 +211,14 @@ def execute_sync(
     model_name: str | None = None,
     codec: Any = None,
     response_codec: Any = None,
+    execution_options: Any = None,
+    execution_context: Mapping[str, Any] | None = None,
 ) -> Any:
     """The synchronous twin of ``execute``: same order, same thread, no event loop."""
     parent, bits = _checked(name, request, handle, attributes, model_name)
     span = LLMHandle(name, parent, bits, data, metadata, model_name, resolve(codec), resolve(response_codec))
+    if execution_options is not None or execution_context is not None:
+        return complete(steps(LlmCall(span, request, func, sync=True).directed(execution_options, execution_context)))
     if registry.activity.shapes_llms:
         return complete(steps(LlmCall(span, request, func, sync=True)))
     return through_sync(LlmCall, span, request, func)
@@ -226,11 +238,14 @@ def stream_execute(
     model_name: str | None = None,
     codec: Any = None,
     response_codec: Any = None,
+    execution_options: Any = None,
+    execution_context: Mapping[str, Any] | None = None,
 ) -> Awaitable[LlmStream]:
     """Stream from a provider through guardrails, intercepts and events; starts when awaited.
 
     Args:
         name, request, handle, attributes, data, metadata, model_name, codec, response_codec: as for ``execute``.
+        execution_options, execution_context: as for ``execute``; the third switch is for stream execution intercepts.
         func: an async generator function, or a function, sync or async, that returns an async iterator.
         collector: called with each chunk before the consumer gets it.
         finalizer: called once at the end; returns the complete response for the end event.
@@ -247,8 +262,8 @@ def stream_execute(
         collector,
         finalizer,
         sync=False,
-    )
-    return steps(made)
+    ).directed(execution_options, execution_context)
+    return named(steps(made), "llm.stream_execute")  # type: ignore[no-any-return]
 
 
 def stream_execute_sync(
@@ -265,6 +280,8 @@ def stream_execute_sync(
     model_name: str | None = None,
     codec: Any = None,
     response_codec: Any = None,
+    execution_options: Any = None,
+    execution_context: Mapping[str, Any] | None = None,
 ) -> SyncLlmStream:
     """The synchronous twin of ``stream_execute``: ``func`` returns an iterator, and so does this.
 
@@ -280,7 +297,7 @@ def stream_execute_sync(
         collector,
         finalizer,
         sync=True,
-    )
+    ).directed(execution_options, execution_context)
     stream: SyncLlmStream = complete(steps(made))
     return stream
 
@@ -296,23 +313,37 @@ def _streamed(
     return made
 
 
-def _unstarted(name: str, request: LLMRequest) -> LlmCall:
-    expect_text(name, "name")
-    expect(request, LLMRequest, where="request")
-    span = LLMHandle(name, context.current(), 0, None, None, None)
-    return LlmCall(span, request, lambda value: value, sync=False)
+def _unstarted(name: str, request: LLMRequest, handle: Span | None) -> LlmCall:
+    parent, bits = _checked(name, request, handle, None, None)
+    return LlmCall(LLMHandle(name, parent, bits, None, None, None), request, lambda value: value, sync=False)
 
 
-def request_intercepts(name: str, request: LLMRequest) -> Any:
-    """Run the request intercepts alone: their ``LLMRequestInterceptOutcome``; an awaitable of it inside a running loop.
+def request_intercepts(name: str, request: LLMRequest, *, handle: Span | None = None) -> Any:
+    """Run the request intercepts alone.
 
-    Inside a scope the request has its ``traceparent`` header. Marks and contributions are returned, not emitted.
+    Args:
+        name: the provider's name.
+        request: what the first intercept gets a view of.
+        handle: the span whose middleware it is; the current one when None.
+
+    Returns:
+        Their ``LLMRequestInterceptOutcome``; an awaitable of it inside a running loop. Inside a scope the request has
+        its ``traceparent`` header. Marks and contributions are returned, not emitted.
     """
-    return rewrite_request(_unstarted(name, request))
+    return rewrite_request(_unstarted(name, request, handle))
 
 
-def conditional_execution(request: LLMRequest) -> Any:
-    """Ask the conditional guardrails alone: returns None or raises GuardrailRejected; awaitable inside a running
-    loop.
+def conditional_execution(request: LLMRequest, *, handle: Span | None = None) -> Any:
+    """Ask the conditional guardrails alone.
+
+    Args:
+        request: guardrails get a view of it.
+        handle: the span whose middleware it is; the current one when None.
+
+    Returns:
+        None; an awaitable of it inside a running loop.
+
+    Raises:
+        GuardrailRejected: one of them refused.
     """
-    return ask(_unstarted("", request))
+    return ask(_unstarted("", request, handle))

@@ -136,7 +136,7 @@ def start(
 
 def end(handle: ScopeHandle, *, output: Any = None, metadata: Any = None, timestamp: datetime | None = None) -> bool:
     """End a detached scope; False when it had ended already. Arguments as for ``pop``."""
-    expect(handle, ScopeHandle)
+    expect(handle, ScopeHandle, where="handle")
     if not handle.is_open:
         return False
     try:
@@ -152,7 +152,7 @@ class use:
     __slots__ = ("_before", "_handle")
 
     def __init__(self, handle: Span) -> None:
-        expect(handle, Span, "ScopeHandle")
+        expect(handle, Span, "ScopeHandle", "handle")
         self._handle = handle
 
     def __enter__(self) -> Span:
@@ -203,7 +203,7 @@ def annotate(handle: Span, metadata: dict[str, Any]) -> None:
     >>> with scope.scope("work", ScopeType.Function) as handle:
     ...     scope.annotate(handle, {"rows": 3})
     """
-    expect(handle, Span, "ScopeHandle")
+    expect(handle, Span, "ScopeHandle", "handle")
     expect(metadata, dict, where="metadata")
     handle.annotations = {**(handle.annotations or {}), **metadata}
 
@@ -234,14 +234,14 @@ def event(
         ValueError: a malformed ``data_schema`` or naive timestamp.
     """
     if type(name) is not str:
-        expect_text(name)
+        expect_text(name, "name")
     if handle is not None:
-        expect(handle, Span, "ScopeHandle")
+        expect(handle, Span, "ScopeHandle", "handle")
     ns = None if timestamp is None else clock.from_datetime(timestamp)
     if data_schema is not None:
         data_schema = checked_schema(data_schema)
     if severity is not None:
-        expect(severity, LogSeverity)
+        expect(severity, LogSeverity, where="severity")
         if metadata is not None and not isinstance(metadata, dict):
             raise InvalidArgument("mark metadata must be a JSON object when severity is provided")
         metadata = {**(metadata or {}), SEVERITY_KEY: severity.name.lower()}

@@ -11,7 +11,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -21,7 +21,7 @@ from nemo_relay._runtime.enums import ToolAttributes
 from nemo_relay._runtime.exports import borrowed
 from nemo_relay._runtime.managed.direct import through, through_sync
 from nemo_relay._runtime.managed.engine import steps
-from nemo_relay._runtime.managed.layers import complete
+from nemo_relay._runtime.managed.layers import complete, named
 from nemo_relay._runtime.managed.single_steps import ask, rewrite
 from nemo_relay._runtime.managed.tool import ToolCall, end_tool, open_tool
 from nemo_relay._runtime.registry import registry
@@ -117,6 +117,8 @@ def execute(
     data: Any = None,
     metadata: Any = None,
     tool_call_id: str | None = None,
+    execution_options: Any = None,
+    execution_context: Mapping[str, Any] | None = None,
 ) -> Awaitable[Any]:
     """Run a tool through guardrails, intercepts and events; starts when awaited.
 
@@ -129,6 +131,9 @@ def execute(
         data: the payload of the end event where there is no result.
         metadata: any JSON value for the events.
         tool_call_id: the id by which the model asked for the call.
+        execution_options: a mapping or an object with ``conditional_execution``, ``request_intercepts`` and
+            ``execution_intercepts``: which middleware takes part in this call; all where left out.
+        execution_context: ``{"data": {...}}``, JSON for execution intercepts alone: each gets a copy, events have none.
 
     Returns:
         A coroutine; awaited, it gives the very object that ``func`` returned unless an intercept changed it.
@@ -139,9 +144,12 @@ def execute(
     """
     parent, bits = _checked(name, handle, attributes, tool_call_id)
     span = ToolHandle(name, parent, bits, data, metadata, tool_call_id)
+    if execution_options is not None or execution_context is not None:
+        made = ToolCall(span, args, func, sync=False).directed(execution_options, execution_context)
+        return named(steps(made), "tools.execute")  # type: ignore[no-any-return]
     if not registry.activity.shapes_tools:
-        return through(ToolCall, span, args, func)
-    return steps(ToolCall(span, args, func, sync=False))
+        return named(through(ToolCall, span, args, func), "tools.execute")  # type: ignore[no-any-return]
+    return named(steps(ToolCall(span, args, func, sync=False)), "tools.execute")  # type: ignore[no-any-return]
 
 
 def execute_sync(
@@ -154,6 +162,8 @@ def execute_sync(
     data: Any = None,
     metadata: Any = None,
     tool_call_id: str | None = None,
+    execution_options: Any = None,
+    execution_context: Mapping[str, Any] | None = None,
 ) -> Any:
     """The synchronous twin of ``execute``: same order, same thread, no event loop.
 
@@ -163,26 +173,44 @@ def execute_sync(
     """
     parent, bits = _checked(name, handle, attributes, tool_call_id)
     span = ToolHandle(name, parent, bits, data, metadata, tool_call_id)
+    if execution_options is not None or execution_context is not None:
+        return complete(steps(ToolCall(span, args, func, sync=True).directed(execution_options, execution_context)))
     if not registry.activity.shapes_tools:
         return through_sync(ToolCall, span, args, func)
     return complete(steps(ToolCall(span, args, func, sync=True)))
 
 
-def _unstarted(name: str, args: Any) -> ToolCall:
-    expect_text(name, "name")
-    span = ToolHandle(name, context.current(), 0, None, None, None)
-    return ToolCall(span, args, lambda value: value, sync=False)
+def _unstarted(name: str, args: Any, handle: Span | None) -> ToolCall:
+    parent, bits = _checked(name, handle, None, None)
+    return ToolCall(ToolHandle(name, parent, bits, None, None, None), args, lambda value: value, sync=False)
 
 
-def request_intercepts(name: str, args: Any) -> Any:
-    """Run the request intercepts alone: the arguments they make of ``args``; an awaitable of them inside a running
-    loop.
+def request_intercepts(name: str, args: Any, *, handle: Span | None = None) -> Any:
+    """Run the request intercepts alone.
+
+    Args:
+        name: the tool's name.
+        args: what the first intercept gets a copy of.
+        handle: the span whose middleware it is; the current one when None.
+
+    Returns:
+        The arguments they make of ``args``; an awaitable of them inside a running loop.
     """
-    return rewrite(_unstarted(name, args))
+    return rewrite(_unstarted(name, args, handle))
 
 
-def conditional_execution(name: str, args: Any) -> Any:
-    """Ask the conditional guardrails alone: returns None or raises GuardrailRejected; awaitable inside a running
-    loop.
+def conditional_execution(name: str, args: Any, *, handle: Span | None = None) -> Any:
+    """Ask the conditional guardrails alone.
+
+    Args:
+        name: the tool's name.
+        args: its arguments; guardrails get a copy.
+        handle: the span whose middleware it is; the current one when None.
+
+    Returns:
+        None; an awaitable of it inside a running loop.
+
+    Raises:
+        GuardrailRejected: one of them refused.
     """
-    return ask(_unstarted(name, args))
+    return ask(_unstarted(name, args, handle))

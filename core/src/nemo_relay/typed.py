@@ -16,7 +16,7 @@ Point(x=2)
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import Any, TypeVar
 
 from nemo_relay import llm, tools
@@ -75,6 +75,8 @@ async def tool_execute(
     data: Any = None,
     metadata: Any = None,
     tool_call_id: str | None = None,
+    execution_options: Any = None,
+    execution_context: Mapping[str, Any] | None = None,
 ) -> ToolExecutionResult[R]:
     """``tools.execute`` with typed arguments and a typed result.
 
@@ -107,6 +109,8 @@ async def tool_execute(
         data=data,
         metadata=metadata,
         tool_call_id=tool_call_id,
+        execution_options=execution_options,
+        execution_context=execution_context,
     )
     if not isinstance(outcome, ToolExecutionResult):  # an intercept of an older form, in place of the tool
         outcome = ToolExecutionResult(outcome)
@@ -126,6 +130,8 @@ async def llm_execute(
     model_name: str | None = None,
     codec: Any = None,
     response_codec: Any = None,
+    execution_options: Any = None,
+    execution_context: Mapping[str, Any] | None = None,
 ) -> R:
     """``llm.execute`` with a typed response: ``func`` returns it, ``response_json_codec`` takes it to JSON and back."""
 
@@ -144,6 +150,8 @@ async def llm_execute(
         model_name=model_name,
         codec=codec,
         response_codec=response_codec,
+        execution_options=execution_options,
+        execution_context=execution_context,
     )
     return response_json_codec.from_json(response)
 
@@ -164,6 +172,8 @@ async def llm_stream_execute(
     model_name: str | None = None,
     codec: Any = None,
     response_codec: Any = None,
+    execution_options: Any = None,
+    execution_context: Mapping[str, Any] | None = None,
 ) -> Any:
     """``llm.stream_execute`` with typed chunks.
 
@@ -207,4 +217,6 @@ async def llm_stream_execute(
         model_name=model_name,
         codec=codec,
         response_codec=response_codec,
+        execution_options=execution_options,
+        execution_context=execution_context,
     )

@@ -42,6 +42,18 @@ class DataSchema(TypedDict):
     version: str
 
 
+class ApplicationExecutionContext(TypedDict, total=False):
+    """What ``execution_context`` of a tool call is: the application's JSON under ``data``, if any."""
+
+    data: dict[str, Any]
+
+
+class LlmApplicationExecutionContext(TypedDict, total=False):
+    """The same for an LLM call."""
+
+    data: dict[str, Any]
+
+
 class EventSanitizeFields(TypedDict):
     """The fields of an event that a sanitizer may replace."""
 
@@ -76,6 +88,8 @@ LlmStreamExecutionIntercept: TypeAlias = Callable[
 ]
 
 __all__ = [
+    "ApplicationExecutionContext",
+    "LlmApplicationExecutionContext",
     "DataSchema",
     "Event",
     "EventMetadata",

@@ -93,10 +93,10 @@ def test_any_other_answer_is_an_error_and_no_permission(answer: Any, run: Driver
     guardrails.register_tool_conditional_execution("g", 0, lambda name, args: answer)
     guardrails.register_llm_conditional_execution("g", 0, lambda request: answer)
     text = f"conditional guardrail returned unexpected type: TypeError: '{shown}' object is not an instance of 'str'"
-    with pytest.raises(RuntimeError, match=f"^internal error: tool {text}$") as caught:
+    with pytest.raises(RuntimeError, match=f"^internal error: tool {text}\\n") as caught:
         run.tool("t", {}, never)
     assert isinstance(caught.value, CallbackError)
-    with pytest.raises(RuntimeError, match=f"^internal error: LLM {text}$"):
+    with pytest.raises(RuntimeError, match=f"^internal error: LLM {text}\\n"):
         run.llm("l", LLMRequest({}, {}), never)
     assert all(e["data"]["allowed"] is False for e in ear.events() if e.get("scope_category") == "end")
 

@@ -189,7 +189,7 @@ SIGNATURES = {
     "tools.call": "name args * handle attributes data metadata tool_call_id timestamp",
     "tools.call_end": "handle result * data metadata timestamp",
     "tools.execute": "name args func * handle attributes data metadata tool_call_id",
-    "tools.request_intercepts": "name args",
+    "tools.request_intercepts": "name args * handle",
     "llm.call": "name request * handle attributes data metadata model_name timestamp",
     "llm.call_end": "handle response * data metadata annotated_response response_codec timestamp",
     "llm.execute": "name request func * handle attributes data metadata model_name codec response_codec",

@@ -30,6 +30,23 @@ def pass_on(error: BaseException) -> None:
         raise error
 
 
+def blame(error: BaseException, kind: str, name: str, call: str) -> None:
+    """Note on ``error`` that it was raised by the callback ``name`` of that kind; it stays the same object.
+
+    Endings of tasks and generators are no errors, and some errors say in their text whose they are.
+    """
+    if not isinstance(error, Exception):
+        return
+    if type(error).__module__ == "nemo_relay.errors" and f"{kind} '{name}'" in str(error):
+        return
+    note = f"raised by the {kind} {name!r} {call}"
+    try:
+        if note not in getattr(error, "__notes__", ()):
+            error.add_note(note)
+    except Exception:  # an exception that takes no notes goes as it is
+        pass
+
+
 def call(fn: Callable[..., Any], *args: Any) -> tuple[Any, BaseException | None]:
     """What ``fn(*args)`` returned, and None; or None, and what it raised."""
     try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
+from nemo_relay._runtime.managed.options import read_context
 from nemo_relay_codecs.request import LLMRequest
 
 CodecKind = Literal["none", "builtin", "runtime", "opaque"]
@@ -97,11 +98,22 @@ LlmSanitizeResponseContext = LlmResponseContext
 class LlmExecutionContext:
     """The codecs of a call, for execution intercepts; a streamed call has no response codec here."""
 
-    __slots__ = ("request_codec", "response_codec")
+    __slots__ = ("_application_context", "request_codec", "response_codec")
 
-    def __init__(self, request_codec: LlmRequestContext, response_codec: LlmResponseContext | None) -> None:
+    def __init__(
+        self,
+        request_codec: LlmRequestContext,
+        response_codec: LlmResponseContext | None,
+        application_context: bytes | None = None,
+    ) -> None:
         self.request_codec = request_codec
         self.response_codec = response_codec
+        self._application_context = application_context
+
+    @property
+    def execution_context(self) -> Any:
+        """What the caller gave as ``execution_context``, a copy, fresh at each access; None where it gave none."""
+        return read_context(self._application_context)
 
 
 def identity(codec: Any) -> LlmCodecIdentity:

@@ -10,12 +10,13 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 from nemo_relay._runtime.awaitables import finish
 from nemo_relay._runtime.log import faults
 from nemo_relay._runtime.managed.guardrails import check
 from nemo_relay._runtime.managed.layers import Continuation, Produced, Raised, descend, result
+from nemo_relay._runtime.managed.options import ALL, checked_context, checked_options
 from nemo_relay._runtime.managed.scope import is_cancellation
 from nemo_relay._runtime.registry import registry
 from nemo_relay._runtime.registry.registration import Entry
@@ -31,7 +32,7 @@ _set = context.position.set
 class ManagedCall(ABC):
     """One call on its way through the engine. Subclasses say what is particular to tools and to LLMs."""
 
-    __slots__ = ("argument", "func", "span", "sync")
+    __slots__ = ("application_context", "argument", "func", "options", "span", "sync")
 
     kind: ClassVar[str]
     guardrails: ClassVar[Family]
@@ -42,6 +43,14 @@ class ManagedCall(ABC):
         self.argument = argument
         self.func = func
         self.sync = sync
+        self.options = ALL
+        self.application_context: bytes | None = None  # what the caller tells execution intercepts, as JSON
+
+    def directed(self, execution_options: Any, execution_context: Any) -> Self:
+        """The call with what its caller says about its middleware; both are checked."""
+        self.options = checked_options(execution_options)
+        self.application_context = checked_context(execution_context)
+        return self
 
     @property
     def name(self) -> str:
@@ -129,16 +138,18 @@ class ManagedCall(ABC):
 async def steps(call: ManagedCall) -> Any:
     """Guardrails, request intercepts, start event, execution intercepts around the callback, end event."""
     span = call.span
-    guardrails = registry.visible(call.guardrails, span.parent_span)
+    options = call.options
+    guardrails = registry.visible(call.guardrails, span.parent_span) if options.conditional_execution else ()
     if guardrails:
         await check(call, guardrails)
-    await call.rewrite()
+    if options.request_intercepts:
+        await call.rewrite()
     call.open()
     before = _get()
     if registry.activity.owners:
         registry.remember_place(span)
     _set(span)
-    layers = registry.visible(call.layers, span)
+    layers = registry.visible(call.layers, span) if options.execution_intercepts else ()
     try:
         if layers:
             produced = await descend(call, layers, 0, call.argument)

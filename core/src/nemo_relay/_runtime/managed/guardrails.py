@@ -10,6 +10,7 @@ from nemo_relay._runtime.awaitables import finish
 from nemo_relay._runtime.emission import emit
 from nemo_relay._runtime.encoding import encode
 from nemo_relay._runtime.enums import ScopeType
+from nemo_relay._runtime.guard import blame
 from nemo_relay._runtime.log import faults
 from nemo_relay._runtime.managed.scope import is_cancellation
 from nemo_relay._runtime.registry import registry
@@ -44,6 +45,7 @@ async def check(call: ManagedCall, guardrails: tuple[Entry, ...], *, mark: bool 
                 )
         except BaseException as error:
             _close(span, _failed(error))
+            blame(error, "guardrail", entry.name, f"that was asked about the {call.kind} call {call.name!r}")
             raise
         if reason is None:
             _close(span, {"allowed": True, "rejected": False})

@@ -10,6 +10,7 @@ from collections.abc import Coroutine, Generator
 from typing import TYPE_CHECKING, Any
 
 from nemo_relay._runtime.awaitables import finish
+from nemo_relay._runtime.guard import blame
 from nemo_relay._runtime.registry.registration import Entry
 from nemo_relay._runtime.tree import context
 from nemo_relay.errors import ContinuationClosed
@@ -53,17 +54,21 @@ async def descend(call: ManagedCall, layers: tuple[Entry, ...], depth: int, valu
         raw = entry.fn(*call.layer_arguments(entry, value, proceed))
         if hasattr(type(raw), "__await__"):
             raw = finish(raw) if call.sync else await raw
+        return call.accept_layer(entry, raw, proceed.taken())
     except StopIteration as error:
         return Raised(error)  # leaving a coroutine it would become another error
+    except BaseException as error:
+        if error is not proceed.failure:  # what came from further down is not the intercept's
+            blame(error, "execution intercept", entry.name, f"of the {call.kind} call {call.name!r}")
+        raise
     finally:
         proceed.active = proceed.lasting
-    return call.accept_layer(entry, raw, proceed.taken())
 
 
 class Continuation:
     """The ``next`` of an execution intercept. Each use runs the rest of the chain from where the intercept stands."""
 
-    __slots__ = ("active", "branches", "call", "depth", "entry", "lasting", "layers")
+    __slots__ = ("active", "branches", "call", "depth", "entry", "failure", "lasting", "layers")
 
     def __init__(self, call: ManagedCall, layers: tuple[Entry, ...], depth: int, entry: Entry) -> None:
         self.call = call
@@ -71,6 +76,7 @@ class Continuation:
         self.depth = depth  # where in the layers the rest begins
         self.entry = entry
         self.active = True
+        self.failure: BaseException | None = None  # the last error that came from further down
         self.lasting = False  # a stream's intercept goes on when it has returned its iterator
         self.branches: list[Produced | None] = []  # in the order of the uses, whenever each one ends
 
@@ -132,6 +138,9 @@ class Branch:
                     raw = finish(raw)
                 return self._kept(call.accept(raw))
             return self._kept(complete(descend(call, proceed.layers, proceed.depth, self._value)))
+        except BaseException as error:
+            proceed.failure = error
+            raise
         finally:
             _set(before)
 
@@ -158,6 +167,7 @@ class Branch:
                 return answer
             except BaseException as error:
                 self._outcome = (None, error)
+                self._proceed.failure = error
                 del self  # no cycle through the traceback
                 raise
             finally:
@@ -195,6 +205,12 @@ class Branch:
     set_name = _OfTask()
     set_result = _OfTask()
     uncancel = _OfTask()
+
+
+def named(run: Any, name: str) -> Any:
+    """The coroutine ``run`` under the name of the call that made it: Python names one that is never awaited."""
+    run.__qualname__ = name
+    return run
 
 
 def complete(run: Steps) -> Any:

@@ -13,6 +13,7 @@ from nemo_relay._runtime.checks import expect
 from nemo_relay._runtime.emission import emit
 from nemo_relay._runtime.emission.marks import emit_pending
 from nemo_relay._runtime.encoding import NULL, encode, quote
+from nemo_relay._runtime.guard import blame
 from nemo_relay._runtime.managed import annotations as annotating
 from nemo_relay._runtime.managed.codec_context import LlmExecutionContext, LlmRequestContext, LlmResponseContext
 from nemo_relay._runtime.managed.engine import ManagedCall, failure
@@ -99,10 +100,14 @@ class LlmCall(ManagedCall):
         annotated = None if self.codec is None else annotating.decoded(self.codec, request)
         codec = None if annotated is None else self.codec
         for entry in entries:
-            outcome = entry.fn(self.name, RequestView(request), annotated)
-            if hasattr(type(outcome), "__await__"):
-                outcome = finish(outcome) if self.sync else await outcome
-            self._check(entry, outcome, request, codec)
+            try:
+                outcome = entry.fn(self.name, RequestView(request), annotated)
+                if hasattr(type(outcome), "__await__"):
+                    outcome = finish(outcome) if self.sync else await outcome
+                self._check(entry, outcome, request, codec)
+            except BaseException as error:
+                blame(error, "request intercept", entry.name, f"of the LLM call {self.name!r}")
+                raise
             request = settle(outcome.request, request)
             annotated = outcome.annotated_request
             self.marks += outcome.pending_marks
@@ -142,7 +147,9 @@ class LlmCall(ManagedCall):
 
     def context(self) -> LlmExecutionContext:
         """What execution intercepts learn about the codecs."""
-        return LlmExecutionContext(LlmRequestContext(self.codec), LlmResponseContext(self.response_codec))
+        return LlmExecutionContext(
+            LlmRequestContext(self.codec), LlmResponseContext(self.response_codec), self.application_context
+        )
 
     def layer_arguments(self, entry: Entry, value: Any, proceed: Continuation) -> tuple[Any, ...]:
         view = RequestView(value)

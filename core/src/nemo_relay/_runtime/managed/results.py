@@ -8,6 +8,7 @@ from typing import Any, Generic, TypeVar
 from nemo_relay._runtime.checks import expect
 from nemo_relay._runtime.emission.marks import PendingMarkSpec
 from nemo_relay._runtime.encoding import strict
+from nemo_relay._runtime.managed.options import read_context
 from nemo_relay._runtime.managed.views import copy_json
 from nemo_relay_codecs.request import LLMRequest
 
@@ -30,12 +31,15 @@ class ToolExecutionResult(Generic[T]):
 class ToolExecutionContext:
     """What a tool execution intercept learns about the call it wraps."""
 
-    __slots__ = ("_args", "_tool_call_id", "_tool_name")
+    __slots__ = ("_application_context", "_args", "_tool_call_id", "_tool_name")
 
-    def __init__(self, tool_name: str, args: Any, tool_call_id: str | None) -> None:
+    def __init__(
+        self, tool_name: str, args: Any, tool_call_id: str | None, application_context: bytes | None = None
+    ) -> None:
         self._tool_name = tool_name
         self._args = args
         self._tool_call_id = tool_call_id
+        self._application_context = application_context
 
     @property
     def tool_name(self) -> str:
@@ -51,6 +55,11 @@ class ToolExecutionContext:
     def tool_call_id(self) -> str | None:
         """The provider's correlation id, if the call has one."""
         return self._tool_call_id
+
+    @property
+    def execution_context(self) -> Any:
+        """What the caller gave as ``execution_context``, a copy, fresh at each access; None where it gave none."""
+        return read_context(self._application_context)
 
     def __repr__(self) -> str:
         shown = "None" if self._tool_call_id is None else f'Some("{self._tool_call_id}")'

@@ -38,17 +38,17 @@ def open_scope(
 ) -> ScopeHandle:
     """Open a scope and publish its start. ``opener`` is the frame it becomes current in; None leaves it detached."""
     if type(name) is not str:
-        expect_text(name)
+        expect_text(name, "name")
     if type(scope_type) is not ScopeType:
-        expect(scope_type, ScopeType)
+        expect(scope_type, ScopeType, where="scope_type")
     elsewhere = parent is not None
     if parent is None:
         parent = context.current()
     else:
-        expect(parent, Span, "ScopeHandle")
+        expect(parent, Span, "ScopeHandle", "handle")
     bits = 0
     if attributes is not None:
-        expect(attributes, ScopeAttributes)
+        expect(attributes, ScopeAttributes, where="attributes")
         bits = attributes.value
     ns = None if timestamp is None else clock.from_datetime(timestamp)
     span = ScopeHandle(name, scope_type, parent, parent.stack, bits, data, metadata)
@@ -70,7 +70,7 @@ def open_scope(
 def close_scope(span: ScopeHandle, output: Any, metadata: Any, timestamp: datetime | None) -> None:
     """Close a scope and publish its end; what it owns hears that end, and goes."""
     if type(span) is not ScopeHandle:
-        expect(span, ScopeHandle)
+        expect(span, ScopeHandle, where="handle")
     ns = None if timestamp is None else clock.from_datetime(timestamp)
     audience = registry.audience(span)
     context.close(span)

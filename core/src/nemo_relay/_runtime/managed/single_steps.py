@@ -8,7 +8,7 @@ from typing import Any
 from nemo_relay._runtime.awaitables import running_loop
 from nemo_relay._runtime.managed.engine import ManagedCall
 from nemo_relay._runtime.managed.guardrails import check
-from nemo_relay._runtime.managed.layers import Steps, complete
+from nemo_relay._runtime.managed.layers import Steps, complete, named
 from nemo_relay._runtime.managed.llm import LlmCall
 from nemo_relay._runtime.managed.results import LLMRequestInterceptOutcome
 from nemo_relay._runtime.registry import registry
@@ -16,9 +16,9 @@ from nemo_relay._runtime.tree import propagation
 from nemo_relay_codecs.request import LLMRequest
 
 
-def _run(call: ManagedCall, steps: Steps) -> Any:
+def _run(call: ManagedCall, steps: Steps, name: str) -> Any:
     call.sync = running_loop() is None
-    return complete(steps) if call.sync else steps
+    return complete(steps) if call.sync else named(steps, name)
 
 
 def rewrite(call: ManagedCall) -> Any:
@@ -28,7 +28,7 @@ def rewrite(call: ManagedCall) -> Any:
         await call.rewrite()
         return call.argument
 
-    return _run(call, steps())
+    return _run(call, steps(), "tools.request_intercepts")
 
 
 def rewrite_request(call: LlmCall) -> Any:
@@ -42,7 +42,7 @@ def rewrite_request(call: LlmCall) -> Any:
             request = LLMRequest({**request.headers, "traceparent": header}, request.content)
         return LLMRequestInterceptOutcome(request, call.annotated, call.marks, call.contributions)
 
-    return _run(call, steps())
+    return _run(call, steps(), "llm.request_intercepts")
 
 
 def ask(call: ManagedCall) -> Any:
@@ -51,4 +51,4 @@ def ask(call: ManagedCall) -> Any:
     async def steps() -> Any:
         await check(call, registry.visible(call.guardrails, call.parent), mark=False)
 
-    return _run(call, steps())
+    return _run(call, steps(), f"{'llm' if call.kind == 'llm' else 'tools'}.conditional_execution")

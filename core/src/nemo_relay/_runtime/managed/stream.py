@@ -54,7 +54,7 @@ class StreamCall(LlmCall):
 
     def context(self) -> LlmExecutionContext:
         """What stream intercepts learn about the codecs: chunks have no response codec."""
-        return LlmExecutionContext(LlmRequestContext(self.codec), None)
+        return LlmExecutionContext(LlmRequestContext(self.codec), None, self.application_context)
 
     def present(self, produced: Produced, entry: Entry) -> Any:
         source = SyncSource(produced.value) if self.sync else Source(produced.value)

@@ -13,6 +13,7 @@ from nemo_relay._runtime.emission.marks import emit_pending
 from nemo_relay._runtime.emission.publish import Step
 from nemo_relay._runtime.emission.skills import emit_skill_loads, source_of
 from nemo_relay._runtime.encoding import NULL, encode, strict
+from nemo_relay._runtime.guard import blame
 from nemo_relay._runtime.log import faults
 from nemo_relay._runtime.managed.engine import ManagedCall, failure
 from nemo_relay._runtime.managed.layers import Continuation, Produced
@@ -21,7 +22,7 @@ from nemo_relay._runtime.managed.views import copy_json, same
 from nemo_relay._runtime.registry import registry
 from nemo_relay._runtime.registry.registration import Entry
 from nemo_relay._runtime.tree.spans import Span, ToolHandle
-from nemo_relay.errors import InvalidArgument
+from nemo_relay.errors import CallbackError, InvalidArgument
 
 _activity = registry.activity
 _MICROSECOND = 1_000
@@ -75,9 +76,16 @@ class ToolCall(ManagedCall):
             return
         name, view = span.label, copy_json(self.argument)
         for entry in entries:
-            view = entry.fn(name, view)
-            if hasattr(type(view), "__await__"):
-                view = finish(view) if self.sync else await view
+            before = view
+            try:
+                view = entry.fn(name, view)
+                if hasattr(type(view), "__await__"):
+                    view = finish(view) if self.sync else await view
+                if view is None and before is not None:
+                    raise CallbackError("tool request intercept returned None; it must return the arguments")
+            except BaseException as error:
+                blame(error, "request intercept", entry.name, f"of the tool call {name!r}")
+                raise
             if entry.break_chain:
                 break
         self.argument = self.checked(view)
@@ -89,7 +97,7 @@ class ToolCall(ManagedCall):
         span = self.span
         if entry.form == OLD_FORM:
             return (span.label, copy_json(value), proceed)
-        return (ToolExecutionContext(span.label, value, span.tool_call_id), proceed)
+        return (ToolExecutionContext(span.label, value, span.tool_call_id, self.application_context), proceed)
 
     def checked(self, value: Any) -> Any:
         return self.argument if same(value, self.argument) else value
