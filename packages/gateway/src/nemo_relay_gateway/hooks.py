@@ -41,7 +41,7 @@ class HookExchange:
             self._client.respond(response)
 
     async def _answer(self) -> Response:
-        name = self._request.path.removeprefix(PREFIX)
+        name, _, event_name = self._request.path.removeprefix(PREFIX).partition("/")
         host = HOSTS.get(name)
         if host is None:
             known = ", ".join(sorted(HOSTS))
@@ -55,7 +55,7 @@ class HookExchange:
             return Response.error(400, f"invalid hook payload: {error}")
         if not isinstance(payload, Mapping):
             return Response.error(400, f"invalid hook payload: expected an object, got {type(payload).__name__}")
-        event = host.read(payload)
+        event = host.read({"hook_event_name": event_name, **payload} if event_name else payload)
         return Response.json(200, host.write(event, await self._sessions.apply(event)))
 
     def abort(self) -> None:

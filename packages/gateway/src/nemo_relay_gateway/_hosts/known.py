@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Protocol
 
-from nemo_relay_gateway._hosts import claude, codex
+from nemo_relay_gateway._hosts import claude, codex, compatible, copilot, cursor, gemini, hermes, qwen
 from nemo_relay_gateway._http.message import Request
 from nemo_relay_gateway._sessions.events import HookEvent, Origins, Verdict
 
@@ -26,7 +26,8 @@ class Host(Protocol):
         """Who sends a provider request."""
 
 
-HOSTS: dict[str, Any] = {host.NAME: host for host in (claude, codex)}
+_ALL = (claude, codex, gemini, copilot, qwen, cursor, hermes, compatible)
+HOSTS: dict[str, Any] = {host.NAME: host for host in _ALL}
 _SESSION = b"x-nemo-relay-session-id"
 
 

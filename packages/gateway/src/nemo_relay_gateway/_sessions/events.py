@@ -21,6 +21,7 @@ class Kind(StrEnum):
     TOOL_START = "tool_start"
     TOOL_END = "tool_end"
     MODEL_START = "model_start"
+    MODEL_PART = "model_part"
     MODEL_END = "model_end"
     MARK = "mark"
 
@@ -38,6 +39,7 @@ class HookEvent:
         agent: the id of the subagent it happened in, None for the session's own agent.
         agent_type: what kind of subagent that is.
         parent_agent: the subagent that started this one, None for the session's own agent.
+        child_session: the session of its own that a subagent has, with hosts where it has one.
         call: the id of a tool or model call.
         tool: the tool's name.
         arguments: of a tool call, or the request of a model call.
@@ -57,6 +59,7 @@ class HookEvent:
     agent: str | None = None
     agent_type: str | None = None
     parent_agent: str | None = None
+    child_session: str | None = None
     call: str | None = None
     tool: str | None = None
     arguments: Any = None

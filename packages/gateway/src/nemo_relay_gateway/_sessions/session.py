@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -13,6 +14,11 @@ from nemo_relay_gateway._sessions.events import NEUTRAL, HookEvent, Kind, Verdic
 from nemo_relay_gateway._sessions.tool_runs import HostTool
 
 _PRIVATE = frozenset(("user_email",))
+# What stands elsewhere in the event that a report becomes.
+_PLACED = frozenset(
+    "hook_event_name session_id sessionId conversation_id tool_name toolName tool_input toolArgs tool_response"
+    " tool_output toolResult prompt last_assistant_message prompt_response llm_request llm_response extra".split()
+)
 _REMEMBERED = 256  # response ids of calls that passed the gateway
 
 
@@ -36,6 +42,7 @@ class Session:
         self._agents: dict[str, Any] = {}
         self._tools: dict[str, HostTool] = {}
         self._models: dict[str, tuple[HookEvent, datetime, int]] = {}
+        self._parts: dict[str, list[HookEvent]] = {}
         self._passed = 0  # model calls that the gateway has seen
         self._response_ids: deque[str] = deque(maxlen=_REMEMBERED)
         self.is_over = False
@@ -57,9 +64,9 @@ class Session:
         if isinstance(found, str):
             self._response_ids.append(found)
 
-    def _open_turn(self, prompt: Any) -> None:
+    def _open_turn(self, prompt: Any, metadata: dict[str, Any]) -> None:
         self._turns += 1
-        about = {**self._facts, "nemo_relay_scope_role": "turn", "turn_index": self._turns}
+        about = {**metadata, **self._facts, "nemo_relay_scope_role": "turn", "turn_index": self._turns}
         self._turn = scope.start(
             *(f"{self.host}-turn", ScopeType.Custom),
             parent=self._handle,
@@ -67,9 +74,18 @@ class Session:
             input={"prompt": prompt},
         )
 
-    def _open_agent(self, agent: str, parent_agent: str | None, agent_type: str | None) -> None:
+    def _subagent_start(self, event: HookEvent, agent: str) -> None:
+        if agent in self._agents:  # its first call came before its report
+            self._mark(event)
+        else:
+            self._open_agent(agent, event.parent_agent, event.agent_type, self._about(event))
+
+    def _open_agent(
+        self, agent: str, parent_agent: str | None, agent_type: str | None, about: dict[str, Any] | None = None
+    ) -> None:
         parent = self.place(parent_agent) if parent_agent != agent else self.place(None)
         metadata = {
+            **(about or {}),
             "agent_kind": self.host,
             "nemo_relay_scope_role": "subagent",
             "subagent_id": agent,
@@ -82,6 +98,8 @@ class Session:
 
     async def apply(self, event: HookEvent) -> Verdict:
         """Take a report in."""
+        if event.kind is not Kind.MODEL_PART:
+            self._end_streamed()
         match event.kind:
             case Kind.TOOL_START:
                 return await self._tool_start(event)
@@ -89,15 +107,18 @@ class Session:
                 return await self._tool_end(event)
             case Kind.PROMPT if event.agent is None:
                 self._prompt(event)
-            case Kind.TURN_END if event.agent is None:
+            case Kind.TURN_END if event.agent is None and self._turn is not None:
                 self._output = event.result
-                self._end_turn(event.error, {"hook_event_name": event.name})
+                self._end_turn(event.error, self._about(event))
             case Kind.SUBAGENT_START if event.agent is not None:
-                self.place(event.agent, event.parent_agent, event.agent_type)
-            case Kind.SUBAGENT_END if event.agent is not None:
-                self._end_agent(event.agent, event.result, event.error)
+                self._subagent_start(event, event.agent)
+            case Kind.SUBAGENT_END if event.agent in self._agents:
+                self._end_agent(str(event.agent), event.result, event.error, self._about(event))
             case Kind.MODEL_START:
+                self._end_streamed(event.call or "")
                 self._models[event.call or ""] = event, datetime.now(UTC), self._passed
+            case Kind.MODEL_PART if (event.call or "") in self._models:
+                self._model_part(event)
             case Kind.MODEL_END:
                 self._model_end(event)
             case Kind.SESSION_END:
@@ -115,13 +136,19 @@ class Session:
         scope.event(name, handle=handle, data=shown(event.payload), metadata=self._about(event))
 
     def _about(self, event: HookEvent) -> dict[str, Any]:
-        return {"agent_kind": self.host, "hook_event_name": event.name}
+        """What an event's metadata says of its report: all that has no other place in the event."""
+        about = {"agent_kind": self.host, "hook_event_name": event.name}
+        if event.kind is Kind.MARK:
+            return about
+        rest = {key: value for key, value in shown(event.payload).items() if key not in _PLACED}
+        extra = event.payload.get("extra")
+        return {**about, "hook": {**rest, **extra} if isinstance(extra, dict) else rest}
 
     def _prompt(self, event: HookEvent) -> None:
         prompt = event.payload.get("prompt")
         if self._turn is not None:
             self._end_turn(None, {"closed_by": "superseded_by_next_turn"})
-        self._open_turn(prompt)
+        self._open_turn(prompt, self._about(event))
 
     def _end_turn(self, error: str | None, metadata: dict[str, Any]) -> None:
         turn, self._turn = self._turn, None
@@ -133,12 +160,10 @@ class Session:
         output, self._output = self._output, None
         scope.end(turn, output=output, metadata=metadata)
 
-    def _end_agent(self, agent: str, result: Any, error: str | None) -> None:
-        handle = self._agents.pop(agent, None)
-        if handle is None:
-            return
-        failed = {"otel.status_code": "ERROR", "otel.status_description": error} if error else None
-        scope.end(handle, output=result, metadata=failed)
+    def _end_agent(self, agent: str, result: Any, error: str | None, metadata: dict[str, Any]) -> None:
+        if error:
+            metadata = {**metadata, "otel.status_code": "ERROR", "otel.status_description": error}
+        scope.end(self._agents.pop(agent), output=result, metadata=metadata)
 
     def _close_work(self, why: str) -> None:
         for tool in self._tools.values():
@@ -147,7 +172,7 @@ class Session:
         for call in list(self._models):
             self._publish_model(call, None, why)
         for agent in reversed(list(self._agents)):
-            self._end_agent(agent, None, None)
+            self._end_agent(agent, None, None, {"closed_by": why})
 
     def close(self, why: str, event: HookEvent | None = None) -> None:
         """End the session and all that is open in it."""
@@ -197,6 +222,17 @@ class Session:
         return None if found is None else self._tools.pop(found)
 
     # --- model calls that a host reports ------------------------------------------------------------------------
+
+    def _model_part(self, event: HookEvent) -> None:
+        """A piece of a streamed answer. Nobody reports its end: what comes next in the session says that it was one."""
+        self._parts.setdefault(event.call or "", []).append(event)
+
+    def _end_streamed(self, key: str | None = None) -> None:
+        for call in [key] if key is not None else list(self._parts):
+            parts = self._parts.pop(call, None)
+            if parts and call in self._models:
+                last = replace(parts[-1], result=[part.result for part in parts])
+                self._publish_model(call, last, None)
 
     def _model_end(self, event: HookEvent) -> None:
         key = event.call or ""

@@ -4,10 +4,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from nemo_relay_gateway._calls.observed import Place
-from nemo_relay_gateway._sessions.events import NEUTRAL, HookEvent, Kind, Origins, Verdict
+from nemo_relay_gateway._sessions.events import HookEvent, Kind, Origins, Verdict
 from nemo_relay_gateway._sessions.session import Session
 
 
@@ -16,20 +17,36 @@ class Sessions:
 
     def __init__(self) -> None:
         self._open: dict[tuple[str, str], Session] = {}
+        self._children: dict[tuple[str, str], tuple[str, str]] = {}  # a subagent's own session -> whose, which
 
     def __len__(self) -> int:
         return len(self._open)
 
     async def apply(self, event: HookEvent) -> Verdict:
-        """Take a report in; what ends a session that nobody saw is nothing."""
+        """Take a report in. A session that nobody saw start is opened by what comes of it, even by its end."""
+        event = self._of_parent(event)
         key = event.host, event.session
-        if event.kind is Kind.SESSION_END and key not in self._open:
-            return NEUTRAL
         session = self._session(*key)
         verdict = await session.apply(event)
         if session.is_over:
             self._open.pop(key, None)
+            self._children = {child: parent for child, parent in self._children.items() if parent[0] != event.session}
         return verdict
+
+    def _of_parent(self, event: HookEvent) -> HookEvent:
+        """A report from the session of a subagent, as one of its parent's session."""
+        if event.kind is Kind.SUBAGENT_START and event.child_session is not None and event.agent is not None:
+            self._children[event.host, event.child_session] = event.session, event.agent
+        found = self._children.get((event.host, event.session))
+        if found is None:
+            return event
+        session, agent = found
+        if event.kind is Kind.SUBAGENT_START:
+            return replace(event, session=session, parent_agent=agent)
+        kind = Kind.SUBAGENT_END if event.kind in (Kind.SESSION_END, Kind.TURN_END) else event.kind
+        if event.kind is Kind.SESSION_END:
+            self._children.pop((event.host, event.session))
+        return replace(event, session=session, agent=event.agent or agent, kind=kind)
 
     def place(self, origins: Origins | None) -> tuple[Place, Callable[[Any], None] | None]:
         """Where a provider call belongs, and who wants to hear of its response."""
