@@ -4,13 +4,13 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import Any, NamedTuple
+from typing import Any
 
 from langchain.agents.middleware import ExtendedModelResponse, ModelResponse
 from nemo_relay import LLMHandle, LLMRequest, llm
 from nemo_relay.errors import GuardrailRejected
-from nemo_relay.integrations.langchain._alignment import copied, says_the_same
 from nemo_relay.integrations.langchain._calls import invocations
+from nemo_relay.integrations.langchain._calls.answers import Answers, Given
 from nemo_relay.integrations.langchain._calls.request import ManagedRequest, RequestCodec, response_codec
 from nemo_relay.integrations.langchain._calls.wrap_model import wrap_chat_model
 from nemo_relay.integrations.langchain._edits import substitutes
@@ -29,14 +29,6 @@ from nemo_relay.runtime_registrations import RuntimeRegistrationKind, is_shaped,
 _STREAM_INTERCEPTS = {RuntimeRegistrationKind.LLM_STREAM_EXECUTION_INTERCEPT}
 
 
-class Produced(NamedTuple):
-    """What the framework returned, and what intercepts and observers got to see of it."""
-
-    shown: dict[str, Any]
-    before: dict[str, Any]
-    original: Any
-
-
 class ManagedModelCall:
     """One model call of an agent on its way through the runtime.
 
@@ -51,7 +43,7 @@ class ManagedModelCall:
         self._parent = invocations.parent()
         self._about = about_model(request.model)
         self._asked = ManagedRequest(all_messages(request), self._frame, options)
-        self._produced: list[Produced] = []
+        self._answers = Answers()
         self._failure: dict[str, Any] = {}
         self._entered = False
 
@@ -160,7 +152,7 @@ class ManagedModelCall:
         shown = answer_view(messages, getattr(plain, "structured_response", None), self._about.name)
         if claim.ending is not None and claim.ending.extra.get("relay.cache_hit"):
             shown["usage"] = None
-        self._produced.append(Produced(shown, copied(shown) if is_shaped("llm") else shown, response))
+        self._answers.show(shown, response, shaped=is_shaped("llm"))
         return shown
 
     def _refused(self, refusal: GuardrailRejected) -> Any:
@@ -174,24 +166,19 @@ class ManagedModelCall:
 
     def _settled(self, answer: Any) -> Any:
         """The very object that the framework returned, unless an intercept put something else in its place."""
-        for produced in reversed(self._produced):
-            if answer is produced.shown is produced.before:  # nobody was there who could have changed it
-                return produced.original
-            if answer is produced.shown or says_the_same(answer, produced.before):
-                if says_the_same(answer, produced.before):
-                    return produced.original
-                return _edited(produced, answer)
-        if self._produced and isinstance(answer, dict) and answer.keys() == self._produced[-1].before.keys():
-            return _edited(self._produced[-1], answer)
-        if isinstance(answer, (ModelResponse, ExtendedModelResponse)):
-            return answer
-        structured = None
-        if isinstance(answer, dict):
-            structured = (answer.get(substitutes.ENVELOPE) or {}).get("structured_response")
-        return ModelResponse(result=substitutes.messages(answer), structured_response=structured)
+        return self._answers.settle(answer, _edited, _substitute)
 
 
-def _edited(produced: Produced, answer: dict[str, Any]) -> Any:
+def _substitute(answer: Any) -> Any:
+    if isinstance(answer, (ModelResponse, ExtendedModelResponse)):
+        return answer
+    structured = None
+    if isinstance(answer, dict):
+        structured = (answer.get(substitutes.ENVELOPE) or {}).get("structured_response")
+    return ModelResponse(result=substitutes.messages(answer), structured_response=structured)
+
+
+def _edited(produced: Given, answer: dict[str, Any]) -> Any:
     original = produced.original
     plain = original.model_response if isinstance(original, ExtendedModelResponse) else original
     if not isinstance(plain, ModelResponse):

@@ -4,15 +4,19 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import contextmanager, nullcontext
+from contextvars import ContextVar
 from typing import Any
 
 from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
+from langchain_core.outputs.chat_generation import merge_chat_generation_chunks
 
 from nemo_relay import LLMAttributes, LLMHandle, LLMRequest, llm
 from nemo_relay.errors import GuardrailRejected
-from nemo_relay.integrations.langchain._alignment import copied, says_the_same
+from nemo_relay.integrations.langchain._alignment import says_the_same
 from nemo_relay.integrations.langchain._calls import invocations
+from nemo_relay.integrations.langchain._calls.answers import Answers, Given
 from nemo_relay.integrations.langchain._calls.request import ManagedRequest, RequestCodec, response_codec
 from nemo_relay.integrations.langchain._edits import headers, substitutes
 from nemo_relay.integrations.langchain._edits.model_call import Call, changed
@@ -25,6 +29,26 @@ from nemo_relay.integrations.langchain._runs.outcomes import Ending
 from nemo_relay.integrations.langchain._views.request_view import frame
 from nemo_relay.integrations.langchain._views.response_view import answer_view
 from nemo_relay.runtime_registrations import is_shaped
+
+# The model whose own method runs here: what that method asks of the very same model is a part of the same call.
+_own_model: ContextVar[Any] = ContextVar("nemo_relay_langchain_asked_model", default=None)
+
+
+@contextmanager
+def inside(model: Any) -> Iterator[None]:
+    """The block is the doing of ``model`` itself, inside its managed call; of None, that of its caller."""
+    token = _own_model.set(model)
+    try:
+        with claims.announce(None) if model is not None else nullcontext():
+            yield
+    finally:
+        _own_model.reset(token)
+
+
+def is_inside(model: Any) -> bool:
+    """Whether a managed call is around this one that it is a part of: its own, or that of agent middleware."""
+    around = claims.enclosing("llm", "")
+    return _own_model.get() is model or (around is not None and not around.pending)
 
 
 class ManagedChatCall:
@@ -66,7 +90,8 @@ class ManagedChatCall:
         self._claim.late = None  # this call has a span of its own, also where an intercept answers
         self._failure: dict[str, Any] = {}
         self._span: LLMHandle | None = None
-        self._shown: list[tuple[Any, Any, Any]] = []
+        self._answers = Answers()
+        self._chunks = Answers(latest=True)  # the consumer asks for one at a time
 
     # --- one answer
 
@@ -77,7 +102,7 @@ class ManagedChatCall:
             model, messages, arguments = self._changed(request)
             self._open()
             try:
-                with claims.outside_managed_calls():
+                with inside(model):
                     result = call(model, messages, run_manager=self._manager, **arguments)
             except BaseException as error:
                 self._end(outcomes.ending_of(error))
@@ -97,7 +122,7 @@ class ManagedChatCall:
             model, messages, arguments = self._changed(request)
             self._open()
             try:
-                with claims.outside_managed_calls():
+                with inside(model):
                     result = await call(model, messages, run_manager=self._manager, **arguments)
             except BaseException as error:
                 self._end(outcomes.ending_of(error))
@@ -118,7 +143,9 @@ class ManagedChatCall:
         def ask(request: LLMRequest) -> Iterator[Any]:
             model, messages, arguments = self._changed(request)
             self._open()
-            return self._views(call(model, messages, **arguments))
+            with inside(model):
+                chunks = iter(call(model, messages, **arguments))
+            return self._views(model, chunks)
 
         seen: list[ChatGenerationChunk] = []
         try:
@@ -150,7 +177,9 @@ class ManagedChatCall:
         async def ask(request: LLMRequest) -> AsyncIterator[Any]:
             model, messages, arguments = self._changed(request)
             self._open()
-            return self._aviews(call(model, messages, **arguments))
+            with inside(model):
+                chunks = aiter(call(model, messages, **arguments))
+            return self._aviews(model, chunks)
 
         seen: list[ChatGenerationChunk] = []
         try:
@@ -176,10 +205,10 @@ class ManagedChatCall:
         finally:
             await source.aclose()
 
-    def _views(self, chunks: Iterator[ChatGenerationChunk]) -> Iterator[Any]:
+    def _views(self, model: Any, chunks: Iterator[ChatGenerationChunk]) -> Iterator[Any]:
         try:
             while True:
-                with claims.outside_managed_calls():  # not across a yield: whoever reads may stand in another context
+                with inside(model):  # not across a yield: whoever reads may stand in another context
                     chunk = next(chunks, None)
                 if chunk is None:
                     return
@@ -194,10 +223,10 @@ class ManagedChatCall:
             if close is not None:
                 close()
 
-    async def _aviews(self, chunks: AsyncIterator[ChatGenerationChunk]) -> AsyncIterator[Any]:
+    async def _aviews(self, model: Any, chunks: AsyncIterator[ChatGenerationChunk]) -> AsyncIterator[Any]:
         try:
             while True:
-                with claims.outside_managed_calls():
+                with inside(model):
                     chunk = await anext(chunks, None)
                 if chunk is None:
                     return
@@ -217,35 +246,20 @@ class ManagedChatCall:
         shown: dict[str, Any] = {"role": "assistant", "content": message.content}
         if isinstance(message, AIMessageChunk) and message.tool_call_chunks:
             shown["tool_call_chunks"] = [dict(piece) for piece in message.tool_call_chunks]
-        self._shown = [
-            (shown, copied(shown) if is_shaped("llm") else shown, chunk)
-        ]  # the consumer asks for one at a time
+        self._chunks.show(shown, chunk, shaped=is_shaped("llm"))
         return shown
 
     def _chunk(self, shown: Any) -> ChatGenerationChunk:
         """The integration's own chunk, unless an intercept rewrote or added one."""
         if isinstance(shown, ChatGenerationChunk):
             return shown
-        for view, before, chunk in self._shown:
-            if shown is view is before:  # nobody was there who could have changed it
-                unseen: ChatGenerationChunk = chunk
-                return unseen
-            if shown is view or says_the_same(shown, before):
-                if says_the_same(shown, before):
-                    own: ChatGenerationChunk = chunk
-                    return own
-                return _rewritten(chunk, shown)
-        if self._shown and isinstance(shown, dict) and shown.keys() == self._shown[0][1].keys():
-            return _rewritten(self._shown[0][2], shown)
-        content = shown.get("content", "") if isinstance(shown, dict) else str(shown)
-        return ChatGenerationChunk(message=AIMessageChunk(content=content))
+        found: ChatGenerationChunk = self._chunks.settle(shown, _rewritten, _new_chunk)
+        return found
 
     def _final(self, seen: list[ChatGenerationChunk]) -> Any:
-        if not seen:
+        whole = merge_chat_generation_chunks(seen)  # at once: a sum of two reads the arguments of tool calls anew
+        if whole is None:
             return None
-        whole = seen[0]
-        for chunk in seen[1:]:
-            whole = whole + chunk
         if self._span is not None and not self._ended:
             stats = self._run.stream if self._run is not None else None
             self._end(Ending("ok", extra=stats.metadata() if stats is not None else {}))
@@ -308,18 +322,17 @@ class ManagedChatCall:
         self._end(outcomes.ok(None))
         messages = [generation.message for generation in result.generations[:1]]
         shown = answer_view(messages, None, self._about.name)
-        self._shown.append((shown, copied(shown) if is_shaped("llm") else shown, result))
+        self._answers.show(shown, result, shaped=is_shaped("llm"))
         return shown
 
     def _settled(self, answer: Any) -> ChatResult:
-        for shown, before, result in reversed(self._shown):
-            if answer is shown is before or says_the_same(answer, before):
-                found: ChatResult = result
-                return found
-            if answer is shown or (isinstance(answer, dict) and answer.keys() == before.keys()):
-                originals = [generation.message for generation in result.generations[:1]]
-                return _result(substitutes.edited_answer(originals, before, answer))
-        return _result(substitutes.messages(answer))
+        found: ChatResult = self._answers.settle(answer, _edited, lambda other: _result(substitutes.messages(other)))
+        return found
+
+
+def _edited(given: Given, answer: Any) -> ChatResult:
+    originals = [generation.message for generation in given.original.generations[:1]]
+    return _result(substitutes.edited_answer(originals, given.before, answer))
 
 
 def _result(messages: list[BaseMessage]) -> ChatResult:
@@ -331,6 +344,12 @@ def _whole_chunk(message: AIMessage) -> ChatGenerationChunk:
     return ChatGenerationChunk(message=chunk)
 
 
-def _rewritten(chunk: ChatGenerationChunk, shown: dict[str, Any]) -> ChatGenerationChunk:
+def _new_chunk(shown: Any) -> ChatGenerationChunk:
+    content = shown.get("content", "") if isinstance(shown, dict) else str(shown)
+    return ChatGenerationChunk(message=AIMessageChunk(content=content))
+
+
+def _rewritten(given: Given, shown: dict[str, Any]) -> ChatGenerationChunk:
+    chunk = given.original
     message = chunk.message.model_copy(update={"content": shown.get("content", "")})
     return ChatGenerationChunk(message=message, generation_info=chunk.generation_info)

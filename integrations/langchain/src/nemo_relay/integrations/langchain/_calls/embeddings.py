@@ -4,7 +4,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, TypeVar, cast
+from functools import wraps
+from typing import Any, TypeVar
 
 from langchain_core.embeddings import Embeddings
 from langchain_core.retrievers import BaseRetriever
@@ -12,6 +13,7 @@ from langchain_core.runnables.config import ensure_config, merge_configs
 
 from nemo_relay import ScopeHandle, ScopeType, scope
 from nemo_relay.integrations.langchain._calls import invocations
+from nemo_relay.integrations.langchain._calls.wrapped import DEFAULTS, become, subclass, wrapped
 from nemo_relay.integrations.langchain._models import about_model
 from nemo_relay.integrations.langchain._options import AdapterOptions
 from nemo_relay.integrations.langchain._record.handler import RelayCallbackHandler
@@ -126,32 +128,30 @@ def wrap_retriever(retriever: RetrieverT, options: AdapterOptions | None = None)
     """
     if not isinstance(retriever, BaseRetriever):
         raise TypeError(f"wrap_retriever: {type(retriever).__name__!r} object is no retriever of LangChain")
-    if isinstance(cast("object", retriever), _Recorded):
-        return retriever
-    copy = retriever.model_copy()
-    object.__setattr__(copy, "__class__", _recorded(type(retriever), RelayCallbackHandler(options)))
-    return copy
+    return wrapped(retriever, options or DEFAULTS, lambda found, chosen: _again(found.model_copy(), chosen))
 
 
-class _Recorded:
-    """Marks the classes made here."""
+def _again(retriever: Any, options: AdapterOptions) -> Any:
+    """Wrap a retriever that is nobody's but the copy's."""
+    return become(retriever, subclass(type(retriever), options, _methods, _again))
 
 
-def _recorded(kind: Any, handler: RelayCallbackHandler) -> Any:
+def _methods(kind: Any, options: AdapterOptions) -> dict[str, Any]:
+    """What the class of a wrapped ``kind`` overrides."""
+    handler = RelayCallbackHandler(options)
+
     def watched(config: Any) -> Any:
         return merge_configs(ensure_config(config), {"callbacks": [handler]})
 
-    class RecordedRetriever(kind, _Recorded):  # type: ignore[misc]
-        """The class of a wrapped retriever."""
+    @wraps(kind.invoke)
+    def invoke(self: Any, input: str, config: Any = None, **kwargs: Any) -> Any:
+        return kind.invoke(self, input, watched(config), **kwargs)
 
-        def invoke(self, input: str, config: Any = None, **kwargs: Any) -> Any:
-            return kind.invoke(self, input, watched(config), **kwargs)
+    @wraps(kind.ainvoke)
+    async def ainvoke(self: Any, input: str, config: Any = None, **kwargs: Any) -> Any:
+        return await kind.ainvoke(self, input, watched(config), **kwargs)
 
-        async def ainvoke(self, input: str, config: Any = None, **kwargs: Any) -> Any:
-            return await kind.ainvoke(self, input, watched(config), **kwargs)
-
-    RecordedRetriever.__name__, RecordedRetriever.__qualname__ = kind.__name__, kind.__qualname__
-    return RecordedRetriever
+    return {"invoke": invoke, "ainvoke": ainvoke}
 
 
 def _shape(vectors: Sequence[Sequence[float]]) -> dict[str, int]:

@@ -5,14 +5,14 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from typing import Any, NamedTuple
+from typing import Any
 
 from langchain_core.messages import ToolMessage
 
 from nemo_relay import ToolExecutionResult, ToolHandle, tools
 from nemo_relay.errors import GuardrailRejected
-from nemo_relay.integrations.langchain._alignment import copied, says_the_same
 from nemo_relay.integrations.langchain._calls import invocations
+from nemo_relay.integrations.langchain._calls.answers import Answers, Given
 from nemo_relay.integrations.langchain._edits import substitutes
 from nemo_relay.integrations.langchain._errors import Ask
 from nemo_relay.integrations.langchain._guards import approvals, refusals
@@ -24,14 +24,6 @@ from nemo_relay.integrations.langchain._runs.outcomes import Ending
 from nemo_relay.integrations.langchain._runs.table import Handle
 
 _NOT_EXECUTED = "A human reviewer rejected this call of {name!r}; it was not executed. Do not repeat it unasked."
-
-
-class Produced(NamedTuple):
-    """What the framework returned, and what intercepts and observers got to see of it."""
-
-    shown: ToolExecutionResult[Any]
-    before: Any
-    original: Any
 
 
 class ManagedToolCall:
@@ -64,7 +56,7 @@ class ManagedToolCall:
         self._raw = raw
         self._parent = invocations.parent()
         self._overruled: frozenset[str] = frozenset()
-        self._produced: list[Produced] = []
+        self._answers = Answers()
         self._failure: dict[str, Any] = {}
         self._entered = False
 
@@ -149,7 +141,7 @@ class ManagedToolCall:
             ending.extra["error.code"] = "unknown_tool"
         invocations.describe_end(span, claim, ending)
         shown: ToolExecutionResult[Any] = ToolExecutionResult(_view(result, ending))
-        self._produced.append(Produced(shown, copied(shown.result), result))
+        self._answers.show(shown.result, result, shaped=True, handed=shown)
         return shown
 
     # --- refusals
@@ -203,22 +195,15 @@ class ManagedToolCall:
     def _settled(self, answer: Any) -> Any:
         """The very object that the framework returned, unless an intercept put something else in its place."""
         value = answer.result if isinstance(answer, ToolExecutionResult) else answer
-        for produced in reversed(self._produced):
-            if answer is produced.shown or value is produced.shown.result or says_the_same(value, produced.before):
-                if says_the_same(produced.shown.result, produced.before):
-                    return produced.original
-                return substitutes.edited_tool_result(produced.original, produced.before, value)
-        if self._raw:
-            return value
-        if self._produced and _is_edited_view(value, self._produced[-1]):
-            last = self._produced[-1]
-            return substitutes.edited_tool_result(last.original, last.before, value)
-        return substitutes.tool_result(value, self.name, self.tool_call_id)
+        return self._answers.settle(value, _edited, self._substitute, handed=answer, alike=not self._raw)
+
+    def _substitute(self, value: Any) -> Any:
+        return value if self._raw else substitutes.tool_result(value, self.name, self.tool_call_id)
+
+
+def _edited(given: Given, value: Any) -> Any:
+    return substitutes.edited_tool_result(given.original, given.before, value)
 
 
 def _view(result: Any, ending: Ending) -> Any:
     return substitutes.result_view(result) if isinstance(result, list) else ending.data
-
-
-def _is_edited_view(value: Any, produced: Produced) -> bool:
-    return isinstance(value, dict) and isinstance(produced.before, dict) and value.keys() == produced.before.keys()

@@ -4,12 +4,15 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
 from functools import wraps
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 
 from langchain_core.language_models import BaseChatModel
+from langchain_core.runnables.config import run_in_executor
 
-from nemo_relay.integrations.langchain._calls.chat_model_call import ManagedChatCall
+from nemo_relay.integrations.langchain._calls.chat_model_call import ManagedChatCall, inside, is_inside
+from nemo_relay.integrations.langchain._calls.wrapped import DEFAULTS, become, subclass, wrapped
 from nemo_relay.integrations.langchain._guards import gates
 from nemo_relay.integrations.langchain._options import AdapterOptions
 from nemo_relay.integrations.langchain._runs import claims
@@ -39,26 +42,38 @@ def wrap_chat_model(model: ModelT, options: AdapterOptions | None = None) -> Mod
     """
     if not isinstance(model, BaseChatModel):
         raise TypeError(f"wrap_chat_model: {type(model).__name__!r} object is no chat model of LangChain")
-    if isinstance(cast("object", model), Managed):
-        return model
-    copy, kind = model.model_copy(), _managed(type(model), options or AdapterOptions())
+    return wrapped(model, options or DEFAULTS, _wrapped_copy)
+
+
+def _wrapped_copy(model: Any, options: AdapterOptions) -> Any:
+    kind = _class_for(model, options)
     if hasattr(kind, "__del__"):
-        _leave_the_client_open(kind, model)
-    object.__setattr__(copy, "__class__", kind)
-    return copy
+        # A model that closes its client when it is collected (Google's, of old) would close that of its copies, too.
+        kind = type(kind)(kind.__name__, (kind,), {**_identity(kind), "__del__": _keeping(model)})
+    gates.open_gate(kind, *gates.LLM_PASSAGES)
+    return become(model.model_copy(), kind)
 
 
-def _leave_the_client_open(kind: Any, model: Any) -> None:
-    """A model that closes its client when it is collected (Google's, of old) would close that of its copies, too."""
+def _again(model: Any, options: AdapterOptions) -> Any:
+    """Wrap an unpickled model, which is nobody's but the copy's."""
+    return become(model, _class_for(model, options))
 
+
+def _class_for(model: Any, options: AdapterOptions) -> Any:
+    kind = subclass(type(model), options, _methods, _again)
+    gates.open_gate(kind, *gates.LLM_PASSAGES)
+    return kind
+
+
+def _identity(kind: Any) -> dict[str, Any]:
+    return {"__module__": kind.__module__, "__qualname__": kind.__qualname__, "__doc__": kind.__doc__}
+
+
+def _keeping(model: Any) -> Any:
     def keep(_: Any, original: Any = model) -> None:
         """The copy closes nothing, and the original lives as long as the copy."""
 
-    kind.__del__ = keep
-
-
-class Managed:
-    """Marks the classes made here."""
+    return keep
 
 
 def _pending() -> Claim | None:
@@ -67,97 +82,109 @@ def _pending() -> Claim | None:
     return around if around is not None else Claim("llm", "", None, pending=True)
 
 
-def _is_inside() -> bool:
-    """Whether agent middleware has made this call a managed one already."""
-    around = claims.enclosing("llm", "")
-    return around is not None and not around.pending
+@contextmanager
+def _new_call() -> Iterator[None]:
+    """The block starts a call of the framework, whatever method of whatever model it comes from."""
+    with claims.announce(_pending()), inside(None):
+        yield
 
 
-def _managed(kind: Any, options: AdapterOptions) -> Any:
-    streams = kind._stream is not BaseChatModel._stream
-    astreams = kind._astream is not BaseChatModel._astream
+def _closing(source: Any) -> None:
+    close = getattr(source, "close", None)  # a plain iterator has none
+    if close is not None:
+        close()
 
-    class ManagedModel(kind, Managed):  # type: ignore[misc]
-        """The class of a wrapped model."""
 
-        def generate(self, *args: Any, **kwargs: Any) -> Any:
-            with claims.announce(_pending()):
-                return kind.generate(self, *args, **kwargs)
+async def _aclosing(source: Any) -> None:
+    close = getattr(source, "aclose", None)
+    if close is not None:
+        await close()
 
-        async def agenerate(self, *args: Any, **kwargs: Any) -> Any:
-            with claims.announce(_pending()):
-                return await kind.agenerate(self, *args, **kwargs)
 
-        def stream(self, *args: Any, **kwargs: Any) -> Iterator[Any]:
-            source = kind.stream(self, *args, **kwargs)
-            try:
-                with claims.announce(_pending()):  # the run starts with the first chunk
-                    first = next(source, None)
-                if first is not None:
-                    yield first
-                    yield from source
-            finally:
-                source.close()
+def _methods(kind: Any, options: AdapterOptions) -> dict[str, Any]:
+    """What the class of a wrapped ``kind`` overrides."""
 
-        async def astream(self, *args: Any, **kwargs: Any) -> AsyncIterator[Any]:
-            source = kind.astream(self, *args, **kwargs)
-            try:
-                with claims.announce(_pending()):
-                    first = await anext(source, None)
-                if first is not None:
-                    yield first
-                    async for chunk in source:
-                        yield chunk
-            finally:
-                await source.aclose()
+    @wraps(kind.generate)
+    def generate(self: Any, *args: Any, **kwargs: Any) -> Any:
+        with _new_call():
+            return kind.generate(self, *args, **kwargs)
 
-        @wraps(kind._generate)
-        def _generate(self, messages: Any, stop: Any = None, run_manager: Any = None, **kwargs: Any) -> Any:
-            def ask(model: Any, messages: Any, stop: Any = None, **arguments: Any) -> Any:
-                return kind._generate(model, messages, stop=stop, **arguments)
+    @wraps(kind.agenerate)
+    async def agenerate(self: Any, *args: Any, **kwargs: Any) -> Any:
+        with _new_call():
+            return await kind.agenerate(self, *args, **kwargs)
 
-            if _is_inside():
-                return ask(self, messages, stop, run_manager=run_manager, **kwargs)
-            return ManagedChatCall(self, messages, stop, run_manager, kwargs, options).generate(ask)
+    @wraps(kind.stream)
+    def stream(self: Any, *args: Any, **kwargs: Any) -> Iterator[Any]:
+        source = iter(kind.stream(self, *args, **kwargs))
+        try:
+            with _new_call():  # the run starts with the first chunk
+                first = next(source, _NOTHING)
+            if first is not _NOTHING:
+                yield first
+                yield from source
+        finally:
+            _closing(source)
 
-        @wraps(kind._agenerate)
-        async def _agenerate(self, messages: Any, stop: Any = None, run_manager: Any = None, **kwargs: Any) -> Any:
-            async def ask(model: Any, messages: Any, stop: Any = None, **arguments: Any) -> Any:
-                if kind._agenerate is BaseChatModel._agenerate:
-                    from langchain_core.runnables.config import run_in_executor
+    @wraps(kind.astream)
+    async def astream(self: Any, *args: Any, **kwargs: Any) -> AsyncIterator[Any]:
+        source = aiter(kind.astream(self, *args, **kwargs))
+        try:
+            with _new_call():
+                first = await anext(source, _NOTHING)
+            if first is not _NOTHING:
+                yield first
+                async for chunk in source:
+                    yield chunk
+        finally:
+            await _aclosing(source)
 
-                    manager = arguments.pop("run_manager", None)
-                    manager = manager.get_sync() if manager is not None else None
-                    return await run_in_executor(None, kind._generate, model, messages, stop, manager, **arguments)
-                return await kind._agenerate(model, messages, stop=stop, **arguments)
+    @wraps(kind._generate)
+    def _generate(self: Any, messages: Any, stop: Any = None, run_manager: Any = None, **kwargs: Any) -> Any:
+        def ask(model: Any, messages: Any, stop: Any = None, **arguments: Any) -> Any:
+            return kind._generate(model, messages, stop=stop, **arguments)
 
-            if _is_inside():
-                return await ask(self, messages, stop, run_manager=run_manager, **kwargs)
-            return await ManagedChatCall(self, messages, stop, run_manager, kwargs, options).agenerate(ask)
+        if is_inside(self):
+            return ask(self, messages, stop, run_manager=run_manager, **kwargs)
+        return ManagedChatCall(self, messages, stop, run_manager, kwargs, options).generate(ask)
 
-        if streams:
+    @wraps(kind._agenerate)
+    async def _agenerate(self: Any, messages: Any, stop: Any = None, run_manager: Any = None, **kwargs: Any) -> Any:
+        async def ask(model: Any, messages: Any, stop: Any = None, **arguments: Any) -> Any:
+            if kind._agenerate is BaseChatModel._agenerate:
+                manager = arguments.pop("run_manager", None)
+                manager = manager.get_sync() if manager is not None else None
+                return await run_in_executor(None, kind._generate, model, messages, stop, manager, **arguments)
+            return await kind._agenerate(model, messages, stop=stop, **arguments)
 
-            @wraps(kind._stream)
-            def _stream(self, messages: Any, stop: Any = None, run_manager: Any = None, **kwargs: Any) -> Any:
-                def ask(model: Any, messages: Any, stop: Any = None, **arguments: Any) -> Any:
-                    return kind._stream(model, messages, stop=stop, **arguments)
+        if is_inside(self):
+            return await ask(self, messages, stop, run_manager=run_manager, **kwargs)
+        return await ManagedChatCall(self, messages, stop, run_manager, kwargs, options).agenerate(ask)
 
-                if _is_inside():
-                    return ask(self, messages, stop, run_manager=run_manager, **kwargs)
-                return ManagedChatCall(self, messages, stop, run_manager, kwargs, options).stream(ask)
+    @wraps(kind._stream)
+    def _stream(self: Any, messages: Any, stop: Any = None, run_manager: Any = None, **kwargs: Any) -> Any:
+        def ask(model: Any, messages: Any, stop: Any = None, **arguments: Any) -> Any:
+            return kind._stream(model, messages, stop=stop, **arguments)
 
-        if astreams:
+        if is_inside(self):
+            return ask(self, messages, stop, run_manager=run_manager, **kwargs)
+        return ManagedChatCall(self, messages, stop, run_manager, kwargs, options).stream(ask)
 
-            @wraps(kind._astream)
-            def _astream(self, messages: Any, stop: Any = None, run_manager: Any = None, **kwargs: Any) -> Any:
-                def ask(model: Any, messages: Any, stop: Any = None, **arguments: Any) -> Any:
-                    return kind._astream(model, messages, stop=stop, **arguments)
+    @wraps(kind._astream)
+    def _astream(self: Any, messages: Any, stop: Any = None, run_manager: Any = None, **kwargs: Any) -> Any:
+        def ask(model: Any, messages: Any, stop: Any = None, **arguments: Any) -> Any:
+            return kind._astream(model, messages, stop=stop, **arguments)
 
-                if _is_inside():
-                    return ask(self, messages, stop, run_manager=run_manager, **kwargs)
-                return ManagedChatCall(self, messages, stop, run_manager, kwargs, options).astream(ask)
+        if is_inside(self):
+            return ask(self, messages, stop, run_manager=run_manager, **kwargs)
+        return ManagedChatCall(self, messages, stop, run_manager, kwargs, options).astream(ask)
 
-    ManagedModel.__name__ = kind.__name__
-    ManagedModel.__qualname__ = kind.__qualname__
-    gates.open_gate(ManagedModel, *gates.LLM_PASSAGES)
-    return ManagedModel
+    made = {"generate": generate, "agenerate": agenerate, "stream": stream, "astream": astream}
+    made.update({"_generate": _generate, "_agenerate": _agenerate})
+    # By these LangChain sees whether a model streams at all.
+    made.update({"_stream": _stream} if kind._stream is not BaseChatModel._stream else {})
+    made.update({"_astream": _astream} if kind._astream is not BaseChatModel._astream else {})
+    return made
+
+
+_NOTHING: Any = object()

@@ -5,12 +5,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from functools import wraps
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 
 from langchain_core.tools import BaseTool
 
 from nemo_relay.integrations.langchain._alignment import says_the_same
 from nemo_relay.integrations.langchain._calls.tool_call import ManagedToolCall
+from nemo_relay.integrations.langchain._calls.wrapped import DEFAULTS, become, subclass, wrapped
 from nemo_relay.integrations.langchain._guards import gates
 from nemo_relay.integrations.langchain._options import AdapterOptions
 from nemo_relay.integrations.langchain._runs import claims
@@ -43,11 +44,7 @@ def wrap_tool(tool: ToolT, options: AdapterOptions | None = None) -> ToolT:
     """
     if not isinstance(tool, BaseTool):
         raise TypeError(f"wrap_tool: {type(tool).__name__!r} object is no tool; make one of it with @tool first")
-    if isinstance(cast("object", tool), _Managed):
-        return tool
-    copy = tool.model_copy()
-    object.__setattr__(copy, "__class__", _managed(type(tool), options or AdapterOptions()))
-    return copy
+    return wrapped(tool, options or DEFAULTS, _wrapped_copy)
 
 
 def wrap_tools(tools: Iterable[BaseTool], options: AdapterOptions | None = None) -> list[BaseTool]:
@@ -55,38 +52,39 @@ def wrap_tools(tools: Iterable[BaseTool], options: AdapterOptions | None = None)
     return [wrap_tool(tool, options) for tool in tools]
 
 
-class _Managed:
-    """Marks the classes made here."""
+def _wrapped_copy(tool: Any, options: AdapterOptions) -> Any:
+    return _again(tool.model_copy(), options)
 
 
-def _managed(kind: type[BaseTool], options: AdapterOptions) -> type[BaseTool]:
-    class Managed(kind, _Managed):  # type: ignore[misc, valid-type]
-        """The class of a wrapped tool."""
+def _again(tool: Any, options: AdapterOptions) -> Any:
+    """Wrap a tool that is nobody's but the copy's."""
+    kind = subclass(type(tool), options, _methods, _again)
+    gates.open_gate(kind, *gates.TOOL_PASSAGES)
+    return become(tool, kind)
 
-        @wraps(kind.run)
-        def run(self, tool_input: Any, *args: Any, **kwargs: Any) -> Any:
-            call_id = kwargs.get("tool_call_id")
-            if _is_inside(self.name, call_id):
-                return kind.run(self, tool_input, *args, **kwargs)
-            call = ManagedToolCall(self.name, _visible(self, tool_input), call_id, options, raw=call_id is None)
-            before = call.args
-            return call.run(lambda _, given: kind.run(self, _merged(tool_input, before, given), *args, **kwargs))
 
-        @wraps(kind.arun)
-        async def arun(self, tool_input: Any, *args: Any, **kwargs: Any) -> Any:
-            call_id = kwargs.get("tool_call_id")
-            if _is_inside(self.name, call_id):
-                return await kind.arun(self, tool_input, *args, **kwargs)
-            call = ManagedToolCall(self.name, _visible(self, tool_input), call_id, options, raw=call_id is None)
-            before = call.args
-            return await call.arun(
-                lambda _, given: kind.arun(self, _merged(tool_input, before, given), *args, **kwargs)
-            )
+def _methods(kind: Any, options: AdapterOptions) -> dict[str, Any]:
+    """What the class of a wrapped ``kind`` overrides."""
 
-    Managed.__name__ = kind.__name__
-    Managed.__qualname__ = kind.__qualname__
-    gates.open_gate(Managed, *gates.TOOL_PASSAGES)
-    return Managed
+    @wraps(kind.run)
+    def run(self: Any, tool_input: Any, *args: Any, **kwargs: Any) -> Any:
+        call_id = kwargs.get("tool_call_id")
+        if _is_inside(self.name, call_id):
+            return kind.run(self, tool_input, *args, **kwargs)
+        call = ManagedToolCall(self.name, _visible(self, tool_input), call_id, options, raw=call_id is None)
+        before = call.args
+        return call.run(lambda _, given: kind.run(self, _merged(tool_input, before, given), *args, **kwargs))
+
+    @wraps(kind.arun)
+    async def arun(self: Any, tool_input: Any, *args: Any, **kwargs: Any) -> Any:
+        call_id = kwargs.get("tool_call_id")
+        if _is_inside(self.name, call_id):
+            return await kind.arun(self, tool_input, *args, **kwargs)
+        call = ManagedToolCall(self.name, _visible(self, tool_input), call_id, options, raw=call_id is None)
+        before = call.args
+        return await call.arun(lambda _, given: kind.arun(self, _merged(tool_input, before, given), *args, **kwargs))
+
+    return {"run": run, "arun": arun}
 
 
 def _is_inside(name: str, tool_call_id: str | None) -> bool:
