@@ -25,7 +25,7 @@ from nemo_relay._runtime.managed.engine import steps
 from nemo_relay._runtime.managed.layers import complete, named
 from nemo_relay._runtime.managed.llm import LlmCall, finish_llm, open_llm
 from nemo_relay._runtime.managed.single_steps import ask, rewrite_request
-from nemo_relay._runtime.managed.stream import LlmStream, StreamCall, SyncLlmStream
+from nemo_relay._runtime.managed.streaming.stream import LlmStream, StreamCall, SyncLlmStream
 from nemo_relay._runtime.registry import registry
 from nemo_relay._runtime.tree import context, propagation
 from nemo_relay._runtime.tree.spans import LLMHandle, Span

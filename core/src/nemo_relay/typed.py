@@ -156,6 +156,28 @@ async def llm_execute(
     return response_json_codec.from_json(response)
 
 
+class _Encoded:
+    """Typed chunks as JSON; closing it closes their producer."""
+
+    __slots__ = ("_chunks", "_codec")
+
+    def __init__(self, chunks: AsyncIterator[Any], codec: Codec[Any]) -> None:
+        self._chunks = chunks
+        self._codec = codec
+
+    def __aiter__(self) -> _Encoded:
+        return self
+
+    async def __anext__(self) -> Any:
+        return self._codec.to_json(await anext(self._chunks))
+
+    async def aclose(self) -> None:
+        """Close the producer, if it can be closed."""
+        close = getattr(self._chunks, "aclose", None)
+        if close is not None:
+            await close()
+
+
 async def llm_stream_execute(
     name: str,
     request: LLMRequest,
@@ -186,13 +208,7 @@ async def llm_stream_execute(
 
     async def encoded(value: LLMRequest) -> AsyncIterator[Any]:
         answer: Any = func(value)
-        chunks = await answer if is_awaitable(answer) else answer
-        try:
-            async for chunk in chunks:
-                yield chunk_json_codec.to_json(chunk)
-        finally:
-            if hasattr(chunks, "aclose"):
-                await chunks.aclose()
+        return _Encoded(aiter(await answer if is_awaitable(answer) else answer), chunk_json_codec)
 
     def collect(chunk: Any) -> Any:
         return collector(chunk_json_codec.from_json(chunk))

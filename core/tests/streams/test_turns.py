@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import asyncio
 
-from nemo_relay._runtime.managed.turns import Turns
+from nemo_relay._runtime.managed.streaming.turns import Turns
 
 
 class Counter:
