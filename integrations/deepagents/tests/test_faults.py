@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -13,7 +15,7 @@ from langchain_core.messages import SystemMessage
 from langgraph.callbacks import GraphInterruptEvent
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.errors import GraphRecursionError
-from langgraph.types import Interrupt
+from langgraph.types import Command, Interrupt
 
 from nemo_relay import LLMRequestInterceptOutcome, ScopeType, intercepts, scope
 from nemo_relay.integrations.deepagents import (
@@ -22,9 +24,10 @@ from nemo_relay.integrations.deepagents import (
     add_nemo_relay_integration,
     create_deep_agent,
 )
+from nemo_relay.recording import record
 from nemo_relay.testing import CapturedEvents
 
-from .crew import START, Cast, cast_for, crew, marks, named, only, run, searching
+from .crew import START, Cast, calling, cast_for, crew, marks, named, only, run, search, searching
 
 CONFIGURED = "DeepAgents Skills Configured"
 MAKERS = {
@@ -149,6 +152,22 @@ def test_b3_the_model_reads_the_list_of_deep_agents(place: int) -> None:
             make(**given).invoke(START)
             seen.append(model.seen)
     assert seen[:2] == seen[2:]
+
+
+def test_a12_a_review_is_two_documents_that_name_each_other(tmp_path: Path) -> None:
+    model = Cast(parts={"start": [calling(("search", {"query": "x"}, "s1")), "done"]})
+    agent = create_deep_agent(
+        model, [search], name="main", interrupt_on={"search": True}, checkpointer=InMemorySaver()
+    )
+    config: Any = {"configurable": {"thread_id": "t", "user_id": "ann"}}
+    with record(tmp_path) as recording:
+        agent.invoke(START, config)
+        agent.invoke(Command(resume={"decisions": [{"type": "approve"}]}), config)
+    told = [json.loads(path.read_text())["extra"]["nemo_relay"] for path in recording.trajectories]
+    before, after = sorted(told, key=lambda each: "continues" in each)
+    assert before["continued_by"]["trajectory_id"] == after["session_instance_id"]
+    assert after["continues"]["trajectory_id"] == before["session_instance_id"]
+    assert (before["user_id"], before["thread_id"]) == ("ann", "t")
 
 
 class Prefix(AgentMiddleware[Any, Any, Any]):

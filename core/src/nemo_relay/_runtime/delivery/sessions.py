@@ -163,12 +163,14 @@ class Session:
                 self.identities.setdefault(key, str(value))
 
     def _note(self, record: Mapping[str, Any]) -> None:
-        data = record.get("data")
+        data, metadata = record.get("data"), record.get("metadata")
         if not isinstance(data, dict):
             return
-        if record.get("name") == "Graph Interrupt" and isinstance(record.get("parent_uuid"), str):
+        # By what a mark says, too: adapters have names of their own for a pause.
+        asks = "interrupts" in data and isinstance(metadata, dict) and "relay.interrupt_ids" in metadata
+        if (asks or record.get("name") == "Graph Interrupt") and isinstance(record.get("parent_uuid"), str):
             self.paused.append(str(record["parent_uuid"]))
-        elif record.get("name") == "Graph Resume" and isinstance(data.get("resumed_run_uuid"), str):
+        elif isinstance(data.get("resumed_run_uuid"), str):
             self.continues = data["resumed_run_uuid"]
 
 
