@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Each scenario of the adapters, and each defect of the published package, has a test that carries its number.
 
-Tests are named ``test_s<scenario>_...`` and ``test_e<defect>_...``. What a scenario asks for in synchronous and in
-asynchronous programs has a test for both: one that takes the way of calling as a parameter, or one of each kind.
+The list is ``SCENARIOS.md``. Tests are named ``test_s<scenario>_...`` and ``test_e<defect>_...``. What a scenario asks
+for in synchronous and in asynchronous programs has a test for both: one that takes the way of calling as a parameter,
+or one of each kind.
 """
 
 from __future__ import annotations
@@ -59,6 +60,20 @@ def named(node: ast.stmt) -> list[tuple[str, bool, bool]]:
     waits = isinstance(node, ast.AsyncFunctionDef)
     plain = any(isinstance(inner, ast.Attribute) and inner.attr in _PLAIN for inner in ast.walk(node))
     return [(node.name, both or not waits or plain, both or waits)]
+
+
+def listed() -> tuple[list[int], list[int]]:
+    """The numbers of the scenarios and of the defects in the list."""
+    text = Path(__file__).with_name("SCENARIOS.md").read_text(encoding="utf-8")
+    scenarios, _, defects = text.partition("## Defects")
+    numbers = [
+        [int(number) for number in re.findall(r"^(\d+)\. ", part, re.MULTILINE)] for part in (scenarios, defects)
+    ]
+    return numbers[0], numbers[1]
+
+
+def test_the_list_has_every_number() -> None:
+    assert listed() == ([*SCENARIOS, 63, 64, 65], [*DEFECTS])
 
 
 @pytest.mark.parametrize("number", SCENARIOS)

@@ -156,9 +156,7 @@ def test_b3_the_model_reads_the_list_of_deep_agents(place: int) -> None:
 
 def test_a12_a_review_is_two_documents_that_name_each_other(tmp_path: Path) -> None:
     model = Cast(parts={"start": [calling(("search", {"query": "x"}, "s1")), "done"]})
-    agent = create_deep_agent(
-        model, [search], name="main", interrupt_on={"search": True}, checkpointer=InMemorySaver()
-    )
+    agent = create_deep_agent(model, [search], name="main", interrupt_on={"search": True}, checkpointer=InMemorySaver())
     config: Any = {"configurable": {"thread_id": "t", "user_id": "ann"}}
     with record(tmp_path) as recording:
         agent.invoke(START, config)
