@@ -22,9 +22,6 @@ if TYPE_CHECKING:
     from nemo_relay_otel.config.settings_objects import OpenTelemetryFileSinkConfig as OpenTelemetryFileSinkConfig
     from nemo_relay_otel.config.settings_objects import OpenTelemetryLogConfig as OpenTelemetryLogConfig
     from nemo_relay_otel.config.settings_objects import OpenTelemetryMetricConfig as OpenTelemetryMetricConfig
-    from nemo_relay_otel.counters import Counters as Counters
-    from nemo_relay_otel.counters import Diagnostic as Diagnostic
-    from nemo_relay_otel.counters import Diagnostic as OpenTelemetryRuntimeDiagnostic
     from nemo_relay_otel.exporters import Exporters as Exporters
     from nemo_relay_otel.factory import from_config as from_config
     from nemo_relay_otel.factory import to_exporter as to_exporter
@@ -33,6 +30,9 @@ if TYPE_CHECKING:
     from nemo_relay_otel.subscribers import OpenTelemetryMetricSubscriber as OpenTelemetryMetricSubscriber
     from nemo_relay_otel.subscribers import OpenTelemetryRuntimeDiagnostics as OpenTelemetryRuntimeDiagnostics
     from nemo_relay_otel.subscribers import OpenTelemetrySubscriber as OpenTelemetrySubscriber
+    from nemo_relay_spool.counters import Counters as Counters
+    from nemo_relay_spool.counters import Diagnostic as Diagnostic
+    from nemo_relay_spool.counters import Diagnostic as OpenTelemetryRuntimeDiagnostic
 
 __version__ = version("nemo-relay-otel")
 

@@ -11,7 +11,7 @@ from nemo_relay_otel.config.validation import diagnose as diagnose
 from nemo_relay_otel.exporters import Exporters
 from nemo_relay_otel.factory import build
 from nemo_relay_otel.joining import Joiner, leave
-from nemo_relay_otel.pipeline import Pipeline
+from nemo_relay_spool.pipeline import Pipeline
 
 __all__ = ["activate", "diagnose", "schema"]
 

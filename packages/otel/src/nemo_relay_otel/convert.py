@@ -7,8 +7,8 @@ import time
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from nemo_relay_otel.counters import Counters
 from nemo_relay_otel.factory import from_config
+from nemo_relay_spool.counters import Counters
 
 _PATIENCE_SECONDS = 60.0
 

@@ -9,9 +9,9 @@ import weakref
 from collections.abc import Callable, Sequence
 
 from nemo_relay import subscribers
-from nemo_relay_otel.counters import Counters, Diagnostic, Diagnostics
 from nemo_relay_otel.joining import Joiner, leave
-from nemo_relay_otel.pipeline import Pipeline
+from nemo_relay_spool.counters import Counters, Diagnostic, Diagnostics
+from nemo_relay_spool.pipeline import Pipeline
 
 _EXIT_SECONDS = 2.0
 FLUSH_SECONDS = 5.0

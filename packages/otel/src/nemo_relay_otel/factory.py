@@ -14,12 +14,12 @@ from nemo_relay_otel.config.endpoints import is_derivable
 from nemo_relay_otel.config.environment import makers as named_by_environment
 from nemo_relay_otel.config.resource import UNKNOWN_SERVICE, resource
 from nemo_relay_otel.config.section import Connection, FileSink, Section, SignalEndpoint, TraceEndpoint
-from nemo_relay_otel.counters import Diagnostics
-from nemo_relay_otel.delivery import Limits
 from nemo_relay_otel.exporters import Exporters
 from nemo_relay_otel.joining import Joiner
-from nemo_relay_otel.pipeline import Pipeline
 from nemo_relay_otel.projections import Settings
+from nemo_relay_spool.counters import Diagnostics
+from nemo_relay_spool.delivery import Limits
+from nemo_relay_spool.pipeline import Pipeline
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace.export import SpanExporter
@@ -76,7 +76,7 @@ def build(checked: Section, adopt: Callable[[str, Maker], Pipeline], *, environm
     Raises:
         ValueError: destinations are configured, and none of them can be set up.
     """
-    diagnostics = Diagnostics()
+    diagnostics = Diagnostics("otel", "OpenTelemetry")
     pipelines: list[Pipeline] = []
     skipped: list[Skipped] = []
     makers = [*_makers(checked, diagnostics)]
@@ -173,7 +173,7 @@ def to_exporter(exporter: SpanExporter, type: str = "full", *, join: bool = True
     from nemo_relay_otel.signals.traces import Traces
     from nemo_relay_otel.transport.exporter import ExporterTransport
 
-    chosen, diagnostics = Settings(type, **settings), Diagnostics()
+    chosen, diagnostics = Settings(type, **settings), Diagnostics("otel", "OpenTelemetry")
     pipeline = Pipeline(
         "traces",
         lambda: Traces(chosen, 60_000_000_000, diagnostics.report),

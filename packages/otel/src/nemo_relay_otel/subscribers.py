@@ -26,10 +26,10 @@ from nemo_relay_otel.config.settings_objects import (
     Settings,
     check,
 )
-from nemo_relay_otel.counters import Counters, Diagnostic, Diagnostics
 from nemo_relay_otel.exporters import FLUSH_SECONDS, Exporters
 from nemo_relay_otel.joining import Joiner
-from nemo_relay_otel.pipeline import Pipeline
+from nemo_relay_spool.counters import Counters, Diagnostic, Diagnostics
+from nemo_relay_spool.pipeline import Pipeline
 
 _BUILD = "failed to build the OTLP exporter: "
 _HEADER = "invalid OTLP header"
@@ -61,7 +61,7 @@ class OpenTelemetryRuntimeDiagnostics:
 
 class _Subscriber:
     def __init__(self, config: Settings, make: Callable[[Diagnostics], Pipeline]) -> None:
-        diagnostics = Diagnostics()
+        diagnostics = Diagnostics("otel", "OpenTelemetry")
         try:
             check(config)
             pipeline = make(diagnostics)

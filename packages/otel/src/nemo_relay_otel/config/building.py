@@ -16,16 +16,16 @@ from nemo_relay_otel.config.endpoints import signal_url, trace_url
 from nemo_relay_otel.config.headers import Headers
 from nemo_relay_otel.config.resource import resource
 from nemo_relay_otel.config.section import Connection, FileSink, Logs, Metrics, Spool, TraceEndpoint
-from nemo_relay_otel.counters import Counters, Diagnostics
-from nemo_relay_otel.delivery import Limits
-from nemo_relay_otel.pipeline import Pipeline, Transform
 from nemo_relay_otel.projections import Settings
 from nemo_relay_otel.records import Attribute
-from nemo_relay_otel.spool.journal import Journal
-from nemo_relay_otel.spool.memory import MemoryQueue, Queue
 from nemo_relay_otel.transport.codec import JsonCodec, ProtobufCodec
 from nemo_relay_otel.transport.files import FileTransport
-from nemo_relay_otel.transport.outcome import Transport
+from nemo_relay_spool.counters import Counters, Diagnostics
+from nemo_relay_spool.delivery import Limits
+from nemo_relay_spool.journal import Journal
+from nemo_relay_spool.memory import MemoryQueue, Queue
+from nemo_relay_spool.outcome import Transport
+from nemo_relay_spool.pipeline import Pipeline, Transform
 
 _GRPC_BYTES, _HTTP_BYTES = 3_500_000, 4_500_000  # what receivers take in one request
 _MEMORY_BYTES = 64 << 20

@@ -12,8 +12,8 @@ from nemo_relay_otel.config import building
 from nemo_relay_otel.config.checks import check_https
 from nemo_relay_otel.config.endpoints import environment_url
 from nemo_relay_otel.config.section import Logs, Metrics, SignalEndpoint, Spool, TraceEndpoint
-from nemo_relay_otel.counters import Diagnostics
-from nemo_relay_otel.pipeline import Pipeline
+from nemo_relay_spool.counters import Diagnostics
+from nemo_relay_spool.pipeline import Pipeline
 
 _PREFIX = "OTEL_EXPORTER_OTLP"
 _TRANSPORTS = {"http/protobuf": "http_binary", "http/json": "http_json", "grpc": "grpc"}

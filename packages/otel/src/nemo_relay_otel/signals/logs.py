@@ -8,11 +8,11 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from nemo_relay_otel.lineage import Lineage, Marked
-from nemo_relay_otel.pipeline import Occasion
 from nemo_relay_otel.projections.marks import is_metric
 from nemo_relay_otel.projections.promotion import Report, promoted
 from nemo_relay_otel.records import LogRecord
 from nemo_relay_otel.values import mapping
+from nemo_relay_spool.pipeline import Occasion
 
 SEVERITY_KEY = "nemo_relay.log.severity"
 SEVERITIES = {"trace": 1, "debug": 5, "info": 9, "warn": 13, "warning": 13, "error": 17}

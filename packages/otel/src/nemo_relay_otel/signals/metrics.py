@@ -9,13 +9,13 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from nemo_relay_otel.config.section import Metrics
-from nemo_relay_otel.pipeline import Occasion
 from nemo_relay_otel.projections.marks import is_metric
 from nemo_relay_otel.projections.promotion import Report
 from nemo_relay_otel.records import Metric
 from nemo_relay_otel.signals.gen_ai_metrics import Calls
 from nemo_relay_otel.signals.instruments import Instrument, Measurement
 from nemo_relay_otel.values import I64_MAX, attribute, mapping
+from nemo_relay_spool.pipeline import Occasion
 
 _MEMBERS = frozenset("name kind value_type value unit description attributes boundaries".split())
 _TYPES = {

@@ -6,10 +6,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from nemo_relay_otel.pipeline import Occasion
 from nemo_relay_otel.projections import Projector, Settings
 from nemo_relay_otel.projections.promotion import Report
 from nemo_relay_otel.records import Span
+from nemo_relay_spool.pipeline import Occasion
 
 
 class Traces:

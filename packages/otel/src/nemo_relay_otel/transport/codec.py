@@ -10,8 +10,8 @@ import msgspec
 
 from nemo_relay_otel.records import Attribute
 from nemo_relay_otel.transport import encoding, json_encoding
-from nemo_relay_otel.transport.outcome import Delivered, Item
 from nemo_relay_otel.values import count, mapping
+from nemo_relay_spool.outcome import Delivered, Item
 
 SIGNALS = ("traces", "logs", "metrics")
 _RECORDS: dict[str, Callable[[Any], bytes]] = {

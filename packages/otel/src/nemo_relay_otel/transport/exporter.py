@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from nemo_relay_otel.records import Attribute, Span, SpanKind, Status
-from nemo_relay_otel.transport.outcome import Delivered, Item, Outcome, Retry
+from nemo_relay_spool.outcome import Delivered, Item, Outcome, Retry
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace import ReadableSpan

@@ -10,9 +10,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from nemo_relay_otel.spool.journal import make_folder
 from nemo_relay_otel.transport.codec import Codec, JsonCodec
-from nemo_relay_otel.transport.outcome import Delivered, Item, Outcome, Retry
+from nemo_relay_spool.journal import make_folder
+from nemo_relay_spool.outcome import Delivered, Item, Outcome, Retry
 
 SUFFIXES = {"json_lines": ".jsonl", "proto": ".otlp.pb"}
 

@@ -12,7 +12,7 @@ from nemo_relay_otel.config.section import Tls
 from nemo_relay_otel.transport import tls as tls_files
 from nemo_relay_otel.transport.codec import ProtobufCodec
 from nemo_relay_otel.transport.http import shown
-from nemo_relay_otel.transport.outcome import Item, Outcome, Refused, Retry, TooLarge
+from nemo_relay_spool.outcome import Item, Outcome, Refused, Retry, TooLarge
 
 _METHODS = {
     "traces": "/opentelemetry.proto.collector.trace.v1.TraceService/Export",

@@ -15,7 +15,7 @@ from typing import Any
 from urllib.parse import SplitResult, unquote, urlsplit, urlunsplit
 
 from nemo_relay_otel.transport.codec import Codec
-from nemo_relay_otel.transport.outcome import Item, Outcome, Refused, Retry, TooLarge
+from nemo_relay_spool.outcome import Item, Outcome, Refused, Retry, TooLarge
 
 _TRANSIENT = frozenset((408, 425, 429, 500, 502, 503, 504))
 _LONGEST_WAIT = 300.0

@@ -7,13 +7,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
-from nemo_relay_otel.transport.encoding import Resource
-
 
 class Item(NamedTuple):
     """A record, encoded for its destination, and its size in bytes."""
 
-    resource: Resource
+    resource: Any  # what records of one request have in common
     content: Any
     size: int
 

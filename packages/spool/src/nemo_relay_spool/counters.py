@@ -8,7 +8,6 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 
-_LOG = logging.getLogger("nemo_relay.otel")
 _MOST_CODES = 32
 _LONGEST = 1024
 
@@ -48,20 +47,34 @@ class Diagnostic:
 class Diagnostics:
     """Trouble, counted by its code, told in the log at the first time and at powers of two.
 
-    >>> diagnostics = Diagnostics()
-    >>> diagnostics.report("otel.spans_dropped", "the queue was full")
+    >>> diagnostics = Diagnostics("otel", "OpenTelemetry")
+    >>> diagnostics.report("spans_dropped", "the queue was full")
     >>> diagnostics.entries
     [Diagnostic(code='otel.spans_dropped', message='the queue was full', count=1)]
+
+    Args:
+        name: stands before every code, and names the logger.
+        title: the same in words, for messages.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, name: str, title: str) -> None:
+        self.name = name
+        self.title = title
+        self._log = logging.getLogger(f"nemo_relay.{name}")
         self._lock = threading.Lock()
         self._messages: dict[str, list[str]] = {}
         self._counts: dict[str, int] = {}
         self.listener: Callable[[str, str], None] | None = None
 
     def report(self, code: str, message: str, count: int = 1) -> None:
-        """Take note. Never raises."""
+        """Take note. Never raises.
+
+        Args:
+            code: what kind of trouble; ``name`` stands before it, unless it has a name already.
+            message: what happened, without secrets.
+            count: how many events it concerns.
+        """
+        code = code if "." in code else f"{self.name}.{code}"
         message = message if len(message) <= _LONGEST else message[: _LONGEST - 1] + "…"
         with self._lock:
             if code not in self._counts and len(self._counts) >= _MOST_CODES:
@@ -70,7 +83,7 @@ class Diagnostics:
             after = self._counts[code] = before + count
             self._remember(code, message)
         if before.bit_length() != after.bit_length():
-            _LOG.warning("%s (%d): %s", code, after, message)
+            self._log.warning("%s (%d): %s", code, after, message)
         listener = self.listener
         if listener is not None:
             listener(code, message)

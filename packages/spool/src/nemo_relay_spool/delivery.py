@@ -9,8 +9,8 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from nemo_relay_otel.counters import Counters, Diagnostics
-from nemo_relay_otel.transport.outcome import Delivered, Item, Refused, Retry, TooLarge, Transport
+from nemo_relay_spool.counters import Counters, Diagnostics
+from nemo_relay_spool.outcome import Delivered, Item, Refused, Retry, TooLarge, Transport
 
 _FIRST_WAIT, _LONGEST_WAIT = 0.5, 30.0
 
@@ -125,7 +125,7 @@ class Delivery:
         self._report("export_refused", f"{target} refused {len(batch)} for good: {outcome.reason}")
 
     def _report(self, what: str, message: str) -> None:
-        self._diagnostics.report(f"otel.{self._signal}_{what}", f"OpenTelemetry {self._signal}: {message}")
+        self._diagnostics.report(f"{self._signal}_{what}", f"{self._diagnostics.title} {self._signal}: {message}")
 
     def _again(self, outcome: Retry, failures: int, patient: bool) -> bool:
         """Wait for the next attempt; False when there is to be none."""

@@ -7,7 +7,7 @@ import threading
 from collections import deque
 from typing import Any, Protocol
 
-from nemo_relay_otel.counters import Counters
+from nemo_relay_spool.counters import Counters
 
 
 class Source(Protocol):

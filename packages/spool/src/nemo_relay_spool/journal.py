@@ -15,8 +15,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from nemo_relay_otel.counters import Counters, Diagnostics
-from nemo_relay_otel.spool.segments import (
+from nemo_relay_spool.counters import Counters, Diagnostics
+from nemo_relay_spool.segments import (
     Reader,
     read_state,
     remove_journal,
@@ -113,7 +113,7 @@ class Journal:
 
     def _say(self, error: OSError) -> None:
         message = f"the spool in {str(self._folder)!r} fails: {error.strerror}"
-        self._diagnostics.report("otel.spool_write_failed", message)
+        self._diagnostics.report("spool_write_failed", message)
 
     def _rotate(self) -> None:
         number, fd = self._number, self._fd
@@ -143,7 +143,7 @@ class Journal:
         self._unsettled -= lost
         segment_path(self._folder, self._name, number).unlink(missing_ok=True)
         if lost:
-            self._diagnostics.report("otel.spool_full", f"the spool in {str(self._folder)!r} was full", lost)
+            self._diagnostics.report("spool_full", f"the spool in {str(self._folder)!r} was full", lost)
 
     def take(self, events: int, size: int) -> list[bytes]:
         """The next lines."""

@@ -12,11 +12,11 @@ from typing import Any, Literal, Protocol
 
 import msgspec
 
-from nemo_relay_otel.counters import Counters, Diagnostics
-from nemo_relay_otel.delivery import Delivery, Limits, Pause
-from nemo_relay_otel.spool.journal import Journal, Orphan
-from nemo_relay_otel.spool.memory import Queue, Source
-from nemo_relay_otel.transport.outcome import Item, Transport
+from nemo_relay_spool.counters import Counters, Diagnostics
+from nemo_relay_spool.delivery import Delivery, Limits, Pause
+from nemo_relay_spool.journal import Journal, Orphan
+from nemo_relay_spool.memory import Queue, Source
+from nemo_relay_spool.outcome import Item, Transport
 
 _decode = msgspec.json.Decoder().decode
 _CLOSE_SECONDS = 5.0
@@ -123,7 +123,7 @@ class Pipeline:
         """Start the thread, which first sends what dead processes have left."""
         with self._starting:
             if self._thread is None and not self._closed:
-                name = f"nemo-relay-otel-{self.signal}"
+                name = f"nemo-relay-{self._diagnostics.name}-{self.signal}"
                 self._thread = threading.Thread(target=self._run, name=name, daemon=True)
                 self._thread.start()
 
@@ -133,7 +133,7 @@ class Pipeline:
             while self._turn():
                 pass
         except BaseException as error:
-            self._diagnostics.report("otel.exporter_failed", f"the exporter thread ended: {type(error).__name__}")
+            self._diagnostics.report("exporter_failed", f"the exporter thread ended: {type(error).__name__}")
             raise
         finally:
             with self._pause.condition:
@@ -191,7 +191,7 @@ class Pipeline:
             except Exception as error:
                 self.counters.dropped += 1
                 self._diagnostics.report(
-                    "otel.event_unreadable", f"an event could not be projected: {type(error).__name__}: {error}"
+                    "event_unreadable", f"an event could not be projected: {type(error).__name__}: {error}"
                 )
                 continue
             yield from made
@@ -258,7 +258,7 @@ class Pipeline:
             self._delivery.transport.close()
         if left > 0 and not self._queue.durable:
             self._diagnostics.report(
-                f"otel.{self.signal}_dropped", f"{left} events had not reached {self.target} at the end", left
+                f"{self.signal}_dropped", f"{left} events had not reached {self.target} at the end", left
             )
         return self._arrived
 

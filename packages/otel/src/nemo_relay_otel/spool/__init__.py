@@ -1,2 +1,0 @@
-# SPDX-License-Identifier: Apache-2.0
-"""Where events wait for their destination: in memory, or on disk where they survive the process."""
