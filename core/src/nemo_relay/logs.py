@@ -27,7 +27,7 @@ from nemo_relay._runtime.checks import expect_text
 from nemo_relay._runtime.log import faults, oplog
 from nemo_relay.errors import InvalidArgument
 
-__all__ = ["debug", "error", "info", "log", "report", "trace", "warn"]
+__all__ = ["debug", "error", "info", "log", "report", "trace", "use_logging", "warn"]
 
 
 def log(level: str, message: str, *, target: str = "", fields: dict[str, Any] | None = None) -> None:
@@ -43,13 +43,41 @@ def log(level: str, message: str, *, target: str = "", fields: dict[str, Any] | 
         InvalidArgument: there is no such level (a RuntimeError).
         TypeError: an argument has the wrong type.
     """
+    _write(_level(level), message, target, fields)
+
+
+def _level(level: str) -> int:
     expect_text(level)
     name = level.strip().lower()
     if name == "warning":
         name = "warn"
     if name not in oplog.LEVELS:
         raise InvalidArgument("invalid log level")
-    _write(oplog.LEVELS.index(name), message, target, fields)
+    return oplog.LEVELS.index(name)
+
+
+def use_logging(level: str = "info", *, keep: bool = False) -> None:
+    """Send the operational log through Python's standard ``logging``, to loggers named after the target of a record.
+
+    What the runtime says is then under ``nemo_relay.runtime``, what adapters say under theirs, what ``log`` says under
+    ``nemo_relay.python``; handlers, filters and levels are those of the application.
+
+    Args:
+        level: the most talkative level that is passed on.
+        keep: also write where the log went before.
+
+    Raises:
+        InvalidArgument: there is no such level (a RuntimeError).
+
+    >>> import logging, nemo_relay.logs
+    >>> logging.getLogger("nemo_relay").addHandler(logging.NullHandler())
+    >>> nemo_relay.logs.use_logging("warn")
+    """
+    from nemo_relay._runtime.log.outputs import LoggingOutput
+
+    bridge = LoggingOutput(_level(level))
+    before = tuple(output for output in oplog.current() if not isinstance(output, LoggingOutput)) if keep else ()
+    oplog.install((*before, bridge))
 
 
 def trace(message: str, *, target: str = "", fields: dict[str, Any] | None = None) -> None:

@@ -113,9 +113,11 @@ def _compress(place: Place, fd: int, rotation: Rotation) -> None:
             file.close()
             with alone(folder):
                 older = numbered_like(place, folder, (state.st_dev, state.st_ino))
-                if older is not None:  # else it was one too many meanwhile
-                    os.rename(name, f"{older}.gz", src_dir_fd=folder, dst_dir_fd=folder)
-                    os.unlink(older, dir_fd=folder)
+                if older is None:  # it was one too many meanwhile
+                    os.unlink(name, dir_fd=folder)
+                    return
+                os.rename(name, f"{older}.gz", src_dir_fd=folder, dst_dir_fd=folder)
+                os.unlink(older, dir_fd=folder)
     except OSError as error:
         if rotation.failed is not None:
             rotation.failed(error)

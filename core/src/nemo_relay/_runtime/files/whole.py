@@ -32,16 +32,18 @@ def replace(place: Place, fill: Callable[[BinaryIO], object]) -> None:
 
 @contextmanager
 def draft(place: Place, folder: int) -> Iterator[tuple[str, BinaryIO]]:
-    """A new file beside ``place``; unless the block gives it another name it is removed at the end."""
+    """A new file beside ``place``, which the block gives its name; a block that fails leaves nothing behind."""
     name = f".{place.name[:200]}.{os.getpid()}.{next(_numbers)}"
     file = os.fdopen(_fresh(name, folder), "wb", buffering=1 << 16)
     try:
         yield name, file
-    finally:
+        file.close()
+    except BaseException:
         with suppress(OSError):
             file.close()
         with suppress(OSError):
             os.unlink(name, dir_fd=folder)
+        raise
 
 
 def _fresh(name: str, folder: int) -> int:

@@ -123,6 +123,11 @@ def install(new: tuple[Output, ...]) -> None:
     threshold = max((output.level for output in new), default=-1)
 
 
+def current() -> tuple[Output, ...]:
+    """Where records go now."""
+    return outputs if outputs is not None else _defaults()
+
+
 def shutdown() -> None:
     """Say so in the log, and bring the files up to date. What is logged later is written at once."""
     info("logging_shutdown_started", "Operational logging shutdown started", "nemo_relay.logging")

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import os
 import threading
-from collections import deque
 from time import monotonic, time_ns
 from typing import TYPE_CHECKING
 
@@ -17,10 +16,14 @@ from nemo_relay._runtime.log import format as logformat
 from nemo_relay._runtime.log.config import Settings, SinkSettings
 from nemo_relay._runtime.log.format import Format
 from nemo_relay._runtime.log.oplog import ERROR, Record
+from nemo_relay._runtime.queues import BoundedQueue, Empty
 from nemo_relay.errors import LoggingError
 
 if TYPE_CHECKING:
     from nemo_relay._runtime.log.oplog import Output
+
+
+_MAX_BYTES = 16 << 20  # of the records that wait for one file
 
 
 def build(settings: Settings) -> tuple[Output, ...]:
@@ -50,6 +53,40 @@ class StderrOutput:
         """Nothing waits here."""
 
 
+class LoggingOutput:
+    """The standard ``logging``: each record goes to the logger of its target."""
+
+    def __init__(self, level: int) -> None:
+        self.level = level
+        # Python's numbers for error, warn, info, debug and trace.
+        self._numbers = (40, 30, 20, 10, 5)
+        self._busy = threading.local()
+
+    def write(self, record: Record) -> None:
+        """Take one record."""
+        import logging
+
+        if getattr(self._busy, "here", False):  # a handler of the application logs to us in turn
+            return
+        self._busy.here = True
+        try:
+            extra = {"relay_event": record.event, "relay_fields": record.fields}
+            logger = logging.getLogger(record.target)
+            logger.log(self._numbers[record.level], "%s", _told(record), extra=extra)
+        except Exception as error:  # a handler that fails is the application's; the record must not be lost with it
+            faults.say(f"nemo_relay: the logging handler failed: {error!r}: {_told(record)}")
+        finally:
+            self._busy.here = False
+
+    def close(self, seconds: float) -> None:
+        """Nothing waits here."""
+
+
+def _told(record: Record) -> str:
+    named = " ".join(f"{name}={value!r}" for name, value in sorted(record.fields.items()))
+    return " ".join(part for part in (record.event, record.message, named) if part)
+
+
 class FileOutput:
     """A file written by a thread of its own. A record that finds the queue full is counted, and the count logged."""
 
@@ -69,78 +106,78 @@ class FileOutput:
 
     def _reset(self) -> None:
         """Start with nothing queued and no thread, as a forked child must."""
-        self._wake = threading.Condition()
-        self._queue: deque[Record] = deque()
+        self._queue = BoundedQueue(self._capacity, _MAX_BYTES)
+        self._starting = threading.RLock()
         self._thread: threading.Thread | None = None
         self._closing = False
-        self._crowded = 0  # records that found no room in the queue
-        self._missed = 0
+        self._told = 0  # records without room that the file has been told of
         self._root = ""
 
     @property
     def dropped(self) -> int:
         """How many records are not in the file and never will be."""
-        return self._crowded + self._file.dropped
+        return self._queue.dropped + self._file.dropped
 
     def write(self, record: Record) -> None:
         """Queue one record."""
-        with self._wake:
-            if self._closing and self._thread is None:
-                self._append([record], 0)
-            elif len(self._queue) >= self._capacity:
-                self._crowded += 1
-                self._missed += 1
-            else:
-                self._root = record.root
-                self._queue.append(record)
-                self._ensure_thread()
-                self._wake.notify()
+        if self._closing and self._thread is None:
+            self._append(record)
+        elif self._queue.put((_size(record), record)):
+            self._root = record.root
+            if self._thread is None:
+                self._start()
 
     def close(self, seconds: float) -> None:
         """Write what waits, for at most ``seconds``; later records are written by whoever logs them."""
-        with self._wake:
-            self._closing = True
-            thread = self._thread
-            self._wake.notify()
+        self._closing = True
+        thread = self._thread
         if thread is not None:
+            self._queue.put_anyway((0, None))
             thread.join(seconds)
 
-    def _ensure_thread(self) -> None:
-        if self._thread is None:
+    def _start(self) -> None:
+        with self._starting:
+            if self._thread is not None:
+                return
             self._thread = threading.Thread(target=self._run, name="nemo-relay-log", daemon=True)
-            self._thread.start()
+            try:
+                self._thread.start()
+            except RuntimeError as error:  # no more threads: the next record tries again
+                self._thread = None
+                self._complain(OSError(str(error)))
 
     def _run(self) -> None:
         sync_at: float | None = None
         while True:
-            with self._wake:
-                while not self._queue and not self._closing:
-                    if not self._wake.wait(None if sync_at is None else max(0.0, sync_at - monotonic())):
-                        break
-                batch, missed = list(self._queue), self._missed
-                self._queue.clear()
-                self._missed = 0
-                if not batch and self._closing:
-                    self._thread = None
-                    self._file.retry()
-                    self._sync()
-                    return
-            self._append(batch, missed)
-            if sync_at is None and batch and self._flush_seconds:
-                sync_at = monotonic() + self._flush_seconds
-            if sync_at is not None and monotonic() >= sync_at:
+            try:
+                record = self._queue.get(None if sync_at is None else max(0.0, sync_at - monotonic()))[1]
+            except Empty:
                 self._sync()
                 sync_at = None
+                continue
+            if record is None:  # the end
+                self._queue.freed()
+                self._thread = None
+                self._file.retry()
+                self._sync()
+                return
+            self._append(record)
+            if not self._queue.waiting:
+                self._tell()
+            if sync_at is None and self._flush_seconds:
+                sync_at = monotonic() + self._flush_seconds
 
-    def _append(self, batch: list[Record], missed: int) -> None:
+    def _append(self, record: Record) -> None:
+        self._file.write(self._render(record).encode("utf-8", "replace") + b"\n")
+
+    def _tell(self) -> None:
+        missed = self._queue.dropped - self._told
         if missed:
+            self._told += missed
             text = "Log records were dropped: the queue of this file was full"
             fields = {"count": missed, "queue_capacity": self._capacity}
-            batch.append(
-                Record(time_ns(), ERROR, "nemo_relay.logging", "log_records_dropped", fields, text, self._root)
-            )
-        for record in batch:
-            self._file.write(self._render(record).encode("utf-8", "replace") + b"\n")
+            where = "nemo_relay.logging"
+            self._append(Record(time_ns(), ERROR, where, "log_records_dropped", fields, text, self._root))
 
     def _sync(self) -> None:
         try:
@@ -152,3 +189,9 @@ class FileOutput:
         # Not through the log, which is what fails here; and once, as for every kind of failure.
         if faults.is_first(f"log_file_write_failed:{self._path}:{error.errno}"):
             faults.say(f"nemo_relay: cannot write the log file {str(self._path)!r}: {error}")
+
+
+def _size(record: Record) -> int:
+    """About how many bytes ``record`` holds."""
+    texts = (value for value in record.fields.values() if isinstance(value, str))
+    return 200 + len(record.message) + sum(map(len, texts))
