@@ -116,11 +116,16 @@ def test_spans_without_an_end_are_told_as_incomplete() -> None:
 
 
 def test_pending_spans() -> None:
-    spans = project(event(1, "start", "agent"), event(1, "end", "agent"), type="gen_ai", pending=True)
-    first, last = spans
+    projector = Projector(Settings("gen_ai", pending=True))
+    assert not list(projector.take(event(1, "start", "agent")))
+    list(projector.take(event(2, "start", "tool", 1)))
+    list(projector.take(event(2, "end", "tool", 1)))
+    (first,) = projector.pending()  # what has ended meanwhile is not announced
+    (last,) = projector.take(event(1, "end", "agent"))
     assert first.span_id == last.span_id
     assert (first.end_ns, first.attributes["nemo_relay.pending"]) == (0, True)
     assert "nemo_relay.pending" not in last.attributes
+    assert not list(projector.pending())
 
 
 def test_late_children_find_their_parent_until_its_time_is_up() -> None:

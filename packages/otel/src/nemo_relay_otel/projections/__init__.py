@@ -42,6 +42,7 @@ class Projector:
         self.settings = settings
         self._report = report
         self._project = _PROJECT[settings.type]
+        self._unannounced: dict[str, Started] = {}
         self.lineage = Lineage(ttl_ns, report, self._root_resource)
 
     def take(self, event: Event) -> Iterator[Span]:
@@ -50,18 +51,26 @@ class Projector:
         if item is not None:
             yield from self._of(item)
 
+    def pending(self) -> Iterator[Span]:
+        """The spans that have started since this was last asked and are still open, where the settings want them."""
+        waiting, self._unannounced = self._unannounced, {}
+        for item in waiting.values():
+            yield self._pending(item)
+
     def finish(self) -> Iterator[Span]:
         """The spans that nobody ended, marked as incomplete."""
+        self._unannounced.clear()
         for item in self.lineage.unfinished():
             yield self._complete(item)
 
     def _of(self, item: Item) -> Iterator[Span]:
         if isinstance(item, Ended):
+            self._unannounced.pop(item.span.start["uuid"], None)
             yield self._complete(item)
         elif isinstance(item, Marked):
             yield from self._marked(item)
         elif self.settings.pending:
-            yield self._pending(item)
+            self._unannounced[item.span.start["uuid"]] = item
 
     def _complete(self, item: Ended) -> Span:
         span = self._project(item, self.settings, self._report)

@@ -23,8 +23,8 @@ class Traces:
         return self._projector.take(event)
 
     def tick(self, occasion: Occasion) -> Iterable[Span]:
-        """At the end, the spans that nobody ended."""
-        return self._projector.finish() if occasion == "end" else ()
+        """The spans that have begun and not ended: at the end as incomplete, before that as pending."""
+        return self._projector.finish() if occasion == "end" else self._projector.pending()
 
     def save(self) -> dict[str, Any]:
         """What another process needs to go on."""
