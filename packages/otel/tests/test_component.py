@@ -170,6 +170,24 @@ def test_a_reconfiguration_keeps_the_destinations_that_stay(receiver: Receiver, 
     assert len({span.span_id for span in receiver.spans}) == 2
 
 
+@pytest.mark.allow_blocking  # entry points are read and modules loaded
+async def test_the_plugin_host_activates_it(receiver: Receiver, tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    from nemo_relay import plugin
+
+    monkeypatch.chdir(tmp_path)
+    section = {
+        "traces": [{"type": "gen_ai", "endpoint": receiver.url}, {"type": "full", "endpoint": "http://h.example"}]
+    }
+    document = {"version": 1, "components": [{"kind": "observability", "config": {"opentelemetry": section}}]}
+    activation = await plugin.initialize(document)
+    run()
+    (told,) = activation.report["config"]["runtime_diagnostics"]
+    assert (told["code"], told["field"]) == ("otel.destination_skipped", "opentelemetry.traces[1]")
+    await activation.close()
+    assert [span.name for span in receiver.spans] == ["invoke_agent planner"]
+    assert not [path for path in (tmp_path / ".nemo-relay").rglob("*") if path.is_file()], "all of it has arrived"
+
+
 def test_none_of_several_destinations_can_be_set_up() -> None:
     with pytest.raises(ValueError, match="no active destination"):
         component.activate({"traces": [{"type": "full", "endpoint": "http://example.com"}]}, Context())

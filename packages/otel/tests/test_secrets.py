@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import logging
+import time
 import traceback
 from pathlib import Path
 
@@ -45,6 +46,9 @@ def test_a_canary_in_every_place_for_a_credential(
         pass
     exporters.force_flush(2)
     receiver.wait(lambda r: len(r.requests) >= 2)
+    until = time.monotonic() + 30
+    while len(exporters.diagnostics()) < 2 and time.monotonic() < until:
+        time.sleep(0.01)
     headers = receiver.requests[0].headers
     assert (headers["x-given"], headers["x-env"], headers["x-file"]) == (
         f"{CANARY}-header",

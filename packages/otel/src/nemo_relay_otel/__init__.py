@@ -37,22 +37,22 @@ if TYPE_CHECKING:
 __version__ = version("nemo-relay-otel")
 
 _HOMES = {
-    "Counters": "counters",
-    "Diagnostic": "counters",
-    "ExporterNotBuilt": "subscribers",
-    "Exporters": "exporters",
-    "OpenTelemetryConfig": "config.settings_objects",
-    "OpenTelemetryFileSinkConfig": "config.settings_objects",
-    "OpenTelemetryLogConfig": "config.settings_objects",
-    "OpenTelemetryMetricConfig": "config.settings_objects",
-    "OpenTelemetryLogSubscriber": "subscribers",
-    "OpenTelemetryMetricSubscriber": "subscribers",
-    "OpenTelemetryRuntimeDiagnostics": "subscribers",
-    "OpenTelemetrySubscriber": "subscribers",
-    "OpenTelemetryRuntimeDiagnostic": "counters",
-    "Section": "config.section",
-    "from_config": "factory",
-    "to_exporter": "factory",
+    "Counters": "nemo_relay_spool.counters",
+    "Diagnostic": "nemo_relay_spool.counters",
+    "ExporterNotBuilt": "nemo_relay_otel.subscribers",
+    "Exporters": "nemo_relay_otel.exporters",
+    "OpenTelemetryConfig": "nemo_relay_otel.config.settings_objects",
+    "OpenTelemetryFileSinkConfig": "nemo_relay_otel.config.settings_objects",
+    "OpenTelemetryLogConfig": "nemo_relay_otel.config.settings_objects",
+    "OpenTelemetryMetricConfig": "nemo_relay_otel.config.settings_objects",
+    "OpenTelemetryLogSubscriber": "nemo_relay_otel.subscribers",
+    "OpenTelemetryMetricSubscriber": "nemo_relay_otel.subscribers",
+    "OpenTelemetryRuntimeDiagnostics": "nemo_relay_otel.subscribers",
+    "OpenTelemetrySubscriber": "nemo_relay_otel.subscribers",
+    "OpenTelemetryRuntimeDiagnostic": "nemo_relay_spool.counters",
+    "Section": "nemo_relay_otel.config.section",
+    "from_config": "nemo_relay_otel.factory",
+    "to_exporter": "nemo_relay_otel.factory",
 }
 
 __all__ = [
@@ -81,7 +81,7 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     # The published package's name of a diagnostic is ours with a prefix.
     own = name if name != "OpenTelemetryRuntimeDiagnostic" else "Diagnostic"
-    value = getattr(import_module(f"{__name__}.{home}"), own)
+    value = getattr(import_module(home), own)
     globals()[name] = value
     return value
 
