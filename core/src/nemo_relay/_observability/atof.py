@@ -4,18 +4,22 @@
 from __future__ import annotations
 
 import json
+import os
 import threading
 from typing import Any
 
 from nemo_relay import AtofExporterMode
 from nemo_relay._observability import extensions
+from nemo_relay._runtime.log import faults
 from nemo_relay.atof import AtofExporter, AtofExporterConfig
+from nemo_relay.errors import MissingExtra
+from nemo_relay.redaction import Redaction
 from nemo_relay.types import Event
 
 JsonObject = dict[str, Any]
 
 
-def start(section: JsonObject, context: Any) -> bool:
+def start(section: JsonObject, context: Any, redact: bool | Redaction = True) -> bool:
     """Register every sink of the section; whether any of them works.
 
     Raises:
@@ -23,17 +27,24 @@ def start(section: JsonObject, context: Any) -> bool:
         MissingExtra: a sink's library is not installed (an ImportError).
     """
     sinks = section.get("sinks") or []
-    others = [sink for sink in sinks if sink["type"] != "file"]
-    files = [sink for sink in sinks if sink["type"] == "file"]
-    for number, sink in enumerate(files):
-        _file(sink, number, context)
-    for sink in others:
-        extensions.sink(sink).activate(sink, context)
+    missing: list[MissingExtra] = []
+    for number, sink in enumerate(sinks):
+        if sink["type"] == "file":
+            _file({"redact": redact, **sink}, number, context)
+            continue
+        try:
+            extensions.sink(sink).activate(sink, extensions.Masking(context, redact))
+        except MissingExtra as error:
+            missing.append(error)
+    if missing and len(missing) == len(sinks):
+        raise missing[0]
+    for one in missing:
+        faults.report("observability_section_unavailable", one)
     return bool(sinks)
 
 
 def _file(sink: JsonObject, number: int, context: Any) -> None:
-    key = "atof:" + json.dumps(sink, sort_keys=True)
+    key = "atof:" + json.dumps([{**sink, "redact": repr(sink["redact"])}, os.getcwd()], sort_keys=True)
     outlet = context.adopt(key, lambda: Outlet(_settings(sink)), Outlet.close)
 
     def heard(_event: Event) -> None:

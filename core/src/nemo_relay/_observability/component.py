@@ -15,6 +15,7 @@ from nemo_relay._observability.upgrade import upgraded
 from nemo_relay._runtime.log import faults
 from nemo_relay._runtime.managed import annotations as annotating
 from nemo_relay.errors import MissingExtra
+from nemo_relay.redaction import DEFAULT_KEYS, DEFAULT_VALUES, Redaction
 
 JsonObject = dict[str, Any]
 
@@ -39,6 +40,7 @@ def register(config: JsonObject, context: Any) -> None:
     config, _ = upgraded(config)
     if config.get("enable_full_payloads"):
         context.adopt("full_payloads", lambda: _record_whole_requests(True), lambda _: _record_whole_requests(False))
+    redact = redaction(config.get("redaction", True))
     unavailable: list[MissingExtra] = []
     working = 0
     for name, start in _SECTIONS.items():
@@ -46,7 +48,7 @@ def register(config: JsonObject, context: Any) -> None:
         if not _is_wanted(name, section):
             continue
         try:
-            working += start(section or {}, context)
+            working += start(section or {}, context, redact)
         except MissingExtra as error:
             unavailable.append(error)
     if unavailable and not working:
@@ -62,6 +64,15 @@ def _is_wanted(name: str, section: JsonObject | None) -> bool:
     if section is None:
         return name == "opentelemetry"  # the standard variables may ask for it
     return bool(section.get("enabled", False))
+
+
+def redaction(given: Any) -> bool | Redaction:
+    """``redaction`` of a document: whether secrets are masked, or a table of what else is one."""
+    if not isinstance(given, dict):
+        return bool(given)
+    more = {name: given[name] for name in ("replacement",) if name in given}
+    keys, values = (*DEFAULT_KEYS, *given.get("keys", ())), (*DEFAULT_VALUES, *given.get("values", ()))
+    return Redaction(keys=keys, values=values, **more)
 
 
 def _record_whole_requests(whole: bool) -> None:

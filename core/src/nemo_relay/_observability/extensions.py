@@ -6,12 +6,14 @@ from __future__ import annotations
 from typing import Any
 
 from nemo_relay.errors import MissingExtra
+from nemo_relay.redaction import Redaction, chosen
 
 JsonObject = dict[str, Any]
 
 SECTIONS = "nemo_relay.observability"
 SINKS = "nemo_relay.sinks"
 STORAGE = "nemo_relay.storage"
+CONVERTERS = "nemo_relay.convert"
 STREAMS = ("http_post", "ndjson", "websocket")
 BROKERS = ("redis", "nats", "kafka")  # what `nemo-relay[sinks]` brings
 STORES = ("http", "s3")
@@ -75,7 +77,32 @@ def storage(config: JsonObject) -> Any:
     return found
 
 
-def open_telemetry(config: JsonObject, context: Any) -> bool:
+class Masking:
+    """A plugin context whose sinks get lines without secrets."""
+
+    def __init__(self, context: Any, redact: bool | Redaction) -> None:
+        self._context = context
+        self._redaction = chosen(redact)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._context, name)
+
+    def register_subscriber(self, name: str, callback: Any) -> None:
+        """As the context's own."""
+        sink = getattr(callback, "__relay_sink__", None)
+        if sink is None or self._redaction is None:
+            self._context.register_subscriber(name, callback)
+            return
+        mask = self._redaction.line
+
+        def heard(event: Any) -> Any:
+            return callback(event)
+
+        heard.__relay_sink__ = lambda line: sink(mask(line))  # type: ignore[attr-defined]
+        self._context.register_subscriber(name, heard)
+
+
+def open_telemetry(config: JsonObject, context: Any, redact: bool | Redaction = True) -> bool:
     """Start the ``opentelemetry`` section; with none in the document, what ``OTEL_*`` variables ask for.
 
     Raises:
@@ -84,5 +111,5 @@ def open_telemetry(config: JsonObject, context: Any) -> bool:
     found = section("opentelemetry") if config else load(SECTIONS, "opentelemetry")
     if found is None:
         return False
-    found.activate(config, context)
+    found.activate(config, Masking(context, redact))
     return bool(config)

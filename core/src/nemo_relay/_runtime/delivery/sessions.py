@@ -47,6 +47,8 @@ class Style:
         observed_events: put every event of the session into ``extra.observed_events``.
         llm_requests: keep the request in ``extra.llm_request`` of the steps.
         schema_version: of the documents.
+        written: hears of each file, with the uuid of its session, once it is there; on the thread that wrote it.
+        failed: hears of each session whose file the disk did not take.
     """
 
     agent: dict[str, Any] = field(default_factory=dict)
@@ -54,6 +56,8 @@ class Style:
     observed_events: bool = False
     llm_requests: bool = True
     schema_version: str | None = None
+    written: Callable[[Path, str], None] | None = None
+    failed: Callable[[str, OSError], None] | None = None
 
 
 class Session:
@@ -318,6 +322,8 @@ class Sessions:
             self.written.append(self.folder / name)
             if before is not None:
                 self._refer(before, session, name)
+        if self._style.written is not None:
+            self._style.written(self.folder / name, session.uuid)
         session.changed = False
         session.written_events = session.events
         for run in session.paused:
@@ -335,6 +341,8 @@ class Sessions:
         self.failed[session.uuid] = error
         session.changed = False
         faults.report("atif_file_write_failed", error, folder=str(self.folder))
+        if self._style.failed is not None:
+            self._style.failed(session.uuid, error)
 
     def _before(self, session: Session) -> dict[str, str] | None:
         """The document of the run that ``session`` resumes, if its file is here."""
