@@ -34,3 +34,7 @@ class FencedDoctests(griffe.Extension):  # type: ignore[misc]
     def on_object(self, *, obj: Any, **kwargs: Any) -> None:
         if obj.docstring is not None:
             obj.docstring.value = fence(obj.docstring.value)
+
+    def on_package(self, *, pkg: Any, **kwargs: Any) -> None:
+        """Griffe tells of a whole package here, and not above."""
+        self.on_object(obj=pkg)

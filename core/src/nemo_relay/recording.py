@@ -37,7 +37,7 @@ from nemo_relay.atof import AtofExporter, AtofExporterConfig
 from nemo_relay.errors import SinkError
 from nemo_relay.redaction import Redaction, chosen
 
-__all__ = ["Rebuilt", "Recording", "rebuild", "record"]
+__all__ = ["STOP_SECONDS", "Rebuilt", "Recording", "rebuild", "record"]
 
 STOP_SECONDS = 600.0  # how long the end of a recording may take to write what was emitted
 

@@ -26,7 +26,7 @@ from nemo_relay._runtime.managed.results import (
 from nemo_relay_codecs.request import LLMRequest
 
 T = TypeVar("T")
-Maybe: TypeAlias = T | Awaitable[T]
+_Maybe: TypeAlias = T | Awaitable[T]
 
 JsonPrimitive: TypeAlias = str | int | float | bool | None
 JsonValue: TypeAlias = Any
@@ -66,25 +66,25 @@ Event: TypeAlias = ScopeEvent | MarkEvent
 EventMetadataScalar: TypeAlias = str | int | float | bool
 EventMetadataValue: TypeAlias = EventMetadataScalar | list[EventMetadataScalar]
 EventMetadata: TypeAlias = dict[str, EventMetadataValue]
-EventMetadataInjectorCallback: TypeAlias = Callable[[Event], Maybe[EventMetadata]]
-EventSanitizeGuardrail: TypeAlias = Callable[[Event, EventSanitizeFields], Maybe[EventSanitizeFields]]
+EventMetadataInjectorCallback: TypeAlias = Callable[[Event], _Maybe[EventMetadata]]
+EventSanitizeGuardrail: TypeAlias = Callable[[Event, EventSanitizeFields], _Maybe[EventSanitizeFields]]
 ToolSanitizeGuardrail: TypeAlias = Callable[[str, Any], Any]
-ToolConditionalExecutionGuardrail: TypeAlias = Callable[[str, Any], Maybe[str | None]]
-LlmSanitizeRequestGuardrail: TypeAlias = Callable[[LLMRequest, LlmSanitizeRequestContext], Maybe[LLMRequest | None]]
+ToolConditionalExecutionGuardrail: TypeAlias = Callable[[str, Any], _Maybe[str | None]]
+LlmSanitizeRequestGuardrail: TypeAlias = Callable[[LLMRequest, LlmSanitizeRequestContext], _Maybe[LLMRequest | None]]
 LlmSanitizeResponseGuardrail: TypeAlias = Callable[[Any, LlmSanitizeResponseContext], Any]
-LlmConditionalExecutionGuardrail: TypeAlias = Callable[[LLMRequest], Maybe[str | None]]
+LlmConditionalExecutionGuardrail: TypeAlias = Callable[[LLMRequest], _Maybe[str | None]]
 ToolRequestIntercept: TypeAlias = Callable[[str, Any], Any]
 ToolExecutionIntercept: TypeAlias = Callable[
     [ToolExecutionContext, Callable[[Any], Awaitable[ToolExecutionResult[Any]]]],
-    Maybe[ToolExecutionInterceptOutcome],
+    _Maybe[ToolExecutionInterceptOutcome],
 ]
-LlmRequestIntercept: TypeAlias = Callable[[str, LLMRequest, Any], Maybe[LLMRequestInterceptOutcome]]
+LlmRequestIntercept: TypeAlias = Callable[[str, LLMRequest, Any], _Maybe[LLMRequestInterceptOutcome]]
 LlmExecutionIntercept: TypeAlias = Callable[
     [str, LLMRequest, LlmExecutionContext, Callable[[LLMRequest], Awaitable[Any]]], Any
 ]
 LlmStreamExecutionIntercept: TypeAlias = Callable[
     [str, LLMRequest, LlmExecutionContext, Callable[[LLMRequest], Awaitable[AsyncIterator[Any]]]],
-    Maybe[AsyncIterator[Any]],
+    _Maybe[AsyncIterator[Any]],
 ]
 
 __all__ = [

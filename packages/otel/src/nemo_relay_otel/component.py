@@ -13,8 +13,6 @@ from nemo_relay_otel.factory import build
 from nemo_relay_otel.joining import Joiner, leave
 from nemo_relay_spool.pipeline import Pipeline
 
-__all__ = ["activate", "diagnose", "schema"]
-
 
 def schema() -> dict[str, Any]:
     """The JSON Schema of the section."""

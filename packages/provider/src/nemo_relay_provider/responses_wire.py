@@ -5,12 +5,11 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from .openai_wire import REQUEST_ID_HEADER, error
+from .openai_wire import REQUEST_ID_HEADER as REQUEST_ID_HEADER
+from .openai_wire import error as error
 from .replies import Failure, Reply, ToolCall, Usage, estimated_usage
 
 _CREATED = 1_767_225_600
-
-__all__ = ["REQUEST_ID_HEADER", "check", "error", "frames", "unary"]
 
 
 def check(body: Mapping[str, Any]) -> Failure | None:

@@ -46,7 +46,7 @@ __all__ = [
 ]
 
 PRICING_PLUGIN_KIND = KIND
-Unit: TypeAlias = Literal["per_token", "per_request", "per_second", "gpu_hour"]
+_Unit: TypeAlias = Literal["per_token", "per_request", "per_second", "gpu_hour"]
 
 
 class _DiagnosticBase(TypedDict):
@@ -154,7 +154,7 @@ class ModelPricing:
     pricing_source: str
     aliases: list[str] = field(default_factory=list)
     currency: str = "USD"
-    unit: Unit = "per_token"
+    unit: _Unit = "per_token"
     rates: TokenPricingRates | None = None
     rate_schedule: PromptTokenThresholdRateSchedule | None = None
     prompt_cache: PromptCachePricing = field(default_factory=PromptCachePricing)

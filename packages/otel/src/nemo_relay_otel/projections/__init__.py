@@ -12,7 +12,7 @@ from nemo_relay_otel.projections.settings import KINDS, Settings
 from nemo_relay_otel.records import Attribute, Span, SpanEvent
 from nemo_relay_otel.values import mapping
 
-__all__ = ["KINDS", "Projector", "Settings"]
+__all__ = ["KINDS", "PENDING", "Projector", "Settings"]
 
 _PROJECT: dict[str, Callable[[Ended, Settings, Report], Span]] = {
     "full": full.project,

@@ -6,10 +6,8 @@ from __future__ import annotations
 from typing import Any
 
 from openinference.semconv.trace import (
-    MessageAttributes,
     OpenInferenceSpanKindValues,
     SpanAttributes,
-    ToolAttributes,
     ToolCallAttributes,
 )
 
@@ -165,6 +163,3 @@ def put_tool_mark(attributes: Attributes, event: Event) -> None:
         attributes[SpanAttributes.OUTPUT_MIME_TYPE] = _JSON
     if event.get("metadata") is not None:
         attributes[SpanAttributes.METADATA] = compact(event["metadata"])
-
-
-__all__ = ["CHAIN", "KIND", "MessageAttributes", "ToolAttributes", "project", "put_tool_mark"]
