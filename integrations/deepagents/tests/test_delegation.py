@@ -45,6 +45,7 @@ def task_of(node: Node, events: CapturedEvents) -> Node:
     return next(parent for parent in events.tree().walk() if parent.uuid == node.parent_uuid)
 
 
+@pytest.mark.every_scope_stack
 @pytest.mark.parametrize("asynchronous", [False, True])
 async def test_s51_parallel_subagents_on_every_path(events: CapturedEvents, asynchronous: bool) -> None:
     agent = create_deep_agent(**crew(cast_for(*PATHS)))

@@ -225,6 +225,35 @@ def test_a9_a_breakpoint(events: CapturedEvents, handler: RelayCallbackHandler) 
     assert "resumed_run_uuid" not in finished
 
 
+@pytest.mark.parametrize("mode", ["stream", "astream"])
+@pytest.mark.parametrize("wrapped", [False, True])
+async def test_a9_a_consumer_that_leaves_at_the_question(
+    events: CapturedEvents, handler: RelayCallbackHandler, mode: str, wrapped: bool
+) -> None:
+    """As web services do: the stream is left at the interrupt, and LangGraph has no occasion to tell that it paused."""
+    graph = asking(InMemorySaver())
+    config = THREAD if wrapped else {**THREAD, "callbacks": [handler]}
+    graph = wrap_graph(graph) if wrapped else graph
+    if mode == "stream":
+        stream = graph.stream({}, config)
+        next(stream)
+        stream.close()
+        graph.invoke(Command(resume="A"), config)
+    else:
+        chunks = graph.astream({}, config)
+        await anext(chunks)  # ... and it is closed when it is collected, after the thread has gone on
+        await graph.ainvoke(Command(resume="A"), config)
+        await chunks.aclose()
+    first, second = named(events, "G")
+    assert (first.outcome, first.metadata["reason"]) == ("interrupted", "consumer_closed")
+    (mark,) = (mark for mark in first.marks if mark.name == "Graph Interrupt")
+    assert [one["value"] for one in mark.data["interrupts"]] == ["a?"]
+    ((_, data),) = resumptions(events)
+    assert data["resumed_run_uuid"] == first.uuid
+    assert data["answers"] == {mark.data["interrupts"][0]["id"]: "A"}
+    assert second.outcome == "interrupted"
+
+
 # --- A11: the size of a checkpoint costs nothing
 
 
@@ -281,6 +310,16 @@ def test_a11_a_checkpointer_that_cannot_be_metered(events: CapturedEvents) -> No
     saves = [mark.data for mark in told(only(events, "G")) if mark.name == "Checkpoint Save"]
     assert saves and all("bytes" not in save for save in saves)
     assert graph.get_state(THREAD).values == {"x": []}
+
+
+def test_a11_a_serializer_of_any_truth_value() -> None:
+    class Falsy(JsonPlusSerializer):
+        def __bool__(self) -> bool:
+            return False
+
+    inner, serializer = InMemorySaver(), Falsy()
+    inner.serde = serializer
+    assert RelayCheckpointer(inner).serde is serializer
 
 
 def test_a11_an_error_of_the_checkpointer_is_its_own() -> None:

@@ -38,6 +38,7 @@ AGENT = (
 )
 
 
+@pytest.mark.every_scope_stack
 @pytest.mark.parametrize("mode", ["invoke", "ainvoke", "stream", "astream", "messages", "events"])
 async def test_s15_agent_in_every_mode(events: CapturedEvents, handler: RelayCallbackHandler, mode: str) -> None:
     agent, config = calculator(), {"callbacks": [handler]}
@@ -82,6 +83,7 @@ async def test_s15_agent_in_every_mode(events: CapturedEvents, handler: RelayCal
     assert bool(llm.metadata.get("relay.streaming")) is (mode in ("messages", "events"))
 
 
+@pytest.mark.every_scope_stack
 def test_s17_parallel_tools_one_fails(events: CapturedEvents, handler: RelayCallbackHandler) -> None:
     script = [calling(("add", {"a": 1, "b": 2}), ("fragile", {"code": 7})), "sorry"]
     agent = create_agent(ScriptedChatModel(script=script), [add, fragile], name="calc")
@@ -327,6 +329,7 @@ async def test_s45_async_stream_closed_early(events: CapturedEvents, handler: Re
     assert (root.outcome, root.metadata["reason"]) == ("cancelled", "consumer_closed")
 
 
+@pytest.mark.every_scope_stack
 @pytest.mark.parametrize("where", ["node", "model", "tool"])
 async def test_s47_cancellation(events: CapturedEvents, handler: RelayCallbackHandler, where: str) -> None:
     @tool

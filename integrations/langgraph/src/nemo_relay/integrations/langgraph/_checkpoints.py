@@ -15,7 +15,6 @@ from ._metering import Meter, metered
 
 RUN_KEY = "relay.run_uuid"  # in the metadata of a checkpoint: the span of the run that saved it
 _METADATA = {"integration": "langgraph"}
-_GRAPHS = ("graph", "agent", "subgraph")
 _FORKS = ("update", "fork")
 _PASSED_ON = (
     *("list", "alist", "put_writes", "aput_writes", "delete_thread", "adelete_thread", "get_next_version"),
@@ -42,7 +41,8 @@ class RelayCheckpointer(BaseCheckpointSaver[Any]):
     """
 
     def __init__(self, inner: BaseCheckpointSaver[Any]) -> None:
-        super().__init__(serde=inner.serde)
+        super().__init__()
+        self.serde = inner.serde  # whatever its truth value is
         self.inner = inner
 
     @property
@@ -176,7 +176,7 @@ def _graph_run(place: dict[str, Any]) -> Run | None:
     thread, namespace = place.get("thread_id"), place.get("checkpoint_ns") or ""
     nearest: Run | None = None
     for run in reversed(open_runs()):
-        about = run.handle.metadata if run.kind in _GRAPHS and run.handle is not None else None
+        about = run.handle.metadata if run.kind in _pauses.GRAPHS and run.handle is not None else None
         if not isinstance(about, dict) or thread is None or about.get("thread_id") != thread:
             continue
         if (about.get("langgraph_checkpoint_ns") or "") == namespace:

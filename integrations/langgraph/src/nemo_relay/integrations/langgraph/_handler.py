@@ -15,7 +15,7 @@ from langgraph.callbacks import (
 from nemo_relay import scope
 from nemo_relay.integrations import langchain
 from nemo_relay.integrations.langchain import RunInfo
-from nemo_relay.integrations.langchain.adapter import attempt, find_open_run
+from nemo_relay.integrations.langchain.adapter import Run, attempt, find_open_run, interrupts_of
 
 from . import _identity, _loops, _pauses, _propagation, _supersteps
 
@@ -61,6 +61,8 @@ class RelayCallbackHandler(langchain.RelayCallbackHandler, GraphCallbackHandler)
     def on_chain_error(self, error: BaseException, *, run_id: UUID, **kwargs: Any) -> None:
         """A graph, node or other runnable raised, was interrupted, cancelled or closed."""
         self._end_superstep(run_id)
+        if isinstance(error, GeneratorExit):
+            self.observe("on_interrupt", self._consumer_left, run_id)
         super().on_chain_error(error, run_id=run_id, **kwargs)
 
     def _end_superstep(self, run_id: UUID) -> None:
@@ -91,6 +93,13 @@ class RelayCallbackHandler(langchain.RelayCallbackHandler, GraphCallbackHandler)
         else:
             self.mark_once(run_id, key, name, data, metadata)
 
+    def _consumer_left(self, run_id: UUID) -> None:
+        """The stream of a graph is closed: one that had paused by then would have told so with its next step."""
+        run = find_open_run(run_id)
+        if run is None or not run.interrupts or any(_is_pause(key) for key in run.marks):
+            return
+        self._interrupted(_loops.pause(run_id) or _pause_of(run_id, run))
+
     def _interrupted(self, event: GraphInterruptEvent) -> None:
         run = self.run_info(event.run_id)
         ids = [str(pause.id) for pause in event.interrupts]
@@ -107,15 +116,38 @@ class RelayCallbackHandler(langchain.RelayCallbackHandler, GraphCallbackHandler)
     def _resumed(self, event: GraphResumeEvent) -> None:
         run = self.run_info(event.run_id)
         data = _described(event, run)
-        before, waiting = _pauses.recall(_place(data)), _loops.waiting()
-        if waiting is None:
-            waiting = _loops.Waiting(before.ids if before is not None else (), at_breakpoint=True)
-        metadata: dict[str, Any] = {**_METADATA, "relay.interrupt_ids": list(waiting.ids)}
-        if before is not None and (waiting.ids or waiting.at_breakpoint) and (run is None or before.uuid != run.uuid):
+        before, ids = _asked_before(_place(data), run)
+        metadata: dict[str, Any] = {**_METADATA, "relay.interrupt_ids": list(ids)}
+        if before is not None and (run is None or before.uuid != run.uuid):
             data["resumed_run_uuid"] = metadata["relay.resumed_run_uuid"] = before.uuid
         if run is not None and run.resume is not None:
-            data["answers"] = self.view(_pauses.answers(run.resume, waiting.ids))
+            data["answers"] = self.view(_pauses.answers(run.resume, ids))
         self.mark_graph(event.run_id, _key(event), "Graph Resume", data, metadata)
+
+
+def _asked_before(place: _pauses.Checkpoint, run: RunInfo | None) -> tuple[_pauses.Pause | None, tuple[str, ...]]:
+    """The run that paused where this one goes on, if one did, and the interrupts that wait for an answer."""
+    before, waiting = _pauses.recall(place), _loops.waiting()
+    if run is not None and run.resume is not None and not (waiting is not None and waiting.ids):
+        left = _pauses.left_open(place, run.uuid)
+        if left is not None:
+            return left, left.ids
+    if waiting is None:
+        return before, before.ids if before is not None else ()
+    return (before if waiting.ids or waiting.at_breakpoint else None), waiting.ids
+
+
+def _pause_of(run_id: UUID, run: Run) -> GraphInterruptEvent:
+    # An asynchronous graph tells that it is closed from a task of its own, where its loop cannot be found. What its
+    # nodes asked is known; the checkpoint is not.
+    about = run.handle.metadata if run.handle is not None else None
+    namespace = (about or {}).get("langgraph_checkpoint_ns") or ""
+    asked = tuple(one for error in run.failed.values() for one in interrupts_of(error))
+    return GraphInterruptEvent(run_id, "pending", "", tuple(namespace.split("|")) if namespace else (), asked)
+
+
+def _is_pause(key: object) -> bool:
+    return isinstance(key, tuple) and key[:1] == (GraphInterruptEvent.__name__,)
 
 
 def _key(event: GraphLifecycleEvent) -> object:
@@ -127,7 +159,7 @@ def _described(event: GraphLifecycleEvent, run: RunInfo | None) -> dict[str, Any
     return {
         "run_id": str(event.run_id),
         "status": event.status,
-        "checkpoint_id": event.checkpoint_id,
+        "checkpoint_id": event.checkpoint_id or None,
         "checkpoint_ns": list(event.checkpoint_ns),
         "thread_id": run.metadata.get("thread_id") if run is not None else None,
     }

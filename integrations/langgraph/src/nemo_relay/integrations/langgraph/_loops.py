@@ -14,6 +14,7 @@ from types import FrameType
 from typing import Any, NamedTuple
 from uuid import UUID
 
+from langgraph.callbacks import GraphInterruptEvent
 from langgraph.pregel import Pregel
 
 _DEPTH = 16  # frames between a hook and the loop that calls it, LangChain's dispatch and our own included
@@ -62,17 +63,31 @@ def waiting() -> Waiting | None:
     loop = _calling_loop()
     if loop is None:
         return None
-    asked: dict[str, list[str]] = {}
+    asked, pauses = _questions(loop)
+    goes_on = loop.input is None or loop.is_nested  # an answer is none to a breakpoint
+    ids = tuple(dict.fromkeys(str(pause.id) for pause in pauses))
+    return Waiting(ids, not asked and goes_on and _has_next(loop))
+
+
+def pause(run_id: UUID) -> GraphInterruptEvent | None:
+    """The pause of the graph that calls, as LangGraph would have told it to a consumer that stays; None without one."""
+    loop = _calling_loop()
+    if loop is None:
+        return None
+    asked = tuple(_questions(loop)[1])
+    return GraphInterruptEvent(run_id, loop.status, loop.checkpoint["id"], loop.checkpoint_ns, asked)
+
+
+def _questions(loop: Any) -> tuple[bool, list[Any]]:
+    """Whether anything was asked at this checkpoint, and the interrupts that have no answer."""
+    asked: dict[str, list[Any]] = {}
     finished = set()
     for task, channel, value in loop.checkpoint_pending_writes:
         if channel == "__interrupt__":
-            pauses = value if isinstance(value, (list, tuple)) else [value]
-            asked.setdefault(task, []).extend(str(pause.id) for pause in pauses)
+            asked.setdefault(task, []).extend(value if isinstance(value, (list, tuple)) else [value])
         elif channel not in _CONTROL:
             finished.add(task)
-    ids = tuple(dict.fromkeys(id_ for task, ids in asked.items() if task not in finished for id_ in ids))
-    goes_on = loop.input is None or loop.is_nested  # an answer is none to a breakpoint
-    return Waiting(ids, not asked and goes_on and _has_next(loop))
+    return bool(asked), [one for task, pauses in asked.items() if task not in finished for one in pauses]
 
 
 def _has_next(loop: Any) -> bool:

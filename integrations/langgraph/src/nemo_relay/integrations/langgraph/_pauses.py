@@ -7,7 +7,10 @@ from collections import OrderedDict
 from collections.abc import Collection, Sequence
 from typing import Any, NamedTuple
 
+from nemo_relay.integrations.langchain.adapter import open_runs
+
 _KEPT = 4_096
+GRAPHS = ("graph", "agent", "subgraph")  # the kinds of runs that have checkpoints
 
 
 class Checkpoint(NamedTuple):
@@ -60,6 +63,22 @@ def restore(place: Checkpoint, uuid: str, ids: Sequence[str]) -> None:
 def recall(place: Checkpoint) -> Pause | None:
     """The last pause at this checkpoint that is known here."""
     return _pauses.get(place)
+
+
+def left_open(place: Checkpoint, uuid: str) -> Pause | None:
+    """The pause of a run that is still open: an asynchronous stream whose consumer left is closed when it is collected.
+
+    Args:
+        place: where the thread goes on.
+        uuid: of the span of the run that goes on.
+    """
+    for run in reversed(open_runs()):
+        about = run.handle.metadata if run.interrupts and run.handle is not None and not run.hidden else None
+        if isinstance(about, dict) and place.thread_id is not None and about.get("thread_id") == place.thread_id:
+            namespace = about.get("langgraph_checkpoint_ns") or ""
+            if run.kind in GRAPHS and run.handle.uuid != uuid and namespace == "|".join(place.namespace):
+                return Pause(run.handle.uuid, tuple(run.interrupts or ()))
+    return None
 
 
 def answers(resume: Any, ids: Collection[str]) -> Any:

@@ -85,9 +85,7 @@ def remote_parent(call: Call | None) -> Iterator[None]:
     if not found:
         yield
         return
-    stack = create_scope_stack_from_propagation(found[0])
-    stack.explicit = False  # the nodes of a graph end in any order
-    with use_scope_stack(stack):
+    with use_scope_stack(create_scope_stack_from_propagation(found[0])):
         yield
 
 

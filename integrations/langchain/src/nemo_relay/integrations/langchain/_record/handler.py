@@ -136,7 +136,7 @@ class RelayCallbackHandler(BaseCallbackHandler):
     @observed
     def on_chain_error(self, error: BaseException, *, run_id: UUID, **kwargs: Any) -> None:
         """A chain raised, was interrupted, cancelled or closed."""
-        self._fail(run_id, lambda run: outcomes.ending_of(error), error)
+        self._fail(run_id, lambda run: graphs.error_ending(run, error), error)
 
     @observed
     def on_chat_model_start(

@@ -78,6 +78,15 @@ def pause(run: Run, ids: Sequence[str]) -> None:
     run.interrupts = {**(run.interrupts or {}), **dict.fromkeys(ids)}
 
 
+def error_ending(run: Run, error: BaseException) -> Ending:
+    """The end of a chain that raised ``error``; a graph that its consumer left when it had paused has paused."""
+    ending = outcomes.ending_of(error)
+    if run.interrupts and isinstance(error, GeneratorExit):
+        paused = outcomes.interrupted(list(run.interrupts), None)
+        ending.outcome, ending.extra = paused.outcome, {**ending.extra, **paused.extra}
+    return ending
+
+
 def chain_ending(run: Run, outputs: Any, kwargs: dict[str, Any]) -> Ending:
     """The end of a chain that returned ``outputs``."""
     data, flag = states.returned(run, outputs)
