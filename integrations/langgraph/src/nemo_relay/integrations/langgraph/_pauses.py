@@ -73,11 +73,12 @@ def left_open(place: Checkpoint, uuid: str) -> Pause | None:
         uuid: of the span of the run that goes on.
     """
     for run in reversed(open_runs()):
-        about = run.handle.metadata if run.interrupts and run.handle is not None and not run.hidden else None
+        if run.handle is None or run.hidden or run.kind not in GRAPHS or not run.interrupts or run.handle.uuid == uuid:
+            continue
+        about = run.handle.metadata
         if isinstance(about, dict) and place.thread_id is not None and about.get("thread_id") == place.thread_id:
-            namespace = about.get("langgraph_checkpoint_ns") or ""
-            if run.kind in GRAPHS and run.handle.uuid != uuid and namespace == "|".join(place.namespace):
-                return Pause(run.handle.uuid, tuple(run.interrupts or ()))
+            if (about.get("langgraph_checkpoint_ns") or "") == "|".join(place.namespace):
+                return Pause(run.handle.uuid, tuple(run.interrupts))
     return None
 
 
