@@ -75,10 +75,10 @@ def left_open(place: Checkpoint, uuid: str) -> Pause | None:
     for run in reversed(open_runs()):
         if run.handle is None or run.hidden or run.kind not in GRAPHS or not run.interrupts or run.handle.uuid == uuid:
             continue
-        about = run.handle.metadata
-        if isinstance(about, dict) and place.thread_id is not None and about.get("thread_id") == place.thread_id:
-            if (about.get("langgraph_checkpoint_ns") or "") == "|".join(place.namespace):
-                return Pause(run.handle.uuid, tuple(run.interrupts))
+        about = run.handle.metadata or {}
+        here = place.thread_id is not None and about.get("thread_id") == place.thread_id
+        if here and (about.get("langgraph_checkpoint_ns") or "") == "|".join(place.namespace):
+            return Pause(run.handle.uuid, tuple(run.interrupts))
     return None
 
 
