@@ -53,6 +53,10 @@ __getattr__ = borrowed(
     },
 )
 
+_execute_through = named(through, "llm.execute")
+_execute_steps = named(steps, "llm.execute")
+_stream_steps = named(steps, "llm.stream_execute")
+
 
 def _checked(name: object, request: object, handle: object, attributes: object, model_name: object) -> tuple[Span, int]:
     if type(name) is not str:
@@ -190,13 +194,15 @@ def execute(
         Exception: whatever ``func`` or a middleware callback raised, the same object.
     """
     parent, bits = _checked(name, request, handle, attributes, model_name)
-    span = LLMHandle(name, parent, bits, data, metadata, model_name, resolve(codec), resolve(response_codec))
+    span = LLMHandle(name, parent, bits, data, metadata, model_name)
+    if codec is not None or response_codec is not None:
+        span.codec, span.response_codec = resolve(codec), resolve(response_codec)
     if execution_options is not None or execution_context is not None:
         made = LlmCall(span, request, func, sync=False).directed(execution_options, execution_context)
-        return named(steps(made), "llm.execute")  # type: ignore[no-any-return]
+        return _execute_steps(made)  # type: ignore[no-any-return]
     if registry.activity.shapes_llms:
-        return named(steps(LlmCall(span, request, func, sync=False)), "llm.execute")  # type: ignore[no-any-return]
-    return named(through(LlmCall, span, request, func), "llm.execute")  # type: ignore[no-any-return]
+        return _execute_steps(LlmCall(span, request, func, sync=False))  # type: ignore[no-any-return]
+    return _execute_through(LlmCall, span, request, func)  # type: ignore[no-any-return]
 
 
 def execute_sync(
@@ -216,7 +222,9 @@ def execute_sync(
 ) -> Any:
     """The synchronous twin of ``execute``: same order, same thread, no event loop."""
     parent, bits = _checked(name, request, handle, attributes, model_name)
-    span = LLMHandle(name, parent, bits, data, metadata, model_name, resolve(codec), resolve(response_codec))
+    span = LLMHandle(name, parent, bits, data, metadata, model_name)
+    if codec is not None or response_codec is not None:
+        span.codec, span.response_codec = resolve(codec), resolve(response_codec)
     if execution_options is not None or execution_context is not None:
         return complete(steps(LlmCall(span, request, func, sync=True).directed(execution_options, execution_context)))
     if registry.activity.shapes_llms:
@@ -263,7 +271,7 @@ def stream_execute(
         finalizer,
         sync=False,
     ).directed(execution_options, execution_context)
-    return named(steps(made), "llm.stream_execute")  # type: ignore[no-any-return]
+    return _stream_steps(made)  # type: ignore[no-any-return]
 
 
 def stream_execute_sync(
@@ -307,7 +315,9 @@ def _streamed(
 ) -> StreamCall:
     name, request, func, handle, attributes, data, metadata, model_name, codec, response_codec = arguments
     parent, bits = _checked(name, request, handle, attributes, model_name)
-    span = LLMHandle(name, parent, bits, data, metadata, model_name, resolve(codec), resolve(response_codec))
+    span = LLMHandle(name, parent, bits, data, metadata, model_name)
+    if codec is not None or response_codec is not None:
+        span.codec, span.response_codec = resolve(codec), resolve(response_codec)
     made = StreamCall(span, request, func, sync=sync)
     made.prepare(collector, finalizer)
     return made

@@ -38,6 +38,9 @@ __getattr__ = borrowed(
     },
 )
 
+_execute_through = named(through, "tools.execute")
+_execute_steps = named(steps, "tools.execute")
+
 
 def _checked(name: object, handle: object, attributes: object, tool_call_id: object) -> tuple[Span, int]:
     if type(name) is not str:
@@ -146,10 +149,10 @@ def execute(
     span = ToolHandle(name, parent, bits, data, metadata, tool_call_id)
     if execution_options is not None or execution_context is not None:
         made = ToolCall(span, args, func, sync=False).directed(execution_options, execution_context)
-        return named(steps(made), "tools.execute")  # type: ignore[no-any-return]
+        return _execute_steps(made)  # type: ignore[no-any-return]
     if not registry.activity.shapes_tools:
-        return named(through(ToolCall, span, args, func), "tools.execute")  # type: ignore[no-any-return]
-    return named(steps(ToolCall(span, args, func, sync=False)), "tools.execute")  # type: ignore[no-any-return]
+        return _execute_through(ToolCall, span, args, func)  # type: ignore[no-any-return]
+    return _execute_steps(ToolCall(span, args, func, sync=False))  # type: ignore[no-any-return]
 
 
 def execute_sync(

@@ -35,6 +35,14 @@ def running_loop() -> Any:
     return asyncio._get_running_loop()
 
 
+def task_finder() -> Callable[[], Any]:
+    """What gives the current task of asyncio, where it runs this thread; elsewhere what gives None."""
+    if running_loop() is None:
+        return lambda: None
+    finder: Callable[[], Any] = sys.modules["asyncio"].current_task
+    return finder
+
+
 def run_on_some_loop(make: Callable[[], Coroutine[Any, Any, Any]], loop: Any, context: contextvars.Context) -> Any:
     """Run ``make()`` to its end in ``context``: on ``loop`` while it runs, else on a loop made for it. Blocks."""
     if loop is not None and loop.is_running():

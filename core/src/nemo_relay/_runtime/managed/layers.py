@@ -7,6 +7,7 @@ Each intercept gets a ``next``, and may use it not at all, more than once, or at
 from __future__ import annotations
 
 from collections.abc import Coroutine, Generator
+from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
 from nemo_relay._runtime.awaitables import finish
@@ -207,10 +208,12 @@ class Branch:
     uncancel = _OfTask()
 
 
-def named(run: Any, name: str) -> Any:
-    """The coroutine ``run`` under the name of the call that made it: Python names one that is never awaited."""
-    run.__qualname__ = name
-    return run
+def named(function: Any, name: str) -> Any:
+    """The coroutine function ``function`` under the name of a call: Python names a coroutine that nobody awaits."""
+    copy = FunctionType(function.__code__, function.__globals__, name, function.__defaults__, function.__closure__)
+    copy.__kwdefaults__ = function.__kwdefaults__
+    copy.__qualname__ = name
+    return copy
 
 
 def complete(run: Steps) -> Any:

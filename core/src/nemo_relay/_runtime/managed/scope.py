@@ -19,6 +19,8 @@ from nemo_relay._runtime.registry import registry
 from nemo_relay._runtime.tree import context, generators
 from nemo_relay._runtime.tree.spans import ScopeHandle, Span
 
+_activity = registry.activity
+
 P = ParamSpec("P")
 R = TypeVar("R")
 
@@ -53,9 +55,9 @@ def open_scope(
     ns = None if timestamp is None else clock.from_datetime(timestamp)
     span = ScopeHandle(name, scope_type, parent, parent.stack, bits, data, metadata)
     # Who hears the start is settled before the scope can own anybody.
-    audience = registry.audience(parent)
+    audience = registry.audience(parent) if _activity.observed else None
     if opener is not None:
-        if elsewhere or registry.activity.owners:
+        if elsewhere or _activity.owners:
             registry.remember_place(span)
         context.enter(span)
         if opener.f_code.co_flags & generators.GENERATOR:
@@ -72,7 +74,7 @@ def close_scope(span: ScopeHandle, output: Any, metadata: Any, timestamp: dateti
     if type(span) is not ScopeHandle:
         expect(span, ScopeHandle, where="handle")
     ns = None if timestamp is None else clock.from_datetime(timestamp)
-    audience = registry.audience(span)
+    audience = registry.audience(span) if _activity.observed else None
     context.close(span)
     try:
         if audience is not None:

@@ -8,7 +8,7 @@ from typing import Any
 from nemo_relay._runtime.awaitables import running_loop
 from nemo_relay._runtime.managed.engine import ManagedCall
 from nemo_relay._runtime.managed.guardrails import check
-from nemo_relay._runtime.managed.layers import Steps, complete, named
+from nemo_relay._runtime.managed.layers import complete
 from nemo_relay._runtime.managed.llm import LlmCall
 from nemo_relay._runtime.managed.results import LLMRequestInterceptOutcome
 from nemo_relay._runtime.registry import registry
@@ -16,9 +16,12 @@ from nemo_relay._runtime.tree import propagation
 from nemo_relay_codecs.request import LLMRequest
 
 
-def _run(call: ManagedCall, steps: Steps, name: str) -> Any:
+def _run(call: ManagedCall, steps: Any, name: str) -> Any:
     call.sync = running_loop() is None
-    return complete(steps) if call.sync else named(steps, name)
+    if call.sync:
+        return complete(steps)
+    steps.__qualname__ = name  # Python names a coroutine that nobody awaits
+    return steps
 
 
 def rewrite(call: ManagedCall) -> Any:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any, Self
 from weakref import ref
 
-from nemo_relay._runtime.awaitables import finish, running_loop
+from nemo_relay._runtime.awaitables import finish, running_loop, task_finder
 from nemo_relay._runtime.emission import emit
 from nemo_relay._runtime.log import faults
 from nemo_relay._runtime.managed.codec_context import LlmExecutionContext, LlmRequestContext
@@ -66,7 +66,17 @@ class StreamCall(LlmCall):
 class LlmStream:
     """The chunks of a managed call, produced as they are asked for. Iterate it, and ``aclose`` it if you stop early."""
 
-    __slots__ = ("__weakref__", "_cleaning", "_consumer", "_ending", "_gone", "_source", "_sources", "_turns")
+    __slots__ = (
+        "__weakref__",
+        "_cleaning",
+        "_consumer",
+        "_current_task",
+        "_ending",
+        "_gone",
+        "_source",
+        "_sources",
+        "_turns",
+    )
 
     def __init__(self, call: StreamCall, iterator: Any) -> None:
         self._source = Source(iterator, call.span)
@@ -76,6 +86,7 @@ class LlmStream:
         self._cleaning: Any = None  # the task that closes what an error left open
         self._consumer: Any = None  # the task that asked last
         self._gone = _end_with(ref(self))
+        self._current_task = task_finder()
 
     def __aiter__(self) -> LlmStream:
         return self
@@ -87,7 +98,9 @@ class LlmStream:
         ending, source = self._ending, self._source
         if ending.over:
             raise StopAsyncIteration("stream exhausted")
-        self._watch()
+        task = self._current_task()
+        if task is not self._consumer and task is not None:
+            self._watch(task)
         try:
             iterator = source.checked()
             with source.place:
@@ -112,15 +125,8 @@ class LlmStream:
             raise
         return chunk
 
-    def _watch(self) -> None:
+    def _watch(self, task: Any) -> None:
         """End with the task that consumes, should it be cancelled between two chunks."""
-        if running_loop() is None:
-            return
-        import asyncio
-
-        task = asyncio.current_task()
-        if task is self._consumer or task is None:
-            return
         self._unwatch()
         task.add_done_callback(self._gone)
         self._consumer = task
