@@ -7,6 +7,7 @@ import contextvars
 import sys
 from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
+from functools import partial
 from typing import Any
 
 
@@ -35,12 +36,19 @@ def running_loop() -> Any:
     return asyncio._get_running_loop()
 
 
+# There ``asyncio.current_task`` is written in Python, and takes a third of a whole pull from a stream.
+_SLOW_TASKS: bool = sys.version_info < (3, 12)
+
+
 def task_finder() -> Callable[[], Any]:
     """What gives the current task of asyncio, where it runs this thread; elsewhere what gives None."""
-    if running_loop() is None:
+    loop = running_loop()
+    if loop is None:
         return lambda: None
-    finder: Callable[[], Any] = sys.modules["asyncio"].current_task
-    return finder
+    asyncio = sys.modules["asyncio"]
+    if _SLOW_TASKS:
+        return partial(asyncio.tasks._current_tasks.get, loop)
+    return partial(asyncio.current_task, loop)
 
 
 def run_on_some_loop(make: Callable[[], Coroutine[Any, Any, Any]], loop: Any, context: contextvars.Context) -> Any:
