@@ -217,7 +217,7 @@ def test_s17_tool_failure(events: CapturedEvents, handler: RelayCallbackHandler)
     (end,) = events.ends()
     assert end.metadata["relay.outcome"] == "error"
     assert end.metadata["otel.status_code"] == "ERROR"
-    assert end.metadata["otel.status_description"] == "LookupError: no 7"
+    assert end.metadata["otel.status_description"] == "no 7"  # B3: as the core says it
     assert end.metadata["error.type"] == end.metadata["exception.type"] == "LookupError"
     assert end.data == {"error": {"type": "LookupError", "module": "builtins", "message": "no 7"}}
 

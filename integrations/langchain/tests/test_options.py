@@ -31,12 +31,16 @@ from nemo_relay.integrations.langchain import (
     UnsupportedEdit,
     callback_failures,
     instrument,
+    is_wanted,
     uninstrument,
     wrap_chat_model,
     wrap_tool,
 )
 from nemo_relay.integrations.langchain.testing import ScriptedChatModel
 from nemo_relay.testing import CapturedEvents, capture_events
+
+from .agents import ASK
+from .agents import agent as weather_agent
 
 CANARIES = {
     "prompts": "canary-prompt",
@@ -345,3 +349,24 @@ def test_on_unsupported_edit(events: CapturedEvents, request: pytest.FixtureRequ
 
 def refuse_model(name: str, current: Any) -> Any:
     raise UnsupportedEdit("model", "there is only one")
+
+
+@pytest.mark.parametrize("middleware", [False, True])
+@pytest.mark.parametrize("place", ["configurable", "metadata"])
+def test_a12_events_say_for_whom_a_run_is_made(events: CapturedEvents, middleware: bool, place: str) -> None:
+    who = {"thread_id": "t1", "session_id": "s1", "user_id": "u1"}
+    config: Any = {place: who, "callbacks": [] if middleware else [RelayCallbackHandler()]}
+    weather_agent(*([RelayMiddleware()] if middleware else [])).invoke(ASK, config)
+    (root,) = events.tree().roots
+    calls = [node for node in root.walk() if node.category in ("llm", "tool")]
+    assert [node.metadata[name] for node in calls for name in who] == [*who.values()] * 3
+    assert {name: root.metadata[name] for name in ("thread_id", "user_id")} == {"thread_id": "t1", "user_id": "u1"}
+
+
+def test_a_misspelt_framework_is_told(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setenv("NEMO_RELAY_INSTRUMENT", "langchian")
+    assert not is_wanted("langchain")
+    assert not is_wanted("langgraph")
+    told = capsys.readouterr().err
+    assert told.count("'langchian' is not recorded") == 1
+    assert "did you mean 'langchain'?" in told

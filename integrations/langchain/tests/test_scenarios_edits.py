@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from langchain.agents import create_agent
 from langchain_anthropic import ChatAnthropic
-from langchain_core.messages import AIMessage, HumanMessage, SystemMessage, ToolMessage
+from langchain_core.messages import AIMessage, AIMessageChunk, HumanMessage, SystemMessage, ToolMessage
 from langchain_core.tools import tool
 from langchain_openai import ChatOpenAI
 
@@ -24,6 +24,8 @@ from nemo_relay.integrations.langchain import (
     UnknownSubstitute,
     UnsupportedEdit,
 )
+from nemo_relay.integrations.langchain._edits import parts, substitutes
+from nemo_relay.integrations.langchain._views.messages import message_view
 from nemo_relay.integrations.langchain.testing import ScriptedChatModel
 from nemo_relay.testing import CapturedEvents
 from nemo_relay_provider import Reply, ScriptedProvider, ToolCall
@@ -410,3 +412,56 @@ async def test_s27_tool_calls_of_a_provider_document(events: CapturedEvents) -> 
     assert calling(("weather", {})).tool_calls[0]["id"] == "c1"
     assert isinstance(state["messages"][0], HumanMessage)
     assert SystemMessage("x").type == "system"
+
+
+SECRET = {"city": "SECRET"}
+RAW = {"id": "c1", "type": "function", "function": {"name": "weather", "arguments": '{"city": "SECRET"}'}, "extra": 1}
+CARRIERS: dict[str, Any] = {
+    "openai": {"content": "", "additional_kwargs": {"tool_calls": [RAW]}},
+    "legacy": {
+        "content": "",
+        "additional_kwargs": {"function_call": {"name": "weather", "arguments": '{"city": "SECRET"}'}},
+    },
+    "anthropic": {"content": [{"type": "tool_use", "id": "c1", "name": "weather", "input": SECRET}]},
+    "responses": {"content": [{"type": "function_call", "id": "fc", "call_id": "c1", "arguments": json.dumps(SECRET)}]},
+    "standard": {"content": [{"type": "text", "text": "so"}, {"type": "tool_call", "id": "c1", "args": SECRET}]},
+}
+
+
+def _call(city: str) -> dict[str, Any]:
+    return {"id": "c1", "type": "function", "function": {"name": "weather", "arguments": json.dumps({"city": city})}}
+
+
+@pytest.mark.parametrize("kind", [AIMessage, AIMessageChunk])
+@pytest.mark.parametrize("carrier", CARRIERS)
+@pytest.mark.parametrize("gone", [False, True])
+def test_c4_every_place_that_carries_a_call_is_edited(carrier: str, kind: Any, gone: bool) -> None:
+    calls: Any = {"tool_calls": [{"name": "weather", "args": SECRET, "id": "c1"}]}
+    message = kind(**CARRIERS[carrier], **calls)
+    view = message_view(message)
+    after = {**view, "tool_calls": [] if gone else [_call("Rome")]}
+    (made,) = parts.conversation({"messages": [view]}, {"messages": [after]}, [message])
+    assert "SECRET" not in repr(made)
+    assert "SECRET" in repr(message)
+    assert [call["args"] for call in made.tool_calls] == ([] if gone else [{"city": "Rome"}])
+    if carrier == "openai" and not gone:
+        assert made.additional_kwargs["tool_calls"][0]["extra"] == 1
+    (answer,) = substitutes.edited_answer([message], view, after)
+    assert "SECRET" not in repr(answer)
+
+
+def test_c4_a_block_that_is_edited_edits_the_call() -> None:
+    message = AIMessage(**CARRIERS["anthropic"], tool_calls=[{"name": "weather", "args": SECRET, "id": "c1"}])
+    view = message_view(message)
+    block = {**view["content"][0], "input": {"city": "Rome"}}
+    (made,) = parts.conversation({"messages": [view]}, {"messages": [{**view, "content": [block]}]}, [message])
+    assert "SECRET" not in repr(made)
+
+
+def test_c4_what_was_parsed_from_the_content() -> None:
+    message = AIMessage('{"city": "SECRET"}', additional_kwargs={"parsed": SECRET})
+    view = message_view(message)
+    (made,) = substitutes.edited_answer([message], view, {**view, "content": '{"city": "Rome"}'})
+    assert made.additional_kwargs["parsed"] == {"city": "Rome"}
+    with pytest.raises(UnsupportedEdit, match="no longer fits"):
+        substitutes.edited_answer([message], view, {**view, "content": "Rome"})

@@ -44,8 +44,12 @@ class Doubler(BaseTool):
 
 
 TOOLS: list[BaseTool] = [StructuredTool.from_function(double), Doubler()]
-PAIRS: list[Any] = [(MODEL, wrap_chat_model(MODEL)), *((tool, wrap_tool(tool)) for tool in TOOLS)]
-SAME = pytest.mark.parametrize(("plain", "wrapped"), PAIRS, ids=["model", "function", "class"])
+SAME = pytest.mark.parametrize("plain", [MODEL, *TOOLS], ids=["model", "function", "class"])
+
+
+@pytest.fixture
+def wrapped(plain: Any) -> Any:
+    return wrap_tool(plain) if isinstance(plain, BaseTool) else wrap_chat_model(plain)
 
 
 @SAME

@@ -9,6 +9,7 @@ from contextvars import ContextVar
 from typing import Any
 
 from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
+from langchain_core.messages.tool import tool_call_chunk
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
 from langchain_core.outputs.chat_generation import merge_chat_generation_chunks
 
@@ -19,6 +20,7 @@ from nemo_relay.integrations.langchain._calls import invocations
 from nemo_relay.integrations.langchain._calls.answers import Answers, Given
 from nemo_relay.integrations.langchain._calls.request import ManagedRequest, RequestCodec, response_codec
 from nemo_relay.integrations.langchain._edits import headers, substitutes
+from nemo_relay.integrations.langchain._edits.message import PROVIDER_CALLS
 from nemo_relay.integrations.langchain._edits.model_call import Call, changed
 from nemo_relay.integrations.langchain._guards import refusals
 from nemo_relay.integrations.langchain._models import about_model
@@ -27,7 +29,7 @@ from nemo_relay.integrations.langchain._runs import claims, outcomes, table
 from nemo_relay.integrations.langchain._runs.claims import Claim
 from nemo_relay.integrations.langchain._runs.outcomes import Ending
 from nemo_relay.integrations.langchain._views.request_view import frame
-from nemo_relay.integrations.langchain._views.response_view import answer_view
+from nemo_relay.integrations.langchain._views.response_view import answer_view, result_view
 from nemo_relay.runtime_registrations import is_shaped
 
 # The model whose own method runs here: what that method asks of the very same model is a part of the same call.
@@ -320,8 +322,7 @@ class ManagedChatCall:
 
     def _answered(self, result: ChatResult) -> dict[str, Any]:
         self._end(outcomes.ok(None))
-        messages = [generation.message for generation in result.generations[:1]]
-        shown = answer_view(messages, None, self._about.name)
+        shown = result_view(result, self._about.name)
         self._answers.show(shown, result, shaped=is_shaped("llm"))
         return shown
 
@@ -351,5 +352,19 @@ def _new_chunk(shown: Any) -> ChatGenerationChunk:
 
 def _rewritten(given: Given, shown: dict[str, Any]) -> ChatGenerationChunk:
     chunk = given.original
-    message = chunk.message.model_copy(update={"content": shown.get("content", "")})
+    update = {"content": shown.get("content", "")}
+    if not says_the_same(shown.get("tool_call_chunks"), given.before.get("tool_call_chunks")):
+        # LangChain reads the call from its pieces; what the provider's own form says of it would undo the edit.
+        pieces = [tool_call_chunk(**_members(piece)) for piece in shown.get("tool_call_chunks") or ()]
+        kept = {key: value for key, value in chunk.message.additional_kwargs.items() if key not in PROVIDER_CALLS}
+        update = {**update, "tool_call_chunks": pieces, "additional_kwargs": kept}
+        message = type(chunk.message)(
+            **{**chunk.message.model_dump(exclude={"tool_calls", "invalid_tool_calls"}), **update}
+        )
+    else:
+        message = chunk.message.model_copy(update=update)
     return ChatGenerationChunk(message=message, generation_info=chunk.generation_info)
+
+
+def _members(piece: Any) -> dict[str, Any]:
+    return {name: piece.get(name) for name in ("name", "args", "id", "index")}

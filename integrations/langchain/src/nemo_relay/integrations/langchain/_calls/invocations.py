@@ -9,6 +9,7 @@ from langchain_core.runnables.config import var_child_runnable_config
 
 from nemo_relay import LLMHandle, ToolHandle, scope
 from nemo_relay.integrations.langchain._runs.claims import Claim
+from nemo_relay.integrations.langchain._runs.naming import identity
 from nemo_relay.integrations.langchain._runs.outcomes import Ending
 from nemo_relay.integrations.langchain._runs.resolver import current_scope, parent_run
 from nemo_relay.integrations.langchain._runs.table import Handle
@@ -28,7 +29,13 @@ def metadata(kind: str, more: dict[str, Any] | None = None) -> dict[str, Any]:
     config = var_child_runnable_config.get()
     about = dict((config.get("metadata") if config else None) or {})
     in_graph = any(key in about for key in _IN_GRAPHS)
-    return {**about, **(more or {}), "relay.framework": "langgraph" if in_graph else "langchain", "relay.kind": kind}
+    return {
+        **identity(),
+        **about,
+        **(more or {}),
+        "relay.framework": "langgraph" if in_graph else "langchain",
+        "relay.kind": kind,
+    }
 
 
 def own_handle(kind: type[ToolHandle | LLMHandle]) -> Any:

@@ -19,6 +19,7 @@ from langchain_core.messages import (
 )
 
 from nemo_relay.integrations.langchain._alignment import align, says_the_same
+from nemo_relay.integrations.langchain._edits.message import with_edits
 from nemo_relay.integrations.langchain._errors import EmptyRequestError, UnsupportedEdit
 from nemo_relay.integrations.langchain._options import AdapterOptions
 from nemo_relay.integrations.langchain._views import normal_form
@@ -85,15 +86,14 @@ def new_message(item: Any) -> BaseMessage:
 
 
 def _edited(original: BaseMessage, view: View, item: View) -> BaseMessage:
-    update: dict[str, Any] = {}
+    content, calls = None, None
     if not says_the_same(item.get("content"), view.get("content")):
-        update["content"] = _blocks(item.get("content") or "", view.get("content"), original.content)
-    if not says_the_same(item.get("tool_calls"), view.get("tool_calls")) and isinstance(original, AIMessage):
-        update["tool_calls"] = _tool_calls(item.get("tool_calls") or [])
-    for name in ("name", "tool_call_id", "status"):
-        if item.get(name) is not None and item.get(name) != view.get(name):
-            update[name] = item[name]
-    return original.model_copy(update=update)
+        content = _blocks(item.get("content") or "", view.get("content"), original.content)
+    if not says_the_same(item.get("tool_calls"), view.get("tool_calls")):
+        calls = _tool_calls(item.get("tool_calls") or [])
+    names = ("name", "tool_call_id", "status")
+    others = {name: item[name] for name in names if item.get(name) is not None and item[name] != view.get(name)}
+    return with_edits(original, content=content, calls=calls, **others)
 
 
 def _blocks(content: Any, view: Any, original: Any) -> Any:

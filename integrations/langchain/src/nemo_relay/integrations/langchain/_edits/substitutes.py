@@ -12,6 +12,7 @@ from langchain_core.messages.ai import UsageMetadata
 
 from nemo_relay import codecs
 from nemo_relay.integrations.langchain._alignment import says_the_same
+from nemo_relay.integrations.langchain._edits.message import with_edits
 from nemo_relay.integrations.langchain._edits.parts import new_message
 from nemo_relay.integrations.langchain._errors import UnknownSubstitute, UnsupportedEdit
 from nemo_relay.integrations.langchain._views.payloads import tool_view
@@ -94,12 +95,12 @@ def edited_answer(originals: Sequence[BaseMessage], before: dict[str, Any], afte
     original = answer_of(originals)
     if original is None:
         return messages(after)
-    made, update = new_message(after), {}
-    if not says_the_same(before.get("content"), after.get("content")):
-        update["content"] = made.content
+    made = new_message(after)
+    content = None if says_the_same(before.get("content"), after.get("content")) else made.content
+    calls = None
     if not says_the_same(before.get("tool_calls"), after.get("tool_calls")):
-        update["tool_calls"] = getattr(made, "tool_calls", [])
-    edited = original.model_copy(update=update)
+        calls = getattr(made, "tool_calls", [])
+    edited = with_edits(original, content=content, calls=calls)
     return [edited if message is original else message for message in originals]
 
 

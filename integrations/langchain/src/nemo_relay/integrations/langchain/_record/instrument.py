@@ -5,15 +5,23 @@ from __future__ import annotations
 
 import os
 from contextvars import ContextVar
+from difflib import get_close_matches
+from importlib import import_module
+from importlib.util import find_spec
+from pkgutil import iter_modules
 from typing import Any, cast
 
 from langchain_core.callbacks import BaseCallbackHandler
 from langchain_core.tracers.context import register_configure_hook
 
+from nemo_relay import logs
+from nemo_relay.integrations.langchain._failures import TARGET
 from nemo_relay.integrations.langchain._options import AdapterOptions, chosen
 from nemo_relay.integrations.langchain._record.handler import RelayCallbackHandler
 
 VARIABLE = "NEMO_RELAY_INSTRUMENT"
+_INTEGRATIONS = "nemo_relay.integrations"
+_told: set[str] = set()
 
 
 def is_wanted(framework: str) -> bool:
@@ -25,13 +33,27 @@ def is_wanted(framework: str) -> bool:
     >>> is_wanted("cobol")
     False
     """
-    return framework in wanted()
+    return framework in [name for name in wanted() if is_adapter(name)]
 
 
 def wanted() -> list[str]:
     """The frameworks that the environment asks for, each once."""
     names = (name.strip().lower() for name in os.environ.get(VARIABLE, "").split(","))
     return list(dict.fromkeys(name for name in names if name))
+
+
+def is_adapter(name: str) -> bool:
+    """Whether there is an adapter of that name in this installation; one that there is not is told, once."""
+    if name.isidentifier() and find_spec(f"{_INTEGRATIONS}.{name}") is not None:
+        return True
+    if name not in _told:
+        _told.add(name)
+        folders = import_module(_INTEGRATIONS).__path__
+        known = sorted(found.name for found in iter_modules(folders) if not found.name.startswith("_"))
+        near = get_close_matches(name, known, n=1)
+        hint = f"did you mean {near[0]!r}?" if near else f"installed are {', '.join(known)}"
+        logs.error(f"{VARIABLE}: {name!r} is not recorded: no adapter has that name; {hint}", target=TARGET)
+    return False
 
 
 class _Switch:

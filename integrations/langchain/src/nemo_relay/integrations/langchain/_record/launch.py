@@ -14,7 +14,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from nemo_relay.integrations.langchain._record.instrument import VARIABLE, wanted
+from nemo_relay.integrations.langchain._record.instrument import VARIABLE, is_adapter, wanted
 
 RECORD = "NEMO_RELAY_RECORD"
 _BOOTSTRAP = str(Path(__file__).parent / "bootstrap")
@@ -28,7 +28,7 @@ def start() -> None:
         from nemo_relay.recording import record
 
         record(directory)
-    for name in wanted():
+    for name in filter(is_adapter, wanted()):
         try:
             adapter = importlib.import_module(f"nemo_relay.integrations.{name}")
             if not hasattr(adapter, "instrument"):

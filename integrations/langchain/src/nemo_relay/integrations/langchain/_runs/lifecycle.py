@@ -12,7 +12,7 @@ from uuid import UUID
 from nemo_relay import LLMHandle, LLMRequest, ScopeType, ToolHandle, llm, scope, tools
 from nemo_relay.integrations.langchain import _failures
 from nemo_relay.integrations.langchain._options import AdapterOptions
-from nemo_relay.integrations.langchain._runs import outcomes, resolver, table
+from nemo_relay.integrations.langchain._runs import naming, outcomes, resolver, table
 from nemo_relay.integrations.langchain._runs.claims import Claim
 from nemo_relay.integrations.langchain._runs.outcomes import Ending
 from nemo_relay.integrations.langchain._runs.table import Handle, Run
@@ -62,6 +62,7 @@ def begin(run_id: UUID, run: Run, start: Start | None, *, under: Handle | None =
         run.handle = _started(run_id, run, parent, start)
         run.hidden = False
     _outlast_no_task(run)
+    _identify(run)
     return True
 
 
@@ -75,6 +76,18 @@ def adopt(run_id: UUID, run: Run, claim: Claim, about: dict[str, Any]) -> bool:
     claim.about = about
     _outlast_no_task(run)
     return True
+
+
+def _identify(run: Run) -> None:
+    """Say of the outermost run for whom it is made: only from inside one sees the configuration that it was given."""
+    root, who = run.parent, naming.identity()
+    if root is None or not who:
+        return
+    while root.parent is not None:
+        root = root.parent
+    if not root.hidden and root.handle is not None and root.first("identity"):
+        known = root.handle.metadata or {}
+        scope.annotate(root.handle, {name: value for name, value in who.items() if name not in known})
 
 
 def _outlast_no_task(run: Run) -> None:

@@ -44,7 +44,8 @@ def answered(run: Run, ending: outcomes.Ending, response: Any) -> outcomes.Endin
     """``ending`` with what the model said and how it streamed."""
     stats = run.stream
     model = stats.model if stats is not None else None
-    answer = Answer(response if isinstance(response, LLMResult) else None, model, run.memory)
+    result = response if isinstance(response, LLMResult) else None
+    answer = Answer(result, model, run.memory, streamed=run.is_streaming)
     ending.extra.update(answer.metadata())
     if stats is not None:
         ending.extra.update(stats.metadata())

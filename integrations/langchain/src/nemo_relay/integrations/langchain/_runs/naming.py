@@ -8,12 +8,15 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
+from langchain_core.runnables.config import var_child_runnable_config
+
 from nemo_relay import ScopeType
 from nemo_relay.integrations.langchain import _failures
 
 if TYPE_CHECKING:
     from nemo_relay.integrations.langchain._runs.table import Run
 
+IDENTITY = ("thread_id", "session_id", "user_id")  # what events say of the one for whom a run is made
 HIDDEN_TAG = "langsmith:hidden"  # the framework's own plumbing: its start node, its lambda routers
 _HOOK = re.compile(r"\.(before|after)_(agent|model)$")
 _UNNAMED = (None, "", "RunnableCallable")
@@ -112,6 +115,8 @@ def start_metadata(
         "relay.framework": "langgraph" if in_graph or kind in ("graph", "agent") else "langchain",
         "relay.kind": kind,
     }
+    for name, value in identity().items():
+        found.setdefault(name, value)
     if kind in ("agent", "graph"):
         # What headers call the session: the conversation, else this run. Never the name of a scope.
         chosen = _chosen_session(session_id, metadata) if parent_run_id is None else None
@@ -123,6 +128,15 @@ def start_metadata(
     if tags:
         found["relay.tags"] = list(tags)
     return found
+
+
+def identity() -> dict[str, str]:
+    """Whose run this is, as far as the configuration says so that is in force here."""
+    config = var_child_runnable_config.get()
+    given = config.get("configurable") if config else None
+    if not given:
+        return {}
+    return {name: str(given[name]) for name in IDENTITY if isinstance(given.get(name), (str, int, UUID))}
 
 
 def _chosen_session(session_id: Callable[[Mapping[str, Any]], str | None] | None, metadata: Any) -> str | None:

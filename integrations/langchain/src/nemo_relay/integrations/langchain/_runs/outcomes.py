@@ -75,7 +75,7 @@ def failed(error: BaseException, outcome: str = "error", code: str | None = None
     }
     extra = {"error.type": kind, "exception.type": kind}
     if outcome == "error":
-        extra["otel.status_description"] = f"{kind}: {text}" if text else kind
+        extra["otel.status_description"] = text or kind
     code = code or _CODES.get(kind)
     return Ending(outcome, {"error": described}, {**extra, "error.code": code} if code else extra, unwound=True)
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 _ASKED = ("system", "developer", "user")
-_CALL_BLOCKS = ("tool_use", "tool_call", "tool_call_chunk", "function_call", "server_tool_use", "server_tool_call")
-_CALL_ARGUMENTS = ("input", "args", "arguments", "partial_json")
+CALL_BLOCKS = ("tool_use", "tool_call", "tool_call_chunk", "function_call", "server_tool_use", "server_tool_call")
+CALL_ARGUMENTS = ("input", "args", "arguments", "partial_json")
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,9 +98,9 @@ def _without_arguments(view: dict[str, Any]) -> dict[str, Any]:
 
 
 def _without_input(block: Any) -> Any:
-    if not isinstance(block, dict) or block.get("type") not in _CALL_BLOCKS:
+    if not isinstance(block, dict) or block.get("type") not in CALL_BLOCKS:
         return block
-    return {key: value for key, value in block.items() if key not in _CALL_ARGUMENTS}
+    return {key: value for key, value in block.items() if key not in CALL_ARGUMENTS}
 
 
 def capped(view: Any, limit: int | None) -> Any:

@@ -9,12 +9,14 @@ from contextlib import suppress
 from typing import Any
 
 from langchain_core.messages import AIMessage, BaseMessage
-from langchain_core.outputs import ChatGeneration, LLMResult
+from langchain_core.outputs import ChatGeneration, ChatResult, LLMResult
 
 from nemo_relay.codecs import AnnotatedLLMResponse
 from nemo_relay.integrations.langchain import _failures
 from nemo_relay.integrations.langchain._views.payloads import shown
 from nemo_relay.integrations.langchain._views.responses import Answer, normal_finish
+
+_HERE = {"seen": "here"}  # whether a cache answered is seen from the outside only: the callbacks know
 
 
 def answer_of(messages: Sequence[BaseMessage]) -> AIMessage | None:
@@ -22,21 +24,31 @@ def answer_of(messages: Sequence[BaseMessage]) -> AIMessage | None:
     return next((message for message in messages if isinstance(message, AIMessage)), None)
 
 
-def answer_view(messages: Sequence[BaseMessage], structured: Any = None, model: str | None = None) -> dict[str, Any]:
+def result_view(result: ChatResult, model: str | None = None) -> dict[str, Any]:
+    """``answer_view`` of all that a chat model's own method returned: with its usage, and choices after the first."""
+    whole = LLMResult(generations=[list(result.generations)], llm_output={**_HERE, **(result.llm_output or {})})
+    messages = [choice.message for choice in result.generations[:1]]
+    return answer_view(messages, None, model, whole)
+
+
+def answer_view(
+    messages: Sequence[BaseMessage], structured: Any = None, model: str | None = None, whole: LLMResult | None = None
+) -> dict[str, Any]:
     """What a model answered, as observers and intercepts see it; a bare note where it refuses to be looked at."""
     try:
-        return _answer_view(messages, structured, model)
+        return _answer_view(messages, structured, model, whole)
     except Exception as error:
         _failures.note_failure("response", error)
         return {"role": "assistant", "content": None, "tool_calls": []}
 
 
-def _answer_view(messages: Sequence[BaseMessage], structured: Any, model: str | None) -> dict[str, Any]:
+def _answer_view(
+    messages: Sequence[BaseMessage], structured: Any, model: str | None, whole: LLMResult | None
+) -> dict[str, Any]:
     message = answer_of(messages)
     if message is None:
         return {"role": "assistant", "content": "", "tool_calls": [], "messages": shown(list(messages))[0]}
-    # Whether a cache answered is seen from the outside only: the callbacks know.
-    result = LLMResult(generations=[[ChatGeneration(message=message)]], llm_output={"seen": "here"})
+    result = whole or LLMResult(generations=[[ChatGeneration(message=message)]], llm_output=_HERE)
     view = Answer(result, model).data() or {}
     if structured is not None:
         view["structured_response"] = shown(structured)[0]

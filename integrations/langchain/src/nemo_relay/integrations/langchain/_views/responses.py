@@ -11,6 +11,7 @@ from langchain_core.outputs import ChatGeneration, LLMResult
 from nemo_relay.integrations.langchain._views.capture import ALL
 from nemo_relay.integrations.langchain._views.memory import Memory
 from nemo_relay.integrations.langchain._views.payloads import shown as safe_view
+from nemo_relay.integrations.langchain._views.usage import is_free, usage_of
 
 _FINISH = {
     "stop": "complete",
@@ -33,9 +34,17 @@ class Answer:
         result: what the model integration returned.
         model: the model that was asked, should the response not name it.
         memory: what its trace has shown, and which payloads it is to show.
+        streamed: whether it came in pieces.
     """
 
-    def __init__(self, result: LLMResult | None, model: str | None = None, memory: Memory | None = None) -> None:
+    def __init__(
+        self,
+        result: LLMResult | None,
+        model: str | None = None,
+        memory: Memory | None = None,
+        *,
+        streamed: bool = False,
+    ) -> None:
         self._memory = memory
         generations = result.generations[0] if result is not None and result.generations else []
         self._generation = generations[0] if generations else None
@@ -46,12 +55,11 @@ class Answer:
         self._output = (result.llm_output or {}) if result is not None else {}
         found = self._about.get("model_name") or self._about.get("model") or self._output.get("model_name") or model
         self.model = str(found) if found else None
+        self._others = generations[1:]
+        # A cached answer comes back with a cost of zero, whatever it once cost; nothing of it is streamed.
         reported = self._message.usage_metadata if self._message is not None else None
-        # A cached answer comes back with a cost of zero, whatever it once cost.
-        self.cached = (
-            bool(reported) and "total_cost" in (reported or {}) and result is not None and not result.llm_output
-        )
-        self.usage = usage_view(reported) or _legacy_usage(self._output)
+        self.cached = is_free(reported) and result is not None and not result.llm_output and not streamed
+        self.usage = usage_of(result)
 
     @property
     def finish_reason(self) -> str | None:
@@ -63,17 +71,23 @@ class Answer:
         """The canonical assistant message; None when there is no answer."""
         if self._generation is None:
             return None
-        if self._message is None:
-            shown = self._captured({"role": "assistant", "content": self._generation.text})
-        elif self._memory is not None:
-            shown = dict(self._memory.view(self._message))
-        else:
-            shown = safe_view(self._message)[0]
+        shown = dict(self._choice(self._generation))
         shown.setdefault("tool_calls", [])
         shown["usage"] = None if self.cached else self.usage
         shown["model"] = self.model
         shown["finish_reason"] = self.finish_reason
+        if self._others:
+            shown["choices"] = [self._choice(other) for other in self._others]
         return shown
+
+    def _choice(self, generation: Any) -> dict[str, Any]:
+        message = getattr(generation, "message", None)
+        if not isinstance(message, AIMessage):
+            return self._captured({"role": "assistant", "content": generation.text})
+        if self._memory is not None:
+            return self._memory.view(message)
+        view: dict[str, Any] = safe_view(message)[0]
+        return view
 
     def annotation(self) -> dict[str, Any] | None:
         """The answer in the shape every provider's answer is normalised to; None without an answer."""
@@ -125,33 +139,3 @@ def normal_finish(reason: str | None, calls: bool) -> Any:
     if reason is None:
         return None
     return _FINISH.get(reason.lower()) or {"unknown": reason}
-
-
-def usage_view(reported: Any) -> dict[str, int] | None:
-    """LangChain's usage in the names that every exporter reads; None when the provider sent none."""
-    if not reported:
-        return None
-    into, out = reported.get("input_token_details") or {}, reported.get("output_token_details") or {}
-    audio = (into.get("audio") or 0) + (out.get("audio") or 0)
-    found = {
-        "prompt_tokens": reported.get("input_tokens"),
-        "completion_tokens": reported.get("output_tokens"),
-        "total_tokens": reported.get("total_tokens"),
-        "cache_read_tokens": into.get("cache_read"),
-        "cache_write_tokens": _written(into),
-        "reasoning_tokens": out.get("reasoning"),
-        "audio_tokens": audio or None,
-    }
-    return {name: int(count) for name, count in found.items() if isinstance(count, (int, float))}
-
-
-def _written(into: dict[str, Any]) -> int | None:
-    """Tokens written to a cache; where Anthropic counts them by lifetime, LangChain sets the sum to zero."""
-    by_lifetime = sum(into.get(name) or 0 for name in ("ephemeral_5m_input_tokens", "ephemeral_1h_input_tokens"))
-    return by_lifetime or into.get("cache_creation")
-
-
-def _legacy_usage(output: dict[str, Any]) -> dict[str, int] | None:
-    counts = output.get("token_usage") or {}
-    names = ("prompt_tokens", "completion_tokens", "total_tokens")
-    return {name: counts[name] for name in names if isinstance(counts.get(name), int)} or None
