@@ -258,7 +258,7 @@ def test_s53_nothing_is_kept_of_an_answered_review(events: CapturedEvents) -> No
     gc.collect()
     bounded: list[Any] = [_resumptions._waiting, _resumptions._asked, followed._resumed]
     assert [len(table._items) for table in bounded] == [0, 0, 0]
-    assert len(followed._asking) == 0
+    assert followed._asking._by_key == {}
 
 
 def test_s53_the_published_way_of_attaching_it(events: CapturedEvents) -> None:
