@@ -173,3 +173,31 @@ def test_a_forked_child_has_a_journal_of_its_own(tmp_path: Path, receiver: Recei
     assert exporters.force_flush(20)
     assert {span.name for span in receiver.spans} == {"before", "child", "parent", "search"}
     assert len({span.span_id for span in receiver.spans}) == len(receiver.spans) == 6
+
+
+def test_spans_that_are_open_at_the_end_are_kept_where_they_cannot_be_sent(tmp_path: Path) -> None:
+    with http_receiver() as receiver:
+        port = int(receiver.url.rpartition(":")[2])
+        exporters = from_config(section(receiver.url, tmp_path))
+        exporters.register("first")
+        open_scope = scope.start("still open", ScopeType.Agent)
+        assert exporters.force_flush()
+    assert not exporters.shutdown(0.5)
+    with http_receiver(port=port) as receiver:
+        second = from_config(section(receiver.url, tmp_path))
+        second.register("second")
+        receiver.wait(lambda r: len(r.spans) >= 1)
+        assert second.shutdown(10)
+        assert attributes(receiver.named("still open"))["nemo_relay.incomplete"] is True
+    scope.end(open_scope)
+    assert not files(tmp_path)
+
+
+def test_destinations_share_the_time_of_closing(tmp_path: Path) -> None:
+    with http_receiver() as receiver:
+        traces = [{"type": "full", "endpoint": url} for url in ("http://127.0.0.1:9", receiver.url)]
+        exporters = from_config({"traces": traces, "spool": {"enabled": False}})
+        exporters.register("both")
+        run(1)
+        assert not exporters.shutdown(1.0)
+        assert len(receiver.spans) == 2

@@ -14,7 +14,7 @@ from nemo_relay_spool.counters import Counters, Diagnostic, Diagnostics
 from nemo_relay_spool.pipeline import Pipeline
 
 _EXIT_SECONDS = 2.0
-FLUSH_SECONDS = 5.0
+FLUSH_SECONDS = 30.0  # while a destination takes what it gets; one that does not is not waited for so long
 
 
 class Exporters:
@@ -89,7 +89,10 @@ class Exporters:
             Whether all of it has arrived. What has not is not given up.
         """
         until = time.monotonic() + timeout
-        return all(pipeline.flush(max(until - time.monotonic(), 0.0)) for pipeline in self._pipelines)
+        for pipeline in self._pipelines:
+            pipeline.urge()
+        arrived = [pipeline.flush(max(until - time.monotonic(), 0.0)) for pipeline in self._pipelines]
+        return all(arrived)
 
     def shutdown(self, timeout: float = FLUSH_SECONDS) -> bool:
         """Stop listening, send what can be sent within ``timeout`` seconds, and close. Again is harmless.
@@ -102,7 +105,10 @@ class Exporters:
         if self._joiner is not None:
             leave(self._joiner)
         until = time.monotonic() + timeout
-        return all(pipeline.close(max(until - time.monotonic(), 0.1)) for pipeline in self._pipelines)
+        for pipeline in self._pipelines:
+            pipeline.end(timeout)
+        arrived = [pipeline.close(max(until - time.monotonic(), 0.1)) for pipeline in self._pipelines]
+        return all(arrived)
 
     def has_room(self) -> bool:
         """Whether every destination has room for a few events more; each is told to make some where it has not."""

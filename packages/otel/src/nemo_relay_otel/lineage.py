@@ -15,6 +15,7 @@ from nemo_relay_otel.values import mapping, text, timestamp_ns
 
 OUTSIDE = "otel"  # the member of a start event that says which span outside the stream it belongs to
 Event = dict[str, Any]
+_MOST_ENDED = 50_000  # spans that have ended and are kept in mind
 Report = Callable[[str, str], None]
 
 
@@ -162,6 +163,8 @@ class Lineage:
                 return None
             span = self.open.pop(uuid)
         self._ended[uuid] = (span.place, time)
+        if len(self._ended) > _MOST_ENDED:
+            self._ended.popitem(last=False)
         self._inherit_failure(event, span)
         return Ended(span, event, max(time, span.time))
 

@@ -29,7 +29,7 @@ class Pause:
     def __init__(self) -> None:
         self.condition = threading.Condition()
         self.urged = False  # somebody waits for a flush
-        self.deadline: float | None = None  # when the end was asked for, the last moment
+        self.deadline: float | None = None  # after the end was asked for, the last moment for a retry
 
     def wait(self, seconds: float) -> None:
         """Wait, unless urged."""

@@ -12,6 +12,7 @@ import os
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -184,17 +185,16 @@ class Journal:
 
     def acknowledge(self, state: dict[str, Any]) -> None:
         """Note what has arrived, and remove the segments that are done with."""
+        if not self._in_flight or self._fd < 0:
+            return
+        reader = self._reader
+        try:  # without the lock that writers need
+            write_state(self._folder, self._name, {"segment": reader.segment, "offset": reader.offset, **state})
+        except OSError as error:
+            self._say(error)
         with self._lock:
             self._unsettled -= self._in_flight
             self._in_flight = 0
-            if self._fd < 0:
-                return
-            reader = self._reader
-            try:
-                write_state(self._folder, self._name, {"segment": reader.segment, "offset": reader.offset, **state})
-            except OSError as error:
-                self._say(error)
-                return
             for number in [number for number in self._sizes if number < reader.segment]:
                 del self._sizes[number]
                 segment_path(self._folder, self._name, number).unlink(missing_ok=True)
@@ -211,15 +211,19 @@ class Journal:
         """Whether a rotation would lose nothing."""
         return len(self._sizes) < self._most_segments
 
-    def close(self) -> None:
-        """Let go of the files; they are removed when all of them has arrived, else left for whoever comes next."""
+    def close(self, complete: bool = True) -> None:
+        """Let go of the files; they are removed when all of them has arrived, else left for whoever comes next.
+
+        Args:
+            complete: whether what the reader still had to tell at the end has arrived too.
+        """
         with self._lock:
             fd, self._fd = self._fd, -1
             if fd < 0:
                 return
             os.close(fd)
             self._reader.close()
-            if self._unsettled <= 0:
+            if complete and self._unsettled <= 0:
                 remove_journal(self._folder, self._name)
             if self._lock_fd >= 0:
                 os.close(self._lock_fd)
@@ -293,7 +297,8 @@ class Orphan:
     def acknowledge(self, state: dict[str, Any]) -> None:
         """Note what has arrived."""
         position = {"segment": self._reader.segment, "offset": self._reader.offset}
-        write_state(self._folder, self._name, {**position, **state})
+        with suppress(OSError):  # a full disk: what has arrived may be sent again
+            write_state(self._folder, self._name, {**position, **state})
 
     def done(self) -> None:
         """All of it has arrived: remove it."""

@@ -43,8 +43,8 @@ class Queue(Source, Protocol):
         """Whether it takes a few lines more without losing any."""
         ...
 
-    def close(self) -> None:
-        """Let go of files."""
+    def close(self, complete: bool = True) -> None:
+        """Let go of files. ``complete`` says whether what a reader still had to tell has arrived."""
         ...
 
 
@@ -109,7 +109,7 @@ class MemoryQueue:
         """Whether it is no more than half full."""
         return len(self._lines) * 2 <= self._most_events and self._bytes * 2 <= self._most_bytes
 
-    def close(self) -> None:
+    def close(self, complete: bool = True) -> None:
         """Count what is left as dropped."""
         with self._lock:
             self._counters.dropped += len(self._lines) + self._taken

@@ -7,7 +7,7 @@ import os
 import threading
 import time
 import weakref
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from typing import Any, Literal, Protocol
 
 import msgspec
@@ -19,7 +19,8 @@ from nemo_relay_spool.memory import Queue, Source
 from nemo_relay_spool.outcome import Item, Transport
 
 _decode = msgspec.json.Decoder().decode
-_CLOSE_SECONDS = 5.0
+_CLOSE_SECONDS = 30.0
+_FAILING_SECONDS = 5.0  # how long a destination that fails is tried again once the end was asked for
 Occasion = Literal["interval", "flush", "end"]
 
 
@@ -74,7 +75,7 @@ class Pipeline:
         self._limits = limits
         self._delay = max(delay, 0.01)
         self._diagnostics = diagnostics
-        self._closed = self._arrived = False
+        self._closed = self._arrived = self._settled = False
         self._set_up()
         self.target = self._delivery.transport.target
         _pipelines.add(self)
@@ -88,7 +89,7 @@ class Pipeline:
         self._transform = self._make_transform()
         self._thread: threading.Thread | None = None
         self._starting = threading.Lock()
-        self._idle = False
+        self._idle = self._complete = False
         self._enough = self._limits.records * 2
         self._pid = os.getpid()
         self._looked_back = not isinstance(self._queue, Journal)
@@ -129,15 +130,23 @@ class Pipeline:
 
     def _run(self) -> None:
         try:
-            self._recover()
-            while self._turn():
+            while self._goes_on():
                 pass
-        except BaseException as error:
-            self._diagnostics.report("exporter_failed", f"the exporter thread ended: {type(error).__name__}")
-            raise
         finally:
             with self._pause.condition:
                 self._pause.condition.notify_all()
+
+    def _goes_on(self) -> bool:
+        """One turn; a fault in it is told, and costs no more than a moment."""
+        try:
+            if not self._looked_back:
+                self._recover()
+            return self._turn()
+        except Exception as error:
+            self._diagnostics.report("exporter_failed", f"delivery failed: {type(error).__name__}: {error}")
+            self._pause.urged = False
+            self._pause.wait(1.0)
+            return self._pause.deadline is None
 
     def _turn(self) -> bool:
         """Wait for events, send them; False at the end."""
@@ -155,6 +164,7 @@ class Pipeline:
             if urged:
                 pause.urged = False
             pause.condition.notify_all()
+        self._complete = sent and ending
         return sent and not ending
 
     def _drain(self, source: Source, transform: Transform, occasion: Occasion) -> bool:
@@ -163,7 +173,7 @@ class Pipeline:
         while more:
             items, more = self._collect(source, transform)
             if not more:
-                items += [self._delivery.transport.encode(record) for record in transform.tick(occasion)]
+                items += self._encoded(transform.tick(occasion))
             if items and not self._delivery.deliver(items, durable):
                 return False
             source.acknowledge(transform.save() if durable else {})
@@ -173,28 +183,38 @@ class Pipeline:
         """About a batch of records, and whether there may be more events."""
         items: list[Item] = []
         size = 0
-        encode = self._delivery.transport.encode
         while len(items) < self._limits.records and size < self._limits.size:
             lines = source.take(64, 1 << 20)
             if not lines:
                 return items, False
-            for record in self._records(lines, transform):
-                items.append(encode(record))
-                size += items[-1].size
+            made = self._items(lines, transform)
+            size += sum(item.size for item in made)
+            items += made
         return items, True
 
-    def _records(self, lines: list[bytes], transform: Transform) -> Iterator[Any]:
+    def _items(self, lines: list[bytes], transform: Transform) -> list[Item]:
+        items: list[Item] = []
         for line in lines:
             try:
                 event = _decode(line)
-                made = list(transform.take(event)) if isinstance(event, dict) else ()
+                if isinstance(event, dict):
+                    items += self._encoded(transform.take(event))
             except Exception as error:
-                self.counters.dropped += 1
-                self._diagnostics.report(
-                    "event_unreadable", f"an event could not be projected: {type(error).__name__}: {error}"
-                )
-                continue
-            yield from made
+                self._unreadable(error)
+        return items
+
+    def _encoded(self, records: Iterable[Any]) -> list[Item]:
+        items = []
+        for record in records:
+            try:
+                items.append(self._delivery.transport.encode(record))
+            except Exception as error:
+                self._unreadable(error)
+        return items
+
+    def _unreadable(self, error: Exception) -> None:
+        self.counters.dropped += 1
+        self._diagnostics.report("event_unreadable", f"an event could not be told: {type(error).__name__}: {error}")
 
     def _recover(self) -> None:
         """Send what processes that are gone have left on the disk."""
@@ -224,15 +244,30 @@ class Pipeline:
             return self._arrived
         self.start()
         pause, until = self._pause, time.monotonic() + timeout
+        self.urge()
         with pause.condition:
-            pause.urged = True
-            pause.condition.notify_all()
             while pause.urged and self._alive() and (left := until - time.monotonic()) > 0:
                 pause.condition.wait(left)
         return self._queue.unsettled() <= 0 and self._looked_back
 
+    def urge(self) -> None:
+        """Send what was offered so far, now; ``flush`` waits for that."""
+        if not self._closed:
+            self.start()
+            with self._pause.condition:
+                self._pause.urged = True
+                self._pause.condition.notify_all()
+
     def _alive(self) -> bool:
         return self._thread is not None and self._thread.is_alive()
+
+    def end(self, timeout: float = _CLOSE_SECONDS) -> None:
+        """Take nothing more, and send what can be sent within ``timeout`` seconds; ``close`` waits for that."""
+        self.start()
+        self._closed = True
+        with self._pause.condition:
+            self._pause.deadline = time.monotonic() + min(timeout, _FAILING_SECONDS)
+            self._pause.condition.notify_all()
 
     def close(self, timeout: float = _CLOSE_SECONDS) -> bool:
         """Send what can be sent within ``timeout`` seconds, and stop. Again is harmless.
@@ -240,20 +275,17 @@ class Pipeline:
         Returns:
             Whether everything has arrived. What has not stays in the spool, or is counted as dropped without one.
         """
-        if self._closed:
+        if self._pause.deadline is None:
+            self.end(timeout)
+        if self._settled:
             return self._arrived
-        self.start()
-        self._closed = True
-        pause = self._pause
-        with pause.condition:
-            pause.deadline = time.monotonic() + timeout
-            pause.condition.notify_all()
+        self._settled = True
         thread = self._thread
         if thread is not None and thread is not threading.current_thread():
             thread.join(timeout + 0.1)
         left = self._queue.unsettled()
-        self._arrived = left <= 0 and self._looked_back
-        self._queue.close()
+        self._arrived = left <= 0 and self._looked_back and self._complete
+        self._queue.close(self._complete)
         if not self._alive():
             self._delivery.transport.close()
         if left > 0 and not self._queue.durable:

@@ -144,6 +144,8 @@ def _codec_of(config: Connection | FileSink, transport: str, signal: str) -> Jso
 
 def otlp(signal: str, url: str, config: Connection) -> Transport:
     """The way to an endpoint."""
+    if urlsplit(url).scheme not in ("http", "https") or not urlsplit(url).hostname:
+        raise ValueError(f"the endpoint for {signal} is no http or https address")
     headers = Headers(revealed(config.headers), config.header_env, config.header_file)
     timeout = config.timeout_millis / 1000
     compress = config.compression == "gzip" or (

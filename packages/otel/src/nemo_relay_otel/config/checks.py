@@ -116,6 +116,10 @@ def check_header_value(name: str, value: str) -> str:
     """
     if any((ord(letter) < 32 and letter != "\t") or ord(letter) == 127 for letter in value):
         raise ValueError(f'invalid OTLP header "{name}": its value has control characters')
+    try:
+        value.encode("latin-1")
+    except UnicodeEncodeError:
+        raise ValueError(f'invalid OTLP header "{name}": its value has letters that HTTP cannot send') from None
     return value
 
 
