@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from queue import Empty, SimpleQueue
 from time import monotonic, sleep
 from typing import Any
@@ -30,10 +31,11 @@ class BoundedQueue:
         self._bytes_in = self._bytes_out = 0
         self._free = 0  # items that wait outside the bound
 
-    def put(self, item: _Sized, wait_seconds: float = 0.0) -> bool:
-        """Add ``item`` unless there is no room for it within ``wait_seconds``; then it is counted as dropped."""
-        size = item[0]
-        if not self._has_room(size) and not self._gets_room(size, wait_seconds):
+    def put(self, item: _Sized, patience: Callable[[], float] | None = None) -> bool:
+        """Add ``item``; where there is no room for it within the seconds that ``patience`` says, it is dropped."""
+        size, waiting = item[0], self._items.qsize()
+        full = waiting and (waiting >= self.capacity or self._bytes_in - self._bytes_out + size > self.max_bytes)
+        if full and (patience is None or not self._gets_room(size, patience())):
             self.dropped += 1
             return False
         self._bytes_in += size

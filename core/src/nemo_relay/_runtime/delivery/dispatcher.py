@@ -85,7 +85,7 @@ class Dispatcher:
     def put(self, make: EventType, source: bytes | Parts, callbacks: tuple[Entry, ...], span: Span) -> None:
         """Queue one event for ``callbacks``; they run with ``span`` as their current scope."""
         size = len(source) if isinstance(source, bytes) else weight(source)
-        if not self._queue.put((size, make, source, callbacks, span), self._patience()):
+        if not self._queue.put((size, make, source, callbacks, span), self._patience):
             self._full()
         elif self._thread is None:
             self._start()
@@ -112,7 +112,7 @@ class Dispatcher:
 
         with self._starting:
             self.jobs += 1
-        if not self._queue.put((size, None, run, None, None), self._patience()):
+        if not self._queue.put((size, None, run, None, None), self._patience):
             with self._starting:
                 self.jobs -= 1
             self._full()

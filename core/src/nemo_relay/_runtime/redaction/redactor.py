@@ -102,17 +102,17 @@ class Redaction:
     def _suspects(self, line: bytes) -> bool:
         # What stands before the payloads, and behind them, is made by the runtime.
         payload = line[line.find(b'"category_profile":') + 19 : line.rfind(b',"parent_uuid":')]
-        names = set(_KEYS.findall(payload))
+        names = _KEYS.findall(payload)
         if b"[" in payload:
-            names.update(_PAIRS.findall(payload))
-        if not names <= self._harmless and not self._all_harmless(names - self._harmless):
+            names += _PAIRS.findall(payload)
+        if not self._harmless.issuperset(names) and not self._all_harmless(names):
             return True
         return may_hold_secret(payload) or (self._others is not None and self._others.search(payload) is not None)
 
-    def _all_harmless(self, names: set[bytes]) -> bool:
+    def _all_harmless(self, names: list[bytes]) -> bool:
         if len(self._harmless) > MAX_NAMES:
             self._harmless.clear()
-        for name in names:
+        for name in set(names) - self._harmless:
             text = name.decode("utf-8", "replace")
             if name == b"value" or self.is_secret(text) or is_secret_header(text):
                 return False
