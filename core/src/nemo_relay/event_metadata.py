@@ -32,6 +32,15 @@ def register_injector(name: str, priority: int, injector: EventMetadataInjectorC
     of them.
 
     Keys are words joined by single dots. Keys that are there already win, and so do those of earlier injectors.
+
+    Args:
+        name: its own name among registrations of this kind.
+        priority: lower ones run first; ties by name.
+        injector: the callback, sync or async.
+
+    Raises:
+        AlreadyRegistered: the name is taken (a RuntimeError).
+        TypeError: an argument has the wrong type.
     """
     registry.injectors.register(name, priority, injector)
 

@@ -60,7 +60,17 @@ __getattr__ = borrowed(
 
 
 def register_mark_sanitize(name: str, priority: int, guardrail: EventSanitizeGuardrail) -> None:
-    """Let ``guardrail`` decide marks on their way to subscribers: ``(event, fields) -> fields``."""
+    """Let ``guardrail`` decide marks on their way to subscribers: ``(event, fields) -> fields``.
+
+    Args:
+        name: its own name among registrations of this kind.
+        priority: lower ones run first; ties by name.
+        guardrail: the callback, sync or async.
+
+    Raises:
+        AlreadyRegistered: the name is taken (a RuntimeError).
+        TypeError: an argument has the wrong type.
+    """
     registry.mark_sanitizers.register(name, priority, guardrail)
 
 
@@ -70,7 +80,17 @@ def deregister_mark_sanitize(name: str) -> bool:
 
 
 def register_scope_sanitize_start(name: str, priority: int, guardrail: EventSanitizeGuardrail) -> None:
-    """Let ``guardrail`` decide start events on their way to subscribers: ``(event, fields) -> fields``."""
+    """Let ``guardrail`` decide start events on their way to subscribers: ``(event, fields) -> fields``.
+
+    Args:
+        name: its own name among registrations of this kind.
+        priority: lower ones run first; ties by name.
+        guardrail: the callback, sync or async.
+
+    Raises:
+        AlreadyRegistered: the name is taken (a RuntimeError).
+        TypeError: an argument has the wrong type.
+    """
     registry.start_sanitizers.register(name, priority, guardrail)
 
 
@@ -80,7 +100,17 @@ def deregister_scope_sanitize_start(name: str) -> bool:
 
 
 def register_scope_sanitize_end(name: str, priority: int, guardrail: EventSanitizeGuardrail) -> None:
-    """Let ``guardrail`` decide end events on their way to subscribers: ``(event, fields) -> fields``."""
+    """Let ``guardrail`` decide end events on their way to subscribers: ``(event, fields) -> fields``.
+
+    Args:
+        name: its own name among registrations of this kind.
+        priority: lower ones run first; ties by name.
+        guardrail: the callback, sync or async.
+
+    Raises:
+        AlreadyRegistered: the name is taken (a RuntimeError).
+        TypeError: an argument has the wrong type.
+    """
     registry.end_sanitizers.register(name, priority, guardrail)
 
 
@@ -90,7 +120,17 @@ def deregister_scope_sanitize_end(name: str) -> bool:
 
 
 def register_tool_sanitize_request(name: str, priority: int, guardrail: ToolSanitizeGuardrail) -> None:
-    """Let ``guardrail`` decide the arguments that events show of a tool call: ``(tool_name, args) -> args``."""
+    """Let ``guardrail`` decide the arguments that events show of a tool call: ``(tool_name, args) -> args``.
+
+    Args:
+        name: its own name among registrations of this kind.
+        priority: lower ones run first; ties by name.
+        guardrail: the callback, sync or async.
+
+    Raises:
+        AlreadyRegistered: the name is taken (a RuntimeError).
+        TypeError: an argument has the wrong type.
+    """
     registry.tool_request_sanitizers.register(name, priority, guardrail)
 
 
@@ -100,7 +140,17 @@ def deregister_tool_sanitize_request(name: str) -> bool:
 
 
 def register_tool_sanitize_response(name: str, priority: int, guardrail: ToolSanitizeGuardrail) -> None:
-    """Let ``guardrail`` decide the result that events show of a tool call: ``(tool_name, result) -> result``."""
+    """Let ``guardrail`` decide the result that events show of a tool call: ``(tool_name, result) -> result``.
+
+    Args:
+        name: its own name among registrations of this kind.
+        priority: lower ones run first; ties by name.
+        guardrail: the callback, sync or async.
+
+    Raises:
+        AlreadyRegistered: the name is taken (a RuntimeError).
+        TypeError: an argument has the wrong type.
+    """
     registry.tool_response_sanitizers.register(name, priority, guardrail)
 
 
@@ -110,7 +160,17 @@ def deregister_tool_sanitize_response(name: str) -> bool:
 
 
 def register_tool_conditional_execution(name: str, priority: int, guardrail: ToolConditionalExecutionGuardrail) -> None:
-    """Let ``guardrail`` decide whether a tool call may run: ``(tool_name, args) -> reason | None``."""
+    """Let ``guardrail`` decide whether a tool call may run: ``(tool_name, args) -> reason | None``.
+
+    Args:
+        name: its own name among registrations of this kind.
+        priority: lower ones run first; ties by name.
+        guardrail: the callback, sync or async.
+
+    Raises:
+        AlreadyRegistered: the name is taken (a RuntimeError).
+        TypeError: an argument has the wrong type.
+    """
     registry.tool_guardrails.register(name, priority, guardrail)
 
 
@@ -122,6 +182,15 @@ def deregister_tool_conditional_execution(name: str) -> bool:
 def register_llm_sanitize_request(name: str, priority: int, guardrail: LlmSanitizeRequestGuardrail) -> None:
     """Let ``guardrail`` decide the request that events show of an LLM call: ``(request, context) -> request |
     None``.
+
+    Args:
+        name: its own name among registrations of this kind.
+        priority: lower ones run first; ties by name.
+        guardrail: the callback, sync or async.
+
+    Raises:
+        AlreadyRegistered: the name is taken (a RuntimeError).
+        TypeError: an argument has the wrong type.
     """
     registry.llm_request_sanitizers.register(name, priority, guardrail)
 
@@ -134,6 +203,15 @@ def deregister_llm_sanitize_request(name: str) -> bool:
 def register_llm_sanitize_response(name: str, priority: int, guardrail: LlmSanitizeResponseGuardrail) -> None:
     """Let ``guardrail`` decide the response that events show of an LLM call: ``(response, context) -> response |
     None``.
+
+    Args:
+        name: its own name among registrations of this kind.
+        priority: lower ones run first; ties by name.
+        guardrail: the callback, sync or async.
+
+    Raises:
+        AlreadyRegistered: the name is taken (a RuntimeError).
+        TypeError: an argument has the wrong type.
     """
     registry.llm_response_sanitizers.register(name, priority, guardrail)
 
@@ -144,7 +222,17 @@ def deregister_llm_sanitize_response(name: str) -> bool:
 
 
 def register_llm_conditional_execution(name: str, priority: int, guardrail: LlmConditionalExecutionGuardrail) -> None:
-    """Let ``guardrail`` decide whether an LLM call may run: ``(request) -> reason | None``."""
+    """Let ``guardrail`` decide whether an LLM call may run: ``(request) -> reason | None``.
+
+    Args:
+        name: its own name among registrations of this kind.
+        priority: lower ones run first; ties by name.
+        guardrail: the callback, sync or async.
+
+    Raises:
+        AlreadyRegistered: the name is taken (a RuntimeError).
+        TypeError: an argument has the wrong type.
+    """
     registry.llm_guardrails.register(name, priority, guardrail)
 
 

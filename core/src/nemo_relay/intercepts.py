@@ -53,7 +53,18 @@ __getattr__ = borrowed(
 
 
 def register_tool_request(name: str, priority: int, break_chain: bool, fn: ToolRequestIntercept) -> None:
-    """Let ``fn`` shape a tool's arguments: ``(tool_name, args) -> args``; ``break_chain`` ends the chain after it."""
+    """Let ``fn`` shape a tool's arguments: ``(tool_name, args) -> args``; ``break_chain`` ends the chain after it.
+
+    Args:
+        name: its own name among registrations of this kind.
+        priority: lower ones run first; ties by name.
+        break_chain: whether later intercepts are skipped once this one has run.
+        fn: the callback, sync or async.
+
+    Raises:
+        AlreadyRegistered: the name is taken (a RuntimeError).
+        TypeError: an argument has the wrong type.
+    """
     registry.tool_request_intercepts.register(name, priority, fn, break_chain=break_chain)
 
 
@@ -63,7 +74,17 @@ def deregister_tool_request(name: str) -> bool:
 
 
 def register_tool_execution(name: str, priority: int, fn: ToolExecutionIntercept) -> None:
-    """Let ``fn`` shape the execution of a tool: ``(context, next) -> ToolExecutionInterceptOutcome``."""
+    """Let ``fn`` shape the execution of a tool: ``(context, next) -> ToolExecutionInterceptOutcome``.
+
+    Args:
+        name: its own name among registrations of this kind.
+        priority: lower ones run first; ties by name.
+        fn: the callback, sync or async.
+
+    Raises:
+        AlreadyRegistered: the name is taken (a RuntimeError).
+        TypeError: an argument has the wrong type.
+    """
     registry.tool_execution_intercepts.register(name, priority, fn)
 
 
@@ -75,6 +96,16 @@ def deregister_tool_execution(name: str) -> bool:
 def register_llm_request(name: str, priority: int, break_chain: bool, fn: LlmRequestIntercept) -> None:
     """Let ``fn`` shape an LLM request: ``(name, request, annotated) -> LLMRequestInterceptOutcome``;
     ``break_chain`` ends the chain after it.
+
+    Args:
+        name: its own name among registrations of this kind.
+        priority: lower ones run first; ties by name.
+        break_chain: whether later intercepts are skipped once this one has run.
+        fn: the callback, sync or async.
+
+    Raises:
+        AlreadyRegistered: the name is taken (a RuntimeError).
+        TypeError: an argument has the wrong type.
     """
     registry.llm_request_intercepts.register(name, priority, fn, break_chain=break_chain)
 
@@ -85,7 +116,17 @@ def deregister_llm_request(name: str) -> bool:
 
 
 def register_llm_execution(name: str, priority: int, fn: LlmExecutionIntercept) -> None:
-    """Let ``fn`` shape the execution of an LLM call: ``(name, request, context, next) -> response``."""
+    """Let ``fn`` shape the execution of an LLM call: ``(name, request, context, next) -> response``.
+
+    Args:
+        name: its own name among registrations of this kind.
+        priority: lower ones run first; ties by name.
+        fn: the callback, sync or async.
+
+    Raises:
+        AlreadyRegistered: the name is taken (a RuntimeError).
+        TypeError: an argument has the wrong type.
+    """
     registry.llm_execution_intercepts.register(name, priority, fn)
 
 
@@ -95,7 +136,17 @@ def deregister_llm_execution(name: str) -> bool:
 
 
 def register_llm_stream_execution(name: str, priority: int, fn: LlmStreamExecutionIntercept) -> None:
-    """Let ``fn`` shape the execution of a streamed LLM call: ``(name, request, context, next) -> async iterator``."""
+    """Let ``fn`` shape the execution of a streamed LLM call: ``(name, request, context, next) -> async iterator``.
+
+    Args:
+        name: its own name among registrations of this kind.
+        priority: lower ones run first; ties by name.
+        fn: the callback, sync or async.
+
+    Raises:
+        AlreadyRegistered: the name is taken (a RuntimeError).
+        TypeError: an argument has the wrong type.
+    """
     registry.llm_stream_intercepts.register(name, priority, fn)
 
 

@@ -220,7 +220,17 @@ def execute_sync(
     execution_options: Any = None,
     execution_context: Mapping[str, Any] | None = None,
 ) -> Any:
-    """The synchronous twin of ``execute``: same order, same thread, no event loop."""
+    """The synchronous twin of ``execute``: same order, same thread, no event loop.
+
+    Args:
+        All as for ``execute``.
+
+    Returns:
+        What the awaited ``execute`` gives.
+
+    Raises:
+        Exception: as ``execute`` does.
+    """
     parent, bits = _checked(name, request, handle, attributes, model_name)
     span = LLMHandle(name, parent, bits, data, metadata, model_name)
     if codec is not None or response_codec is not None:
@@ -292,6 +302,15 @@ def stream_execute_sync(
     execution_context: Mapping[str, Any] | None = None,
 ) -> SyncLlmStream:
     """The synchronous twin of ``stream_execute``: ``func`` returns an iterator, and so does this.
+
+    Args:
+        All as for ``stream_execute``.
+
+    Returns:
+        The stream: an iterator with ``close()``.
+
+    Raises:
+        Exception: as ``stream_execute`` does.
 
     >>> from nemo_relay import LLMRequest, llm
     >>> parts = []

@@ -124,7 +124,18 @@ def start(
 ) -> ScopeHandle:
     """Open a *detached* scope: like ``push``, but the current scope of this context stays what it is.
 
-    For adapters and for work that starts in one place and ends in another: any thread, any order.
+    For adapters and for work that starts in one place and ends in another: any thread, any order, any scope stack.
+
+    Args:
+        parent: its parent; the current span when None.
+
+    The rest is as for ``push``.
+
+    Returns:
+        The handle, for ``end``.
+
+    Raises:
+        TypeError, ValueError: as for ``push``.
 
     >>> from nemo_relay import ScopeType, scope
     >>> job = scope.start("job", ScopeType.Function)
@@ -135,7 +146,17 @@ def start(
 
 
 def end(handle: ScopeHandle, *, output: Any = None, metadata: Any = None, timestamp: datetime | None = None) -> bool:
-    """End a detached scope; False when it had ended already. Arguments as for ``pop``."""
+    """End a detached scope, wherever this context stands.
+
+    Args:
+        All as for ``pop``.
+
+    Returns:
+        False when it had ended already.
+
+    Raises:
+        RootScopeError: it is the root (a RuntimeError).
+    """
     expect(handle, ScopeHandle, where="handle")
     if not handle.is_open:
         return False
@@ -180,7 +201,14 @@ def scope(
 
     At the end of the block the outcome is recorded: ``otel.status_code`` is ``OK``, or ``ERROR`` with a
     description when
-    the block raised. The exception passes through untouched. Arguments as for ``push``.
+    the block raised. The exception passes through untouched.
+    Args:
+        end_timestamp: a timezone-aware end time instead of the end of the block.
+
+    The rest is as for ``push``.
+
+    Returns:
+        A context manager (sync and async) that gives the handle, and a decorator.
 
     >>> from nemo_relay import ScopeType, scope
     >>> @scope.scope("add", ScopeType.Function)
@@ -198,6 +226,10 @@ def annotate(handle: Span, metadata: dict[str, Any]) -> None:
 
     It is laid over everything else that the end event says, its status included, so whoever knows better how the
     work ended (an adapter that sees a framework's control flow pass as an exception) has the last word.
+
+    Args:
+        handle: a span that is open.
+        metadata: keys and JSON values.
 
     >>> from nemo_relay import ScopeType, scope
     >>> with scope.scope("work", ScopeType.Function) as handle:
@@ -262,6 +294,11 @@ def metric(
 ) -> None:
     """Emit one mark that carries a group of measurements, validated as a whole.
 
+    Args:
+        name: shown in events.
+        measurements: at least one.
+        handle, metadata, timestamp: as for ``event``.
+
     Raises:
         TypeError: an item is no ``MetricMeasurement``.
         InvalidValue: a measurement breaks a rule (a ValueError); nothing is emitted then.
@@ -273,6 +310,10 @@ def metric(
 
 def register_resolver(name: str, fn: Callable[[], Span | None]) -> None:
     """Let a framework adapter say which of its spans is current.
+
+    Args:
+        name: its own name; the same name replaces.
+        fn: asked at every look at the current span. What it raises is counted and reported, and it is passed over.
 
     ``fn`` takes nothing and returns the handle of the framework's innermost run here, or None. Work started inside
     that run then belongs to it, unless a scope was opened inside the run: that one is nearer.

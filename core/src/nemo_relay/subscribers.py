@@ -38,6 +38,10 @@ __all__ = ["configure", "deregister", "flush", "flush_async", "is_heard", "regis
 def register(name: str, callback: Callable[[Event], Any]) -> None:
     """Let ``callback``, sync or async, hear every event from now on.
 
+    Args:
+        name: its own name.
+        callback: called with each event, on the dispatcher's thread. What it raises is counted, and told once.
+
     Raises:
         AlreadyRegistered: the name is taken (a RuntimeError).
     """

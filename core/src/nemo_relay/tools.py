@@ -170,6 +170,15 @@ def execute_sync(
 ) -> Any:
     """The synchronous twin of ``execute``: same order, same thread, no event loop.
 
+    Args:
+        All as for ``execute``.
+
+    Returns:
+        What the awaited ``execute`` gives.
+
+    Raises:
+        Exception: as ``execute`` does.
+
     >>> from nemo_relay import tools
     >>> tools.execute_sync("double", 21, lambda value: value * 2)
     42

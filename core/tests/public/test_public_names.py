@@ -138,6 +138,17 @@ def test_the_errors_and_the_version_are_at_the_top() -> None:
     assert nemo_relay.__version__ == importlib.metadata.version("nemo-relay")
 
 
+@pytest.mark.parametrize("home", "guardrails intercepts event_metadata scope_local subscribers tools scope".split())
+def test_functions_tell_their_arguments(home: str) -> None:
+    module = getattr(nemo_relay, home)
+    for name in module.__all__:
+        function = getattr(module, name)
+        if inspect.isfunction(function) and len(inspect.signature(function).parameters) > 1:
+            told = inspect.getdoc(function) or ""
+            assert "Args:" in told, name
+            assert "Returns:" in told or inspect.signature(function).return_annotation == "None", name
+
+
 # C2: what the published modules offer besides their functions.
 BORROWED = {
     "guardrails": "EventSanitizeGuardrail LlmConditionalExecutionGuardrail LlmSanitizeRequestGuardrail"
