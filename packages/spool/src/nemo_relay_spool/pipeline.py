@@ -27,8 +27,8 @@ Occasion = Literal["interval", "flush", "end"]
 class Transform(Protocol):
     """Events to records. One instance sees one stream."""
 
-    def take(self, event: dict[str, Any]) -> Iterable[Any]:
-        """The records that the event completes."""
+    def take(self, event: Any) -> Iterable[Any]:
+        """The records that the event completes: a decoded event, or its line where the pipeline decodes none."""
         ...
 
     def tick(self, occasion: Occasion) -> Iterable[Any]:
@@ -55,6 +55,7 @@ class Pipeline:
         limits: how large a batch may be.
         delay: seconds that an event waits for company at the most.
         diagnostics: hears of failures.
+        decode: whether the transform gets decoded events, or lines as they came.
     """
 
     def __init__(
@@ -66,7 +67,10 @@ class Pipeline:
         limits: Limits,
         delay: float,
         diagnostics: Diagnostics,
+        *,
+        decode: bool = True,
     ) -> None:
+        self._decode = decode
         self.signal = signal
         self.counters = Counters()
         self._make_transform = make_transform
@@ -196,8 +200,8 @@ class Pipeline:
         items: list[Item] = []
         for line in lines:
             try:
-                event = _decode(line)
-                if isinstance(event, dict):
+                event = _decode(line) if self._decode else line
+                if isinstance(event, dict | bytes):
                     items += self._encoded(transform.take(event))
             except Exception as error:
                 self._unreadable(error)
