@@ -16,6 +16,7 @@ except ImportError as error:
 else:
     expect_core("nemo-relay-sinks")
 
-from nemo_relay_sinks.sink import Sink, open_sink
+from nemo_relay_sinks.opening import open_sink
+from nemo_relay_sinks.sink import Sink
 
 __all__ = ["Sink", "open_sink"]

@@ -110,4 +110,4 @@ class KafkaTransport:
             self._loop = None
 
 
-component: Any = Component(sys.modules[__name__], "kafka")
+component = Component(sys.modules[__name__], "kafka")

@@ -117,4 +117,4 @@ class NatsTransport:
             self._loop = None
 
 
-component: Any = Component(sys.modules[__name__], "nats")
+component = Component(sys.modules[__name__], "nats")

@@ -88,4 +88,4 @@ class RedisTransport:
         self._client.close()
 
 
-component: Any = Component(sys.modules[__name__], "redis")
+component = Component(sys.modules[__name__], "redis")

@@ -92,24 +92,6 @@ def _folder(settings: Common, kind: str) -> Path:
     return Path(settings.spool.directory).absolute() / f"{settings.name or kind}-{digest}"
 
 
-def open_sink(sink: JsonObject) -> Sink:
-    """A sink of an entry of ``atof.sinks``.
-
-    Args:
-        sink: the entry: ``type`` is ``stream``, ``redis``, ``nats`` or ``kafka``.
-
-    Raises:
-        pydantic.ValidationError: the entry cannot be used (a ValueError).
-        MissingExtra: the library of that kind is not installed (an ImportError).
-    """
-    from nemo_relay_sinks import kafka, nats, redis, streams
-
-    kinds: dict[str, Any] = {"redis": redis, "nats": nats, "kafka": kafka}
-    module = kinds.get(str(sink.get("type")), streams)
-    made: Sink = module.opened(module.MODEL.model_validate(sink))
-    return made
-
-
 class Component:
     """One kind of sink, as the plugin host finds it by entry point.
 
@@ -131,6 +113,16 @@ class Component:
         """The diagnostics of an entry; nothing is opened or sent."""
         return problems(self._module.MODEL, sink, self._what)
 
+    def open(self, sink: JsonObject) -> Sink:
+        """The sink of a checked entry.
+
+        Raises:
+            pydantic.ValidationError: the entry cannot be used (a ValueError).
+            MissingExtra: the library of that kind is not installed (an ImportError).
+        """
+        made: Sink = self._module.opened(self._module.MODEL.model_validate(sink))
+        return made
+
     def activate(self, sink: JsonObject, context: Any) -> None:
         """Open the sink, or take it over from the configuration before.
 
@@ -142,7 +134,7 @@ class Component:
             MissingExtra: its library is not installed (an ImportError).
         """
         key = "sink:" + hashlib.sha256(json.dumps(sink, sort_keys=True).encode()).hexdigest()
-        made: Sink = context.adopt(key, lambda: open_sink(sink), Sink.shutdown)
+        made: Sink = context.adopt(key, lambda: self.open(sink), Sink.shutdown)
         made.listen(context.report_runtime)
 
         def hear(event: Any) -> None:

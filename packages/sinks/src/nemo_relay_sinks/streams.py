@@ -6,7 +6,7 @@ from __future__ import annotations
 import contextlib
 import sys
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit, urlunsplit
 
 import msgspec
@@ -148,4 +148,4 @@ class WebSocketTransport:
                 connection.close()
 
 
-component: Any = Component(sys.modules[__name__], "stream")
+component = Component(sys.modules[__name__], "stream")
