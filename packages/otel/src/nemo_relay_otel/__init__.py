@@ -16,6 +16,16 @@ from importlib import import_module
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
+try:
+    from nemo_relay.siblings import expect_core
+except ImportError as error:
+    raise ImportError(
+        "nemo-relay-otel needs the nemo-relay of its own version, and found another package of that name: "
+        'pip install --find-links dist "nemo-relay-otel>=0.12"'
+    ) from error
+else:
+    expect_core("nemo-relay-otel")
+
 if TYPE_CHECKING:
     from nemo_relay_otel.config.section import Section as Section
     from nemo_relay_otel.config.settings_objects import OpenTelemetryConfig as OpenTelemetryConfig
