@@ -3,12 +3,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import functools
 import inspect
 import re
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
 from blockbuster import BlockBuster
@@ -25,8 +27,8 @@ class _AnyFunction:
         return True
 
 
-# A file sink writes in the caller's thread on purpose: one write(2) per event, so that a crash loses nothing.
-WRITES_ON_PURPOSE = ("nemo_relay/_runtime/filesink.py", "nemo_relay_otel/spool/journal.py")
+# A queue on the disk writes in the caller's thread on purpose: what was taken is there after a crash.
+WRITES_ON_PURPOSE = ("nemo_relay_spool/journal.py",)
 
 
 def watched_sources() -> list[ModuleType]:
@@ -90,3 +92,20 @@ def blocked_loop_watchdog(
     block_buster.activate()
     yield
     block_buster.deactivate()
+
+
+@pytest.fixture
+def cancelled_once() -> Callable[[Callable[[], object], Coroutine[Any, Any, Any]], Awaitable[None]]:
+    """``await cancelled_once(begun, work)`` cancels ``work`` when ``begun()`` is true, whatever the time it took."""
+
+    async def cancel(begun: Callable[[], object], work: Coroutine[Any, Any, Any]) -> None:
+        task = asyncio.ensure_future(work)
+        while not begun() and not task.done():  # noqa: ASYNC110 - what it waits for has no event
+            await asyncio.sleep(0.001)
+        for _ in range(20):  # from the event that announces it to the wait inside
+            await asyncio.sleep(0)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    return cancel

@@ -29,12 +29,17 @@ class Ear:
     def events(self) -> list[Record]:
         """Everything emitted so far. In an async test `await ear.settle()` first: a loop must not be blocked."""
         if running_loop() is None:
-            assert dispatcher.flush(20)
+            assert dispatcher.flush(50)
         return self.heard
+
+    async def turns(self) -> None:
+        """Let every other task of this loop go on until it waits for something; a count, so no clock decides."""
+        for _ in range(100):
+            await asyncio.sleep(0)
 
     async def settle(self) -> None:
         """Wait until everything emitted so far was heard."""
-        assert await subscribers.flush_async(20)
+        assert await subscribers.flush_async(50)
 
     def names(self) -> list[str]:
         """``"start name"``, ``"end name"`` or ``"mark name"`` of each event."""

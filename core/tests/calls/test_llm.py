@@ -99,7 +99,7 @@ async def test_cancelling_waits_for_the_providers_cleanup(ear: Ear) -> None:
             cleaned.append(1)
 
     task = asyncio.create_task(llm.execute("l", LLMRequest({}, {}), work))  # type: ignore[arg-type]
-    await asyncio.sleep(0.01)
+    await ear.turns()
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task

@@ -129,14 +129,14 @@ def test_a_host_that_observes_by_hand_from_many_threads(ear: Ear) -> None:
         target=lambda: delegates.append(scope.push("delegate", ScopeType.Agent, handle=session, data={}, metadata={}))
     )
     worker.start()
-    worker.join(10)
+    worker.join(50)
     scope.event("turn.start", handle=session, data={}, metadata={})
     model = llm.call("provider", LLMRequest({}, {}), handle=session, data={"usage": None}, metadata={}, model_name="")
     spans = [tools.call(f"t{n}", {}, handle=delegates[0], data={}, metadata={}, tool_call_id="") for n in range(3)]
     for span in reversed(spans):
         worker = threading.Thread(target=tools.call_end, args=(span, '{"ok": true}'), kwargs={"metadata": {}})
         worker.start()
-        worker.join(10)
+        worker.join(50)
     llm.call_end(model, {"error": {"message": "x"}}, data={"finish_reason": None}, metadata={})
     scope.pop(session, output={"done": True})
     scope.pop(delegates[0], output={"done": True})

@@ -170,7 +170,7 @@ async def test_cancelling_waits_for_the_tools_cleanup_and_records_the_true_end(e
             cleaned.append(datetime.now(UTC).isoformat())
 
     task = asyncio.create_task(tools.execute("t", {}, work, data="fallback"))  # type: ignore[arg-type]
-    await asyncio.sleep(0.01)
+    await ear.turns()
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
@@ -187,6 +187,7 @@ async def test_cancelling_waits_for_the_tools_cleanup_and_records_the_true_end(e
 
 async def test_a_timeout_is_a_cancellation_and_what_swallows_it_has_its_say(ear: Ear) -> None:
     async def stubborn(args: Any) -> str:
+        begun.set()
         try:
             await asyncio.sleep(60)
         except asyncio.CancelledError:
@@ -194,10 +195,16 @@ async def test_a_timeout_is_a_cancellation_and_what_swallows_it_has_its_say(ear:
         return "never"
 
     with pytest.raises(TimeoutError):
-        async with asyncio.timeout(0.01):
-            await tools.execute("slow", {}, lambda args: asyncio.sleep(60))
+        async with asyncio.timeout(None) as deadline:
+
+            async def slow(args: Any) -> None:
+                deadline.reschedule(0)  # it is over as soon as the work has begun
+                await asyncio.sleep(60)
+
+            await tools.execute("slow", {}, slow)
+    begun = asyncio.Event()
     task = asyncio.create_task(tools.execute("stubborn", {}, stubborn))  # type: ignore[arg-type]
-    await asyncio.sleep(0.01)
+    await begun.wait()
     task.cancel()
     assert await task == "done all the same"
     await ear.settle()
@@ -219,7 +226,7 @@ async def test_a_tool_that_cancels_itself_is_an_error_of_its_own(ear: Ear) -> No
 
 async def test_a_task_group_sees_its_calls_end_before_it_ends(ear: Ear) -> None:
     async def broken(args: Any) -> None:
-        await asyncio.sleep(0.01)
+        await ear.turns()
         raise OwnError("first")
 
     with pytest.raises(ExceptionGroup):

@@ -21,7 +21,7 @@ def gate() -> Iterator[threading.Event]:
     opened = threading.Event()
     yield opened
     opened.set()
-    dispatcher.flush(20)
+    dispatcher.flush(50)
 
 
 def atof(folder: Path) -> AtofExporter:
@@ -53,7 +53,7 @@ def test_r8_what_waits_behind_an_async_sanitizer_is_bounded_counted_and_told(
     dropped = now.dropped - before.dropped
     assert exporter.dropped == dropped
     gate.set()
-    assert dispatcher.flush(20)
+    assert dispatcher.flush(50)
     assert exporter.written + exporter.dropped == 1_001
     assert f"{dropped} events found no room" in capsys.readouterr().err
     exporter.shutdown(20)
@@ -91,7 +91,7 @@ def test_r21_one_event_larger_than_the_bound_still_passes() -> None:
     subscribers.configure(max_bytes=1_000)
     subscribers.register("s", lambda event: heard.append(len(event.data)))
     scope.event("e", data="x" * 100_000)
-    assert subscribers.flush(20)
+    assert subscribers.flush(50)
     assert heard == [100_000]
 
 
@@ -103,7 +103,7 @@ def test_r21_a_buffering_file_is_bounded_and_counts(tmp_path: Path) -> None:
     exporter.register("x")
     for _ in range(500):
         scope.event("e", data={"pad": "x" * 1_000})
-    assert exporter.force_flush(20)
+    assert exporter.force_flush(50)
     now = exporter.counters()
     assert now.offered == 500 == now.written + now.dropped
     exporter.shutdown(20)

@@ -134,14 +134,14 @@ if child == 0:
         tools.execute_sync("tool", {}, lambda args: scope.event("inside") or 1)
         async def main():
             await llm.execute("model", LLMRequest({}, {}), lambda request: asyncio.sleep(0, "x"))
-            assert await subscribers.flush_async(10)
+            assert await subscribers.flush_async(50)
         asyncio.run(main())
-    assert subscribers.flush(10)
+    assert subscribers.flush(50)
     print(json.dumps(heard), flush=True)
     os._exit(0)
 stop.set(); emitter.join()
 _, status = os.waitpid(child, 0)
-assert subscribers.flush(20)
+assert subscribers.flush(50)
 print(json.dumps([status, "before" in heard, any(n in heard for n in ("child", "tool", "inside"))]))
 """
 
@@ -174,7 +174,7 @@ def test_a_child_keeps_registrations_and_its_place_and_makes_identifiers_of_its_
             guardrails.deregister_mark_sanitize("stuck")
             assert scope.get_handle().uuid == handle.uuid
             uuids = [scope.push("s", ScopeType.Function).uuid for _ in range(100)]
-            assert asyncio.run(subscribers.flush_async(10))
+            assert asyncio.run(subscribers.flush_async(50))
             assert subscribers.deregister("note")
             os.write(write, json.dumps(uuids).encode())
             os._exit(0)

@@ -32,7 +32,7 @@ def test_events_arrive_in_the_order_of_their_emission_whichever_thread_emits(ear
     turns = [threading.Event() for _ in range(20)]
 
     def emit(number: int) -> None:
-        turns[number].wait(10)
+        turns[number].wait(50)
         scope.event(str(number))
         if number + 1 < len(turns):
             turns[number + 1].set()
@@ -42,7 +42,7 @@ def test_events_arrive_in_the_order_of_their_emission_whichever_thread_emits(ear
         thread.start()
     turns[0].set()
     for thread in threads:
-        thread.join(10)
+        thread.join(50)
     assert [event["name"] for event in ear.events()] == [str(number) for number in range(20)]
 
 
@@ -229,7 +229,7 @@ async def test_a_hundred_cancelled_flushes_share_one_thread(ear: Ear) -> None:
     subscribers.register("stuck", lambda event: release.wait(20))
     scope.event("m")
     waiting = [asyncio.create_task(subscribers.flush_async()) for _ in range(100)]
-    await asyncio.sleep(0.01)
+    await ear.turns()
     threads = [thread for thread in threading.enumerate() if thread.name == "nemo-relay-flush"]
     for task in waiting:
         task.cancel()
@@ -262,7 +262,7 @@ def test_the_queue_is_bounded_and_says_what_it_dropped() -> None:
     finally:
         subscribers.configure()
         release.set()
-    assert subscribers.flush(20)
+    assert subscribers.flush(50)
     after = subscribers.statistics()
     assert after.offered - before.offered == 50
     assert after.offered == after.delivered + after.dropped + after.queued

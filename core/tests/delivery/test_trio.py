@@ -23,7 +23,7 @@ def test_r32_flush_async_and_managed_calls_under_trio() -> None:
         with scope.scope("outer", ScopeType.Agent):
             args = {"a": 1}
             assert await tools.execute("t", args, tool) is args
-        return await subscribers.flush_async(20)
+        return await subscribers.flush_async(50)
 
     subscribers.register("heard", lambda event: heard.append(event.name))
     assert trio.run(main) is True
@@ -42,7 +42,7 @@ def test_r32_a_deadline_under_trio() -> None:
 
     assert trio.run(main) is False
     go_on.set()
-    assert subscribers.flush(20)
+    assert subscribers.flush(50)
 
 
 def test_r32_without_any_loop_it_says_so() -> None:

@@ -105,19 +105,33 @@ async def the_task_and_its_context(invoke: Invoke, log: Log) -> None:
 async def a_timeout_waits_for_cleanup(invoke: Invoke, log: Log) -> None:
     async def work(_args: Any) -> None:
         async with resource(log, "inner"):
+            begun.set()
             await asyncio.sleep(30)
+
+    begun = asyncio.Event()
+
+    async def call() -> Any:
+        return await invoke(work, {})
 
     async with resource(log, "outer"):
         try:
-            async with asyncio.timeout(0.005):
-                await invoke(work, {})
+            async with asyncio.timeout(None) as deadline:
+
+                async def late(args: Any) -> None:
+                    deadline.reschedule(0)  # it is over as soon as the work has begun
+                    await work(args)
+
+                await invoke(late, {})
         except TimeoutError as error:
             log.append(("timeout", type(error.__cause__)))
     task = asyncio.current_task()
     assert task is not None
     log.append(task.cancelling())
+    begun.clear()
+    waited = asyncio.ensure_future(call())
+    await begun.wait()
     with pytest.raises(TimeoutError):
-        await asyncio.wait_for(invoke(work, {}), 0.005)
+        await asyncio.wait_for(waited, 0.001)
     log.append("after wait_for")
 
 
@@ -183,9 +197,11 @@ async def cancelled_before_it_starts(invoke: Invoke, log: Log) -> None:
 
 async def a_shield_holds(invoke: Invoke, log: Log) -> None:
     async def work(_args: Any) -> str:
-        await asyncio.sleep(0.01)
+        await over.wait()
         log.append("finished")
         return "value"
+
+    over = asyncio.Event()
 
     async def call() -> Any:
         return await invoke(work, {})
@@ -193,6 +209,7 @@ async def a_shield_holds(invoke: Invoke, log: Log) -> None:
     inner = asyncio.ensure_future(call())
     with pytest.raises(TimeoutError):
         await asyncio.wait_for(asyncio.shield(inner), 0.002)
+    over.set()
     log.append(await inner)
 
 

@@ -35,7 +35,7 @@ def test_a_tool_call_in_progress_is_in_the_file(tmp_path: Path) -> None:
     with process, process.stdout:
         assert process.stdout.readline() == b"running\n"
         os.kill(process.pid, signal.SIGKILL)
-        process.wait(10)
+        process.wait(50)
     content = (tmp_path / "atof" / "events.jsonl").read_bytes()
     assert content.endswith(b"\n")
     events = [json.loads(line) for line in content.splitlines()]
@@ -66,7 +66,7 @@ def test_killed_in_a_burst_at_most_the_last_line_is_torn_and_the_next_run_mends_
         while path.stat().st_size < 1_000_000:
             pass
         os.kill(process.pid, signal.SIGKILL)
-        process.wait(10)
+        process.wait(50)
     # The kernel checks for a fatal signal between the pages of one write: a line of several kB can end early.
     torn = 0 if path.read_bytes().endswith(b"\n") else 1
     with record(tmp_path):

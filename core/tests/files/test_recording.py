@@ -64,7 +64,7 @@ def test_an_event_that_comes_after_the_end_of_its_run_is_in_the_trajectory(tmp_p
     with record(tmp_path) as recording:
         with scope.scope("planner", ScopeType.Agent):
             call = tools.call("slow", {"a": 1}, tool_call_id="c")
-        assert subscribers.flush(5)
+        assert subscribers.flush(50)
         tools.call_end(call, "late result")
     assert "late result" in recording.trajectories[0].read_text()
 

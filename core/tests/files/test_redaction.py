@@ -236,7 +236,7 @@ def test_every_durability_writes_everything(tmp_path: Path, durability: str) -> 
     exporter.register("d")
     for number in range(100):
         scope.event(f"m{number}")
-    assert exporter.force_flush(20)
+    assert exporter.force_flush(50)
     assert (exporter.counters().offered, exporter.written, exporter.dropped) == (100, 100, 0)
     scope.event("last")
     exporter.shutdown(20)

@@ -108,7 +108,7 @@ class Slow:
 
     def write(self, line: bytes) -> None:
         self.entered.set()
-        assert self.may.wait(10)
+        assert self.may.wait(50)
         self.lines.append(line)
 
     def sync(self) -> None:
@@ -123,7 +123,7 @@ def test_a_full_queue_drops_and_says_so(tmp_path: Path) -> None:
     slow = Slow()
     output._file = slow  # type: ignore[assignment]
     output.write(record("first"))
-    assert slow.entered.wait(10)
+    assert slow.entered.wait(50)
     for number in range(5):
         output.write(record(f"m{number}"))
     assert output.dropped == 2

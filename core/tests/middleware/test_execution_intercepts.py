@@ -171,9 +171,10 @@ async def test_next_can_be_used_as_a_future_and_starts_at_once_then() -> None:
 
     async def intercept(context: Any, next: Any) -> ToolExecutionInterceptOutcome:
         future = asyncio.ensure_future(next(context.args))
-        await asyncio.sleep(0.01)
+        for _ in range(100):
+            await asyncio.sleep(0)
         order.append("intercept goes on")
-        return ToolExecutionInterceptOutcome((await asyncio.wait_for(future, 5)).result)
+        return ToolExecutionInterceptOutcome((await asyncio.wait_for(future, 50)).result)
 
     intercepts.register_tool_execution("i", 0, intercept)
     assert (await tools.execute("t", {}, work)).result == "x"
@@ -353,7 +354,7 @@ async def test_cancelling_waits_for_what_intercept_and_tool_clean_up(ear: Ear) -
 
     intercepts.register_tool_execution("i", 0, intercept)
     task = asyncio.create_task(tools.execute("t", {}, work, tool_call_id="tc"))  # type: ignore[arg-type]
-    await asyncio.sleep(0.01)
+    await ear.turns()
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task

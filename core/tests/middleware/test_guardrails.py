@@ -125,7 +125,7 @@ async def test_a_call_that_is_cancelled_meanwhile_says_so(ear: Ear) -> None:
 
     guardrails.register_tool_conditional_execution("g", 0, ponder)
     task = asyncio.create_task(tools.execute("t", {}, never))  # type: ignore[arg-type]
-    await asyncio.sleep(0.01)
+    await ear.turns()
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task

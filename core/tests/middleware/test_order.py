@@ -44,7 +44,7 @@ class Run:
             scope.pop(inner)
             scope.pop(outer)
             assert not registry.activity.owners
-            assert subscribers.flush(20)
+            assert subscribers.flush(50)
             # Nothing that a closed scope owned takes part any more.
             after = len(self.log)
             tools.execute_sync("later", {}, lambda args: None)

@@ -86,7 +86,7 @@ async def test_a_call_cancelled_in_an_intercept_never_began(ear: Ear) -> None:
 
     intercepts.register_tool_request("i", 0, False, ponder)
     task = asyncio.create_task(tools.execute("t", {}, str))  # type: ignore[arg-type]
-    await asyncio.sleep(0.01)
+    await ear.turns()
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task

@@ -295,7 +295,7 @@ def test_an_async_sanitizer_works_without_any_loop_and_after_its_loop_has_closed
     scope.event("after it", data="secret")
     thread = threading.Thread(target=lambda: scope.event("elsewhere", data="secret"))
     thread.start()
-    thread.join(10)
+    thread.join(50)
     assert {event["data"] for event in ear.marks()} == {"clean"}
     assert len(ear.marks()) == 3
 

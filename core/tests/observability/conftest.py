@@ -30,7 +30,7 @@ def nothing_active() -> Iterator[None]:
     yield
     active = host.current()
     if active is not None:
-        active.begin_end().result(10)
+        active.begin_end().result(50)
 
 
 def document(**config: Any) -> dict[str, Any]:

@@ -241,7 +241,7 @@ class Held:
         self.names: list[str] = []
 
     def __call__(self, event: Any) -> None:
-        assert self.may.wait(10)
+        assert self.may.wait(50)
         self.names.append(event.name)
 
 
@@ -283,7 +283,7 @@ async def test_a_subscriber_that_is_stuck_does_not_keep_the_process(
     assert (registered(), faults.counts["plugin_cleanup_failed"]) == ([], 1)
     assert "event=plugin_cleanup_failed" in capsys.readouterr().err
     subscriber.may.set()
-    assert await subscribers.flush_async(10)
+    assert await subscribers.flush_async(50)
 
 
 async def test_closing_inside_a_subscriber_does_not_wait_for_itself(offer: Offer) -> None:
@@ -299,7 +299,7 @@ async def test_closing_inside_a_subscriber_does_not_wait_for_itself(offer: Offer
     offer("k", lambda config, context: context.register_subscriber("s", subscriber))
     made.append(await plugin.initialize(one("k")))
     scope.event("now")
-    await asyncio.wait_for(closed.wait(), 5)
+    await asyncio.wait_for(closed.wait(), 50)
     assert registered() == []
 
 

@@ -228,7 +228,7 @@ async def test_a_file_that_changes_is_taken_up(tmp_path: Path, offer: Offer) -> 
         assert (found["code"], found["count"]) == ("plugin.reload_failed", 1)
         assert "TOML parse error" in found["message"]
         scope.event("still")
-        await subscribers.flush_async(10)
+        await subscribers.flush_async(50)
         assert ears.heard["two!"] == ["still"]
     assert ears.life == ["start a", "start one", "end a", "start two!", "end one", "end two!"]
     assert not [thread for thread in threading.enumerate() if thread.name == "nemo-relay-watch"]
@@ -253,7 +253,7 @@ async def test_an_observer_that_keeps_failing_is_left_alone_for_a_while(
         called.clear()
         for _ in range(count):
             scope.event("e")
-        assert await subscribers.flush_async(10)
+        assert await subscribers.flush_async(50)
         return len(called)
 
     async with plugin.activate(one("k")) as activation:
@@ -281,7 +281,7 @@ async def test_an_async_observer_is_watched_too(offer: Offer, capsys: pytest.Cap
     async with plugin.activate(one("k")):
         for _ in range(15):
             scope.event("e")
-        assert await subscribers.flush_async(10)
+        assert await subscribers.flush_async(50)
     assert len(called) == breaker.FAILURES
 
 

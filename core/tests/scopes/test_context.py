@@ -28,7 +28,7 @@ def in_thread(fn: Callable[[], Any]) -> Any:
     result: list[Any] = []
     thread = threading.Thread(target=lambda: result.append(fn()))
     thread.start()
-    thread.join(10)
+    thread.join(50)
     return result[0]
 
 

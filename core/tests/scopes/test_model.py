@@ -379,7 +379,7 @@ class Scopes(RuleBasedStateMachine):
             subscribers.register("child-queue", lambda event: heard.append(event.uuid))
             with scope.scope(names[0], ScopeType.Function):
                 scope.event(names[1])
-            assert subscribers.flush(20)
+            assert subscribers.flush(50)
             assert heard == [event.uuid for event in sink.events]
             return json.dumps([event.to_dict() for event in sink.events]).encode()
 
@@ -424,7 +424,7 @@ class Scopes(RuleBasedStateMachine):
             if node.open:
                 assert self.places[0].runner.run(lambda node=node: scope.end(node.handle))
                 self.closed(node, self.places[0].at)
-        assert subscribers.flush(20)
+        assert subscribers.flush(50)
         events = self.sink.events
         assert [f"{getattr(event, 'scope_category', 'mark')} {event.name}" for event in events] == self.log
         assert {event.name: event.parent_uuid for event in events} == self.parents

@@ -73,7 +73,7 @@ async def test_nothing_is_produced_before_it_is_asked_for(ear: Ear) -> None:
     stream = await consumer.open()
     assert consumer.produced == []
     assert [await anext(stream) for _ in range(3)] == [0, 1, 2]
-    await asyncio.sleep(0.01)
+    await ear.turns()
     assert len(consumer.produced) <= 4
     await stream.aclose()
     await ear.settle()
@@ -179,7 +179,7 @@ async def test_a_stream_that_is_forgotten_is_ended_and_its_producer_closed(ear: 
     await anext(stream)
     del stream
     gc.collect()
-    for _ in range(20):
+    for _ in range(2_000):
         await asyncio.sleep(0.005)
         await ear.settle()
         if "end l" in ear.names():
@@ -247,7 +247,7 @@ async def test_cancelling_the_consumer_closes_the_producer_and_records_what_ther
             pass
 
     task = asyncio.create_task(consume())
-    await asyncio.sleep(0.02)
+    await ear.turns()
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task

@@ -41,7 +41,7 @@ def test_no_registration_inside_and_all_of_them_after() -> None:
     assert registered() == before
     with pytest.raises(nemo_relay.errors.GuardrailRejected):
         tools.execute_sync("add", {"a": 1}, lambda args: args)
-    assert subscribers.flush(20) and heard == ["no", "no", "add"]  # the refusal alone
+    assert subscribers.flush(50) and heard == ["no", "no", "add"]  # the refusal alone
 
 
 def test_events_of_the_block_reach_the_subscribers_of_the_block() -> None:
@@ -162,6 +162,6 @@ async def test_in_a_running_loop() -> None:
         subscribers.register("inner", lambda event: heard.append(event.name))
         with scope.scope("work", ScopeType.Function):
             await asyncio.gather(*(tools.execute("t", {}, lambda args: args) for _ in range(3)))
-        assert await subscribers.flush_async(20)
+        assert await subscribers.flush_async(50)
         assert len(heard) == 8
     assert registered() == ["outer"]

@@ -111,32 +111,38 @@ def test_s04_a_parser_drains_its_model(events: CapturedEvents) -> None:
     assert by_name(events, "scripted").outcome == "ok"
 
 
-async def test_s47_cancelled_model_call(events: CapturedEvents, handler: RelayCallbackHandler) -> None:
+async def test_s47_cancelled_model_call(
+    events: CapturedEvents, handler: RelayCallbackHandler, cancelled_once: Any
+) -> None:
     slow = ScriptedChatModel(script=["late"], pace=30)
     chain = RunnableLambda(lambda x: x) | slow
-    with pytest.raises(asyncio.TimeoutError):
-        await asyncio.wait_for(chain.ainvoke("hi", {"callbacks": [handler]}), 0.05)
+    await cancelled_once(lambda: events.starts("scripted"), chain.ainvoke("hi", {"callbacks": [handler]}))
     sequence, call = by_name(events, "RunnableSequence"), by_name(events, "scripted")
     assert (sequence.outcome, call.outcome) == ("cancelled", "cancelled")
     assert sequence.metadata["reason"] == "cancelled"
     assert events.ends()[-1].name == "RunnableSequence"
 
 
-async def test_s47_cancelled_model_call_without_a_chain(events: CapturedEvents, handler: RelayCallbackHandler) -> None:
+async def test_s47_cancelled_model_call_without_a_chain(
+    events: CapturedEvents, handler: RelayCallbackHandler, cancelled_once: Any
+) -> None:
     slow = ScriptedChatModel(script=["late"], pace=30)
-    with pytest.raises(asyncio.TimeoutError):
-        await asyncio.wait_for(slow.ainvoke("hi", {"callbacks": [handler]}), 0.05)
+    await cancelled_once(lambda: events.starts("scripted"), slow.ainvoke("hi", {"callbacks": [handler]}))
     await until_nothing_is_open()
     assert by_name(events, "scripted").outcome == "cancelled"
 
 
-async def test_s47_cancelled_stream_keeps_what_came(events: CapturedEvents, handler: RelayCallbackHandler) -> None:
+async def test_s47_cancelled_stream_keeps_what_came(
+    events: CapturedEvents, handler: RelayCallbackHandler, cancelled_once: Any
+) -> None:
+    came = []
+
     async def consume() -> None:
-        async for _ in MODEL.astream("hi", {"callbacks": [handler]}):
+        async for chunk in MODEL.astream("hi", {"callbacks": [handler]}):
+            came.append(chunk)
             await asyncio.sleep(30)
 
-    with pytest.raises(asyncio.TimeoutError):
-        await asyncio.wait_for(consume(), 0.05)
+    await cancelled_once(lambda: came, consume())
     await until_nothing_is_open()
     call = by_name(events, "scripted")
     assert (call.outcome, call.output["content"]) == ("cancelled", "one ")
@@ -262,7 +268,7 @@ def test_s19_artifacts_are_referred_to(events: CapturedEvents, handler: RelayCal
     assert end.data["artifact_ref"]["type"] == "object"
 
 
-async def test_s47_cancelled_tool(events: CapturedEvents, handler: RelayCallbackHandler) -> None:
+async def test_s47_cancelled_tool(events: CapturedEvents, handler: RelayCallbackHandler, cancelled_once: Any) -> None:
     @tool
     async def slow() -> str:
         """Wait."""
@@ -272,8 +278,10 @@ async def test_s47_cancelled_tool(events: CapturedEvents, handler: RelayCallback
     async def work(_: Any) -> None:
         await asyncio.gather(slow.ainvoke({}), ScriptedChatModel(script=["x"], pace=30).ainvoke("hi"))
 
-    with pytest.raises(asyncio.TimeoutError):
-        await asyncio.wait_for(RunnableLambda(work).ainvoke("go", {"callbacks": [handler]}), 0.05)
+    def both_begun() -> bool:
+        return bool(events.starts("slow") and events.starts("scripted"))
+
+    await cancelled_once(both_begun, RunnableLambda(work).ainvoke("go", {"callbacks": [handler]}))
     root = by_name(events, "work")
     assert root.outcome == "cancelled"
     assert [child.outcome for child in root.children] == ["cancelled", "cancelled"]

@@ -106,7 +106,7 @@ async def test_s16_parallel_tools_with_scopes(events: CapturedEvents, mode: str,
     def work(number: int) -> str:
         """Work in a scope."""
         with scope.scope(f"user_{number}", ScopeType.Function):
-            meeting.wait(10)
+            meeting.wait(50)
             scope.event(f"inside_{number}")
         return str(number)
 

@@ -331,7 +331,9 @@ async def test_s45_async_stream_closed_early(events: CapturedEvents, handler: Re
 
 @pytest.mark.every_scope_stack
 @pytest.mark.parametrize("where", ["node", "model", "tool"])
-async def test_s47_cancellation(events: CapturedEvents, handler: RelayCallbackHandler, where: str) -> None:
+async def test_s47_cancellation(
+    events: CapturedEvents, handler: RelayCallbackHandler, where: str, cancelled_once: Any
+) -> None:
     @tool
     async def slow() -> str:
         """Wait."""
@@ -347,8 +349,8 @@ async def test_s47_cancellation(events: CapturedEvents, handler: RelayCallbackHa
             await asyncio.sleep(30)
         return {"x": []}
 
-    with pytest.raises(asyncio.TimeoutError):
-        await asyncio.wait_for(line(work).ainvoke({"x": []}, {"callbacks": [handler]}), 0.1)
+    inner = {"node": "work", "model": "scripted", "tool": "slow"}[where]
+    await cancelled_once(lambda: events.starts(inner), line(work).ainvoke({"x": []}, {"callbacks": [handler]}))
     assert {node.outcome for node in events.tree().walk()} == {"cancelled"}
     assert len(list(events.tree().walk())) == (2 if where == "node" else 3)
 

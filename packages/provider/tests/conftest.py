@@ -21,7 +21,7 @@ def send() -> Send:
         provider: ScriptedProvider, path: str, body: Any = None, method: str = "POST", **headers: str
     ) -> tuple[int, dict[str, str], bytes]:
         raw = body if isinstance(body, bytes) or body is None else json.dumps(body).encode()
-        connection = http.client.HTTPConnection(provider.url.removeprefix("http://"), timeout=10)
+        connection = http.client.HTTPConnection(provider.url.removeprefix("http://"), timeout=50)
         try:
             names = {name.replace("_", "-"): value for name, value in headers.items()}
             connection.request(method, path, raw, {"content-type": "application/json", **names})

@@ -22,7 +22,7 @@ def _nothing_active(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator
     yield
     active = host.current()
     if active is not None:
-        active.begin_end().result(10)
+        active.begin_end().result(50)
     assert scope.opened is None
     subscribers.deregister("test")
 

@@ -63,7 +63,7 @@ def test_what_is_put_can_be_fetched(moto: str, monkeypatch: pytest.MonkeyPatch, 
         store.put("t.json", b"x", "s")
     import urllib.request
 
-    urllib.request.urlopen(urllib.request.Request(f"{moto}/runs", method="PUT"), timeout=10).close()
+    urllib.request.urlopen(urllib.request.Request(f"{moto}/runs", method="PUT"), timeout=50).close()
     big = b"z" * 12_000_000
     for content in (b"{}", big, b'{"newer": true}'):
         store.put("t.json", content, "s")
