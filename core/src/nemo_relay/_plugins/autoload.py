@@ -45,8 +45,13 @@ def at_import() -> None:
         faults.say(f"nemo_relay: {SWITCH} is set and nothing is recorded: {faults.describe(error)}")
         return
     if loaded is None and host.current() is None:
-        places = ", ".join(file.path or f"{os.path.join('.nemo-relay', files.NAME)}" for file in files.found(None))
+        places = ", ".join(map(_place, files.found(None)))
         faults.say(f"nemo_relay: {SWITCH} is set and nothing is recorded: no configuration in {places}")
+
+
+def _place(file: files.File) -> str:
+    path = file.path or os.path.join(".nemo-relay", files.NAME)
+    return f"{path} ({file.distrusted})" if file.distrusted else path
 
 
 def _is_a_tool_of_ours() -> bool:
