@@ -143,7 +143,7 @@ def _lenient(text: str, error: Exception) -> Any:
 class SSEAssembler:
     """Assembles a response from the bytes of an event stream, wherever they are cut and wherever they end.
 
-    >>> from nemo_relay_codecs.stream_openai_chat import ChatAssembler
+    >>> from nemo_relay_codecs.openai_chat.stream import ChatAssembler
     >>> stream = SSEAssembler(ChatAssembler())
     >>> stream.feed(b'data: {"choices": [{"index": 0, "delta": {"content": "Hi"}}]}\\n\\ndata: {"cho')
     [{'choices': [{'index': 0, 'delta': {'content': 'Hi'}}]}]

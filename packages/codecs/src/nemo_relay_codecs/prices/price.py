@@ -99,7 +99,7 @@ def _say_unknown(provider: str | None, model: str) -> None:
 class CostTotals:
     """Sums over responses, costs by currency.
 
-    >>> from nemo_relay_codecs.annotated_response import AnnotatedLLMResponse
+    >>> from nemo_relay_codecs.model.response import AnnotatedLLMResponse
     >>> totals = CostTotals()
     >>> cost = {"total": 0.5, "source": "provider_reported"}
     >>> totals.add(AnnotatedLLMResponse(usage={"prompt_tokens": 7, "cost": cost}))
