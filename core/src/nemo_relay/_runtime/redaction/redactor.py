@@ -14,13 +14,14 @@ from typing import Any
 from nemo_relay._runtime.encoding import decode, encode
 from nemo_relay._runtime.redaction.looks import DEFAULT_VALUES, may_hold_secret
 from nemo_relay._runtime.redaction.names import DEFAULT_KEYS, compiled, is_secret_header, speaks_of_secret
+from nemo_relay._runtime.redaction.repeats import Repeats
 
 REPLACEMENT = "[REDACTED]"
 MAX_NAMES = 4_096  # remembered; keys may be data, and without number
 _MAX_DEPTH = 200
 # Keys of objects and of JSON inside strings, at any depth of escaping, and the first of two in a list: a pair.
-_KEYS = re.compile(rb'"([^"\\]{1,80})\\*" ?:')
-_PAIRS = re.compile(rb'\[\\*"([^"\\]{1,80})\\*",')
+_KEYS = re.compile(rb'"([^"\\]{1,80}+)\\*+" ?:')
+_PAIRS = re.compile(rb'\[\\*+"([^"\\]{1,80}+)\\*+",')
 _JSON = re.compile(r"^\s*[\[{][\s\S]*[\]}]\s*$")
 _LOOSE = re.compile(
     r"""(?P<name>[\w.\-]{2,60})(?P<between>\\*["']?\s*[:=]\s*\\*["']?)(?P<secret>[^\s"'\\,;&}\])]{3,})"""
@@ -65,6 +66,7 @@ class Redaction:
         others = tuple(pattern.encode() for pattern in self.values if pattern not in DEFAULT_VALUES)
         self._others = re.compile(b"|".join(b"(?:%b)" % _unnamed(pattern) for pattern in others)) if others else None
         self._harmless: set[bytes] = set()
+        self._repeats = Repeats()
 
     def line(self, line: bytes) -> bytes:
         """The line of an event without its secrets; the very object where there are none."""
@@ -102,12 +104,21 @@ class Redaction:
     def _suspects(self, line: bytes) -> bool:
         # What stands before the payloads, and behind them, is made by the runtime.
         payload = line[line.find(b'"category_profile":') + 19 : line.rfind(b',"parent_uuid":')]
-        names = _KEYS.findall(payload)
-        if b"[" in payload:
-            names += _PAIRS.findall(payload)
-        if not self._harmless.issuperset(names) and not self._all_harmless(names):
-            return True
-        return may_hold_secret(payload) or (self._others is not None and self._others.search(payload) is not None)
+        if self._others is not None:  # they may reach as far as they like
+            return self._suspects_in(payload) or self._others.search(payload) is not None
+        parts, met = self._repeats.unknown(payload)
+        for part in parts:
+            if self._suspects_in(part):
+                return True
+        if met:
+            self._repeats.learn(met)
+        return False
+
+    def _suspects_in(self, part: bytes) -> bool:
+        names = _KEYS.findall(part)
+        if b"[" in part:
+            names += _PAIRS.findall(part)
+        return (not self._harmless.issuperset(names) and not self._all_harmless(names)) or may_hold_secret(part)
 
     def _all_harmless(self, names: list[bytes]) -> bool:
         if len(self._harmless) > MAX_NAMES:
