@@ -80,7 +80,7 @@ def stages(case: str) -> dict[str, tuple[int, float]]:
     span = new_span(case, stack)
     uuid = span.identify(now)
     place = f',"name":"forecast"{lines.lineage(stack.root.uuid, stack.root.uuid)}'
-    line = lines.scope_line(("start", span.category, "[]", place, uuid, now, "{}", data, null))
+    line = lines.scope_line(("start", span.category, "[]", place, uuid, now, b"{}", data, null))
     folder = tempfile.TemporaryDirectory()
     sink = FileSink(Place.of(Path(folder.name) / "events.jsonl"))
     descriptor = os.open(Path(folder.name) / "raw", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
@@ -92,7 +92,7 @@ def stages(case: str) -> dict[str, tuple[int, float]]:
         "payloads as JSON": (1, lambda: (encoding.encode(request), encoding.encode(answer))),
         "an event's line (with its timestamp)": (
             2,
-            lambda: lines.scope_line(("end", span.category, "[]", place, uuid, now, "{}", data, null)),
+            lambda: lines.scope_line(("end", span.category, "[]", place, uuid, now, b"{}", data, null)),
         ),
         "write(2) by the kernel": (2, lambda: os.write(descriptor, line)),
         "the file sink around it": (2, lambda: sink.write(line)),

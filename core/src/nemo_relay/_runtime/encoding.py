@@ -34,12 +34,13 @@ def load() -> None:
     """Load msgspec, which takes as long as all the rest of the package: when somebody registers something, or with
     the first value to encode. A program that only imports the package goes without.
     """
-    global _encode, _decode, _strict
+    global _encode, _decode, _strict, _raw
     import msgspec
 
     _encode = msgspec.json.Encoder(enc_hook=_hook).encode
     _decode = msgspec.json.decode
     _strict = msgspec.json.Encoder().encode
+    _raw = msgspec.Raw
 
 
 def _encode_first(value: Any) -> bytes:
@@ -57,14 +58,25 @@ def _strict_first(value: Any) -> bytes:
     return _strict(value)
 
 
+def _raw_first(text: bytes) -> Any:
+    load()
+    return _raw(text)
+
+
 _encode: Callable[[Any], bytes] = _encode_first
 _decode: Callable[[Any], Any] = _decode_first
 _strict: Callable[[Any], bytes] = _strict_first
+_raw: Callable[[bytes], Any] = _raw_first
 
 
 def decode(text: Any) -> Any:
     """The value of JSON text."""
     return _decode(text)
+
+
+def raw(text: bytes) -> Any:
+    """A value that ``encode`` writes as the JSON text that it is."""
+    return _raw(text)
 
 
 def _is(value: object, kind: type | tuple[type, ...]) -> bool:

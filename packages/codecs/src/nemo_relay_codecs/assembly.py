@@ -121,7 +121,7 @@ class Assembler:
         Raises:
             CodecError: ``codec`` cannot read what was assembled.
         """
-        return codec.decode_response(self.finish())._with(stream=self.status())
+        return codec.decode_response(self.finish()).replace(stream=self.status())
 
 
 def counted(before: Any, now: Any) -> Any:

@@ -203,15 +203,20 @@ class Codec:
             except ValidationError:
                 return self._decoded(content)
             view = new(AnnotatedLLMRequest)
-            view._pending = (self, content)
+            view.pending = (self, content)
             return view
         return self._decoded(content)
 
     def _decoded(self, content: Any) -> AnnotatedLLMRequest:
-        fields, view = self._decode(content)
-        return AnnotatedLLMRequest._decoded(fields, (self.id, content, view, fields))
+        fields, view = self.read_request(content)
+        return AnnotatedLLMRequest.decoded(fields, (self.id, content, view, fields))
 
-    def _decode(self, content: Any) -> tuple[JsonObject, JsonObject]:
+    def read_request(self, content: Any) -> tuple[JsonObject, JsonObject]:
+        """The attributes of a request's body, and the body as JSON: itself unless it holds foreign types.
+
+        Raises:
+            CodecError: the content is not a request of this provider.
+        """
         try:
             try:
                 return self._read(_body(content)), content
@@ -235,17 +240,17 @@ class Codec:
         _expect(annotated, AnnotatedLLMRequest)
         _expect(original, LLMRequest)
         content = original.content
-        pending = annotated._pending
+        pending = annotated.pending
         if pending is not None and pending[0] is self and pending[1] is content:
             return original
-        fields = annotated._fields  # what is still pending is read here
-        origin = annotated._origin
+        fields = annotated.fields  # what is still pending is read here
+        origin = annotated.origin
         if origin is not None and origin[0] == self.id and origin[1] is content:
             _, _, view, before = origin
             if fields is before:
                 return original
         else:
-            before, view = self._decode(content)
+            before, view = self.read_request(content)
         try:
             edit = Edit(view, before, fields, self.surface)
             if not edit.changed:
@@ -277,7 +282,7 @@ class Codec:
                 fields = self._read_response(view)
         except RecursionError:
             raise nested_too_deeply(self.label) from None
-        return AnnotatedLLMResponse._decoded(fields, self, view)
+        return AnnotatedLLMResponse.decoded(fields, self, view)
 
     def _read(self, content: JsonObject) -> JsonObject:
         raise TypeError(f"{type(self).__name__} has no request side")

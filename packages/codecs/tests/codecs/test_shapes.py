@@ -49,7 +49,7 @@ def put_off(codec: Any, content: Any) -> bool:
         view = codec.decode(LLMRequest({}, content))
     except codecs.CodecError:
         return False
-    waited = view._pending is not None
+    waited = view.pending is not None
     assert isinstance(view.messages, list)
     return waited
 

@@ -25,7 +25,7 @@ def start(
     audience: Audience,
     ns: int,
     data: bytes,
-    profile: str = "null",
+    profile: bytes = NULL,
     sanitize: Sanitize | None = None,
 ) -> None:
     """Publish the start event of ``span``."""
@@ -46,7 +46,7 @@ def end(
     ns: int,
     data: bytes,
     metadata: Any,
-    profile: str = "null",
+    profile: bytes = NULL,
     sanitize: Sanitize | None = None,
 ) -> None:
     """Publish the end event of ``span``; ``metadata`` is laid over that of its start, annotations over both."""

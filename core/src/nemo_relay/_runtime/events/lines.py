@@ -28,19 +28,20 @@ def lineage(parent_uuid: str | None, session: str | None) -> str:
 
 def scope_line(parts: Parts) -> bytes:
     """The line of a scope event: phase, category, attributes, place, uuid, time in nanoseconds, category profile, data
-    and metadata. Attributes and profile are JSON text, the payloads JSON bytes; the place has the name and lineage.
+    and metadata. Attributes are JSON text, profile and payloads JSON bytes; the place has the name and lineage.
     """
     phase, category, attributes, place, uuid, ns, profile, data, metadata = parts
-    if len(data) + len(metadata) < _SHORT:
+    if len(data) + len(metadata) + len(profile) < _SHORT:
         return (
-            f'{{"atof_version":"0.1","attributes":{attributes},"category":"{category}","category_profile":{profile},'
-            f'"data":{data.decode()},"data_schema":null,"kind":"scope","metadata":{metadata.decode()}{place},'
+            f'{{"atof_version":"0.1","attributes":{attributes},"category":"{category}",'
+            f'"category_profile":{profile.decode()},"data":{data.decode()},"data_schema":null,"kind":"scope",'
+            f'"metadata":{metadata.decode()}{place},'
             f'"scope_category":"{phase}","timestamp":"{rfc3339(ns)}","uuid":"{uuid}"}}\n'
         ).encode()
-    head = f'{{"atof_version":"0.1","attributes":{attributes},"category":"{category}","category_profile":{profile}'
+    head = f'{{"atof_version":"0.1","attributes":{attributes},"category":"{category}","category_profile":'
     tail = f'{place},"scope_category":"{phase}","timestamp":"{rfc3339(ns)}","uuid":"{uuid}"}}\n'
     schema = b',"data_schema":null,"kind":"scope","metadata":'
-    return b"".join((head.encode(), b',"data":', data, schema, metadata, tail.encode()))
+    return b"".join((head.encode(), profile, b',"data":', data, schema, metadata, tail.encode()))
 
 
 def mark_line(parts: Parts) -> bytes:
@@ -49,7 +50,7 @@ def mark_line(parts: Parts) -> bytes:
     The category is JSON text (``null`` for a plain mark), profile, schema and payloads are JSON bytes.
     """
     place, uuid, ns, category, profile, data, data_schema, metadata = parts
-    if len(data) + len(metadata) < _SHORT:
+    if len(data) + len(metadata) + len(profile) < _SHORT:
         return (
             f'{{"atof_version":"0.1","category":{category},"category_profile":{profile.decode()},'
             f'"data":{data.decode()},"data_schema":{data_schema.decode()},"kind":"mark",'

@@ -171,30 +171,3 @@ def recorded_response(codec: Any, response: Any) -> Any:
     except Exception as error:
         faults.report("projection_failed", error, codec=type(codec).__name__)
         return None  # why it was to look different we cannot know: better nothing than too much
-
-
-def recent(annotated: Any, content: Any, codec: Any, request: LLMRequest) -> tuple[Any, Any]:
-    """The normalised request and its body with only the system messages and the latest turn."""
-    view = plain(annotated)
-    messages = view.get("messages") if isinstance(view, Mapping) else None
-    if not isinstance(messages, list):
-        return annotated, content
-    kept = latest(messages)
-    if len(kept) == len(messages):
-        return annotated, content
-    if codec is not None:
-        try:
-            shorter = codec.decode(request)
-            shorter.messages = kept
-            content = codec.encode(shorter, request).content
-        except Exception as error:
-            faults.report("projection_failed", error, codec=type(codec).__name__)
-            return annotated, content
-    return {**view, "messages": kept}, content
-
-
-def latest(messages: list[Any]) -> list[Any]:
-    """System messages and everything from the last user message on; without a user message the last message."""
-    roles = [message.get("role") if isinstance(message, Mapping) else None for message in messages]
-    start = len(roles) - 1 - (roles[::-1].index("user") if "user" in roles else 0)
-    return [message for i, message in enumerate(messages) if i >= start or roles[i] == "system"]

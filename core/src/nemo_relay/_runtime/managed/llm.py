@@ -12,9 +12,10 @@ from nemo_relay._runtime.awaitables import finish
 from nemo_relay._runtime.checks import expect
 from nemo_relay._runtime.emission import emit
 from nemo_relay._runtime.emission.marks import emit_pending
-from nemo_relay._runtime.encoding import NULL, encode, quote
+from nemo_relay._runtime.encoding import NULL, encode
 from nemo_relay._runtime.guard import blame
 from nemo_relay._runtime.managed import annotations as annotating
+from nemo_relay._runtime.managed import history
 from nemo_relay._runtime.managed.codec_context import LlmExecutionContext, LlmRequestContext, LlmResponseContext
 from nemo_relay._runtime.managed.engine import ManagedCall, failure
 from nemo_relay._runtime.managed.layers import Continuation, Produced
@@ -254,30 +255,30 @@ def start_llm(span: LLMHandle, request: LLMRequest, ns: int | None, annotated: A
         else:
             content, headers = request.content, request.headers
         if annotated is not None and not fresh:
-            annotated, content = annotating.recent(annotated, content, codec, request)
+            annotated, content = history.recent(annotated, content, codec, request)
+    profile = _plain_profile(span.model_name)
+    if annotated is not None:
+        view, content = history.encoded_once(annotating.plain(annotated), content)
+        profile = _profile(span.model_name, "annotated_request", view, None)
     payload = encode({"content": content, "headers": presentable(headers)})
     ns = clock.source() if ns is None else ns
-    if annotated is None:
-        profile = _plain_profile(span.model_name)
-    else:
-        profile = _profile(span.model_name, "annotated_request", annotated, None)
     sanitize = request_sanitizer(span, codec) if _activity.shapes_events else None
     emit.start(span, audience, ns, payload, profile, sanitize)
     return True
 
 
 @lru_cache(maxsize=256)  # models repeat
-def _plain_profile(model_name: str | None) -> str:
-    return "{}" if model_name is None else f'{{"model_name":{quote(model_name)}}}'
+def _plain_profile(model_name: str | None) -> bytes:
+    return encode({} if model_name is None else {"model_name": model_name})
 
 
-def _profile(model_name: str | None, key: str, annotated: Any, first_chunk: float | None) -> str:
+def _profile(model_name: str | None, key: str, view: Any, first_chunk: float | None) -> bytes:
     profile: dict[str, Any] = {} if model_name is None else {"model_name": model_name}
-    if annotated is not None:
-        profile[key] = annotating.plain(annotated)
+    if view is not None:
+        profile[key] = view
     if first_chunk is not None:
         profile["time_to_first_chunk"] = first_chunk
-    return encode(profile).decode()
+    return encode(profile)
 
 
 def finish_llm(
@@ -315,7 +316,8 @@ def finish_llm(
         if annotated is None and first_chunk is None:
             profile = _plain_profile(span.model_name)
         else:
-            profile = _profile(span.model_name, "annotated_response", annotated, first_chunk)
+            view = None if annotated is None else annotating.plain(annotated)
+            profile = _profile(span.model_name, "annotated_response", view, first_chunk)
         emit.end(span, audience, ns, payload, status, profile, sanitize)
     if span.local is not None:
         registry.release(span)

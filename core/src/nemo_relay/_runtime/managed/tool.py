@@ -165,11 +165,13 @@ def _kind_of(value: Any) -> str:
     return "'None' is" if value is None else f"'{type(value).__name__}' object is"
 
 
-def _profile(tool_call_id: str | None, annotation: Any) -> str:
-    if annotation is None:
-        return "{}" if tool_call_id is None else f'{{"tool_call_id":{encode(tool_call_id).decode()}}}'
-    known = {} if tool_call_id is None else {"tool_call_id": tool_call_id}
-    return encode({**known, "tool_result_annotation": annotation}).decode()
+def _profile(tool_call_id: str | None, annotation: Any) -> bytes:
+    if tool_call_id is None and annotation is None:
+        return b"{}"
+    profile: dict[str, Any] = {} if tool_call_id is None else {"tool_call_id": tool_call_id}
+    if annotation is not None:
+        profile["tool_result_annotation"] = annotation
+    return encode(profile)
 
 
 def open_tool(

@@ -89,20 +89,20 @@ class Contributions:
         summary, usage = summarise(
             self.accepted,
             set(self.limitations),
-            response._fields.get("usage"),
-            response._fields.get("model"),
+            response.fields.get("usage"),
+            response.fields.get("model"),
             requested_model,
         )
         changes: JsonObject = {"optimization_summary": summary}
         if usage is not None:
             changes["usage"] = usage
-        return response._with(**changes)
+        return response.replace(**changes)
 
 
 def _finished(response: AnnotatedLLMResponse) -> bool:
-    usage = response._fields.get("usage") or {}
+    usage = response.fields.get("usage") or {}
     usable = "prompt_tokens" in usage and "completion_tokens" in usage
-    return "finish_reason" in response._fields and usable
+    return "finish_reason" in response.fields and usable
 
 
 def check(contribution: Any) -> JsonObject:

@@ -65,8 +65,8 @@ def _object(value: dict[str, Any]) -> dict[str, Any]:
     changes: dict[str, Any] = {}
     for key, item in value.items():
         kind = type(item)
-        if kind is str:
-            if len(item) >= _SHORTEST and _is_media(value, key, item):
+        if kind is str:  # nearly every member is a text of some other name: it must not cost a call
+            if (key in _SLOTS or item[:5] == "data:") and len(item) >= _SHORTEST and _is_media(value, key, item):
                 reference = refer(item, _mime_type(value))
                 changes[key] = reference.digest
                 if reference.mime_type is not None:

@@ -80,7 +80,7 @@ class _Attribute:
     def __get__(self, instance: Any, owner: type | None = None) -> Any:
         if instance is None:
             return self
-        value = instance._fields.get(self.name)
+        value = instance.fields.get(self.name)
         if value is None:
             return self.default() if self.default else None
         return copied(value)
@@ -119,11 +119,12 @@ class AnnotatedLLMRequest:
         OverflowError: a count is negative or exceeds 64 bits.
     """
 
-    __slots__ = ("__weakref__", "_fields", "_origin", "_pending")
+    __slots__ = ("__weakref__", "fields", "origin", "pending")
 
-    _fields: dict[str, Any]
-    _origin: Origin | None
-    _pending: tuple[Any, dict[str, Any]] | None  # the codec and the payload, checked, of a view not looked at yet
+    # Shared with the payload, and between annotations: to be read, never changed in place.
+    fields: dict[str, Any]
+    origin: Origin | None
+    pending: tuple[Any, dict[str, Any]] | None  # the codec and the payload, checked, of a view not looked at yet
 
     def __init__(
         self,
@@ -137,8 +138,8 @@ class AnnotatedLLMRequest:
         api_specific: dict[str, Any] | None = None,
         extra: dict[str, Any] | None = None,
     ) -> None:
-        self._fields = {}
-        self._origin = self._pending = None
+        self.fields = {}
+        self.origin = self.pending = None
         given = {
             "messages": messages,
             "instructions": instructions,
@@ -151,9 +152,9 @@ class AnnotatedLLMRequest:
             setattr(self, name, value)
         if api_specific is not None:
             introduction = "invalid api_specific: expected a tagged request object"
-            self._fields["api_specific"] = _model("request_api", introduction)(api_specific)
+            self.fields["api_specific"] = _model("request_api", introduction)(api_specific)
         if extra is not None:
-            self._fields["extra"] = _model("extra", "invalid extra")(extra)
+            self.fields["extra"] = _model("extra", "invalid extra")(extra)
 
     messages = _Attribute(_model("messages", _MESSAGES_TEXT), "The conversation.", clearable=False, default=list)
     instructions = _Attribute(
@@ -183,41 +184,54 @@ class AnnotatedLLMRequest:
     metadata = _Attribute(owned, "Metadata sent to the provider, any JSON.")
 
     @classmethod
-    def _decoded(cls, fields: dict[str, Any], origin: Origin) -> AnnotatedLLMRequest:
-        """An annotation that shares ``fields`` with the payload they were read from."""
+    def decoded(cls, fields: dict[str, Any], origin: Origin | None) -> AnnotatedLLMRequest:
+        """An annotation that shares ``fields`` with the payload they were read from.
+
+        Args:
+            fields: the attributes.
+            origin: where they were read, None if nowhere.
+        """
         self = new(cls)
-        self._fields = fields
-        self._origin = origin
-        self._pending = None
+        self.fields = fields
+        self.origin = origin
+        self.pending = None
         return self
+
+    def replace(self, **fields: Any) -> AnnotatedLLMRequest:
+        """The same annotation with some attributes replaced. They are neither checked nor copied.
+
+        Args:
+            **fields: attributes, in the form that a codec reads them.
+        """
+        return self.decoded({**self.fields, **fields}, self.origin)
 
     def __getattr__(self, name: str) -> Any:
         # Called for a slot that is not filled: the first look at a deferred view.
-        if name not in ("_fields", "_origin"):
+        if name not in ("fields", "origin"):
             raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
-        pending = self._pending
+        pending = self.pending
         if pending is not None:
             codec, content = pending
-            fields, view = codec._decode(content)
-            self._origin = (codec.id, content, view, fields)
-            self._fields = fields
-            self._pending = None
+            fields, view = codec.read_request(content)
+            self.origin = (codec.id, content, view, fields)
+            self.fields = fields
+            self.pending = None
         return object.__getattribute__(self, name)
 
     def _own(self) -> dict[str, Any]:
         """The fields, made this annotation's own before the first edit."""
-        if self._origin is not None and self._fields is self._origin[3]:
-            self._fields = dict(self._fields)
-        return self._fields
+        if self.origin is not None and self.fields is self.origin[3]:
+            self.fields = dict(self.fields)
+        return self.fields
 
     def system_prompt(self) -> str | None:
         """The first system text: of ``instructions``, else of the system and developer messages."""
         from nemo_relay_codecs.model.questions import first_text
 
-        text = first_text(self._fields.get("instructions"))
+        text = first_text(self.fields.get("instructions"))
         if text is not None:
             return text
-        for message in self._fields["messages"]:
+        for message in self.fields["messages"]:
             if message["role"] in ("system", "developer"):
                 text = first_text(message["content"])
                 if text is not None:
@@ -228,7 +242,7 @@ class AnnotatedLLMRequest:
         """The text of the last user message that has any."""
         from nemo_relay_codecs.model.questions import first_text, native_user_text
 
-        for message in reversed(self._fields["messages"]):
+        for message in reversed(self.fields["messages"]):
             text = None
             if message["role"] == "user":
                 text = first_text(message["content"])
@@ -242,7 +256,7 @@ class AnnotatedLLMRequest:
         """Whether the conversation contains a tool call of the model."""
         from nemo_relay_codecs.model.questions import message_calls_tool
 
-        return any(message_calls_tool(message) for message in self._fields["messages"])
+        return any(message_calls_tool(message) for message in self.fields["messages"])
 
     def to_event(self, *, inline_media: bool = False) -> dict[str, Any]:
         """The form inside events: every attribute that is set, members of ``extra`` at the same level.
@@ -250,9 +264,9 @@ class AnnotatedLLMRequest:
         The result shares structure with the request and is to be encoded, not edited. Inline media (base64) is
         replaced by its MIME type, size and digest unless ``inline_media`` is true.
         """
-        out = {k: v for k, v in self._fields.items() if v is not None and k != "extra"}
+        out = {k: v for k, v in self.fields.items() if v is not None and k != "extra"}
         # Attributes win over provider members of the same name, which stay readable in `extra`.
-        out = {**self._fields.get("extra", {}), **out}
+        out = {**self.fields.get("extra", {}), **out}
         if inline_media:
             return out
         from nemo_relay_codecs.model.media import by_reference
@@ -274,13 +288,13 @@ class AnnotatedLLMRequest:
             setattr(self, name, event[name])
         extra = {k: v for k, v in event.items() if k not in attributes and k != "messages"}
         if extra:
-            self._fields["extra"] = owned(extra)
+            self.fields["extra"] = owned(extra)
         return self
 
     def __repr__(self) -> str:
-        model = self._fields.get("model")
+        model = self.fields.get("model")
         shown = "None" if model is None else f'Some("{model}")'
-        return f"<AnnotatedLLMRequest messages={len(self._fields['messages'])} model={shown}>"
+        return f"<AnnotatedLLMRequest messages={len(self.fields['messages'])} model={shown}>"
 
 
 AnnotatedLLMRequest.__module__ = "nemo_relay"

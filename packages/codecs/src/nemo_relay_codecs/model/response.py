@@ -41,7 +41,7 @@ class _ReadOnly:
     def __get__(self, instance: Any, owner: type | None = None) -> Any:
         if instance is None:
             return self
-        return copied(instance._fields.get(self.name))
+        return copied(instance.fields.get(self.name))
 
     def __set__(self, instance: Any, value: Any) -> None:
         raise AttributeError(f"attribute {self.name!r} of 'AnnotatedLLMResponse' objects is not writable")
@@ -62,9 +62,9 @@ class AnnotatedLLMResponse:
         TypeError: ``id`` or ``model`` is not a string.
     """
 
-    __slots__ = ("__weakref__", "_fields", "_raw", "_stream", "_surface", "_tokens")
+    __slots__ = ("__weakref__", "_raw", "_stream", "_surface", "_tokens", "fields")
 
-    _fields: dict[str, Any]
+    fields: dict[str, Any]
     _raw: Any
     _surface: ResponseSurface | None
     _stream: dict[str, Any] | None
@@ -90,12 +90,12 @@ class AnnotatedLLMResponse:
             ("extra", extra, "extra"),
         )
         fields = {"id": id, "model": model}
-        self._fields = {k: _of_type(v, str) for k, v in fields.items() if v is not None}
+        self.fields = {k: _of_type(v, str) for k, v in fields.items() if v is not None}
         for name, value, check in checks:
             if value is not None:
                 own = check in ("response_calls", "finish_reason", "usage")
                 module = "model.response_checks" if own else "model.request_checks"
-                self._fields[name] = _model(check, f"invalid {name}", module)(value)
+                self.fields[name] = _model(check, f"invalid {name}", module)(value)
         self._raw = self._surface = self._stream = self._tokens = None
 
     id = _ReadOnly("The provider's response id.")
@@ -111,23 +111,34 @@ class AnnotatedLLMResponse:
     @property
     def extra(self) -> dict[str, Any]:
         """Members that the model does not name, ``{}`` if there are none."""
-        return copied(self._fields.get("extra")) or {}
+        return copied(self.fields.get("extra")) or {}
 
     @classmethod
-    def _decoded(cls, fields: dict[str, Any], surface: ResponseSurface, raw: Any) -> AnnotatedLLMResponse:
+    def decoded(cls, fields: dict[str, Any], surface: ResponseSurface, raw: Any) -> AnnotatedLLMResponse:
+        """An annotation that shares ``fields`` with the response they were read from.
+
+        Args:
+            fields: the attributes.
+            surface: the codec that read them.
+            raw: the provider's response.
+        """
         self = cls.__new__(cls)
-        self._fields = fields
+        self.fields = fields
         self._surface = surface
         self._raw = raw
         self._stream = self._tokens = None
         return self
 
-    def _with(self, **fields: Any) -> AnnotatedLLMResponse:
-        """The same annotation with some fields replaced; ``stream`` sets how its stream ended."""
+    def replace(self, **fields: Any) -> AnnotatedLLMResponse:
+        """The same annotation with some attributes replaced; ``stream`` sets how its stream ended.
+
+        Args:
+            **fields: attributes, in the form that a codec reads them. They are neither checked nor copied.
+        """
         cls = type(self)
         other = cls.__new__(cls)
         other._stream = fields.pop("stream", self._stream)
-        other._fields = {**self._fields, **fields}
+        other.fields = {**self.fields, **fields}
         other._surface, other._raw, other._tokens = self._surface, self._raw, self._tokens
         return other
 
@@ -186,11 +197,11 @@ class AnnotatedLLMResponse:
         """The first text of the message, None if there is none."""
         from nemo_relay_codecs.model.questions import first_text
 
-        return first_text(self._fields.get("message"))
+        return first_text(self.fields.get("message"))
 
     def has_tool_calls(self) -> bool:
         """Whether the model called a tool."""
-        return bool(self._fields.get("tool_calls"))
+        return bool(self.fields.get("tool_calls"))
 
     def to_event(self, *, inline_media: bool = False) -> dict[str, Any]:
         """The form inside events: every attribute that is set, members of ``extra`` at the same level.
@@ -198,11 +209,11 @@ class AnnotatedLLMResponse:
         ``tokens`` is added where the provider counted what ``usage`` has no member for, and ``stream`` where a
         stream ended early or carried an error. The result shares structure and is to be encoded, not edited.
         """
-        out = {k: v for k, v in self._fields.items() if v is not None and k != "extra"}
+        out = {k: v for k, v in self.fields.items() if v is not None and k != "extra"}
         reason = out.get("finish_reason")
         if reason is not None and reason not in _FINISHED:
             out["finish_reason"] = {"unknown": reason}
-        out = {**self._fields.get("extra", {}), **out}
+        out = {**self.fields.get("extra", {}), **out}
         if self._stream:
             out["stream"] = self._stream
         tokens = self.tokens
@@ -229,7 +240,7 @@ class AnnotatedLLMResponse:
         self = cls(**known, extra={k: v for k, v in event.items() if k not in own})
         for name in ("optimization_summary", "pricing_status"):
             if event.get(name) is not None:
-                self._fields[name] = owned(event[name])
+                self.fields[name] = owned(event[name])
         if isinstance(event.get("stream"), dict):
             self._stream = owned(event["stream"])
         if isinstance(event.get("tokens"), dict):
@@ -240,7 +251,7 @@ class AnnotatedLLMResponse:
         def shown(value: Any) -> str:
             return "None" if value is None else f'Some("{value}")'
 
-        return f"<AnnotatedLLMResponse id={shown(self._fields.get('id'))} model={shown(self._fields.get('model'))}>"
+        return f"<AnnotatedLLMResponse id={shown(self.fields.get('id'))} model={shown(self.fields.get('model'))}>"
 
 
 def _token_usage(event: dict[str, Any]) -> TokenUsage | None:

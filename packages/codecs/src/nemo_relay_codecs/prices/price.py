@@ -38,7 +38,7 @@ def price(annotated: AnnotatedLLMResponse, provider: str | None = None) -> Price
         annotated: the normalised response.
         provider: who served it, for models that several providers price; a managed call gives its name.
     """
-    usage, model = annotated._fields.get("usage"), annotated._fields.get("model")
+    usage, model = annotated.fields.get("usage"), annotated.fields.get("model")
     if not usage:
         return Priced(None, "no_usage")
     if "cost" in usage:
@@ -60,7 +60,7 @@ def price(annotated: AnnotatedLLMResponse, provider: str | None = None) -> Price
 def call_of(annotated: AnnotatedLLMResponse) -> Call:
     """How the call of a response was made."""
     surface = annotated.codec_id
-    api = annotated._fields.get("api_specific")
+    api = annotated.fields.get("api_specific")
     return Call(surface, annotated.tokens, service_tier(api, annotated.provider_usage))
 
 
@@ -71,17 +71,17 @@ def with_cost(annotated: AnnotatedLLMResponse, provider: str | None = None) -> A
     not mistaken for a free call.
     """
     cost, status = price(annotated, provider)
-    if cost is not None and "cost" not in annotated._fields["usage"]:
-        return annotated._with(usage={**annotated._fields["usage"], "cost": cost})
+    if cost is not None and "cost" not in annotated.fields["usage"]:
+        return annotated.replace(usage={**annotated.fields["usage"], "cost": cost})
     if status in ("unknown_model", "no_rate", "mixed_models"):
-        return annotated._with(pricing_status=status)
+        return annotated.replace(pricing_status=status)
     return annotated
 
 
 def _mixed(annotated: AnnotatedLLMResponse) -> bool:
     from nemo_relay_codecs.anthropic.response import runs_on_foreign_model
 
-    return runs_on_foreign_model(annotated._raw)
+    return runs_on_foreign_model(annotated.raw)
 
 
 def _say_unknown(provider: str | None, model: str) -> None:
@@ -120,14 +120,14 @@ class CostTotals:
         if annotated is None:
             self.unpriced += 1
             return
-        usage = annotated._fields.get("usage") or {}
+        usage = annotated.fields.get("usage") or {}
         for name in _COUNTS:
             if name in usage:
                 self._tokens[name] = self._tokens.get(name, 0) + usage[name]
         cost, status = price(annotated, provider)
         amount = None if cost is None else total_of(cost)
         if status == "unknown_model":
-            self.unknown_models.add(annotated._fields["model"])
+            self.unknown_models.add(annotated.fields["model"])
         if cost is None or amount is None:
             self.unpriced += 1
         else:
