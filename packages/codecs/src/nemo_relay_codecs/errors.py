@@ -49,3 +49,7 @@ def _restored(kind: type[RelayError], args: tuple[Any, ...]) -> RelayError:
     error = kind.__new__(kind, *args)
     error.args = args
     return error
+
+
+class PricingConfigError(ValueError):
+    """A pricing document was refused; the text is the reason."""

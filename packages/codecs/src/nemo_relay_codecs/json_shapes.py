@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 
@@ -26,7 +26,9 @@ def shown(value: Any) -> str:
         return f"floating point `{value}`"
     if isinstance(value, str):
         return f"string {json.dumps(value, ensure_ascii=False)}"
-    return "map" if isinstance(value, dict) else "sequence"
+    if isinstance(value, Mapping):
+        return "map"
+    return "sequence" if isinstance(value, list | tuple) else f"{type(value).__name__} `{value}`"
 
 
 def unknown_field(name: str, known: Iterable[str]) -> str:

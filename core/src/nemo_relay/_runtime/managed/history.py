@@ -27,16 +27,19 @@ def recent(annotated: Any, content: Any, codec: Any, request: LLMRequest) -> tup
     shown = annotated.replace(messages=kept) if known else {**view, "messages": kept}
     if _is_said_alike(messages, content):
         return shown, {**content, "messages": kept}
-    if codec is not None:
-        try:
-            shorter = shown if known else codec.decode(request)
-            if not known:
-                shorter.messages = kept
-            content = codec.encode(shorter, request).content
-        except Exception as error:
-            faults.report("projection_failed", error, codec=type(codec).__name__)
-            return annotated, content
-    return shown, content
+    if codec is None:
+        return shown, content
+    try:
+        shorter = shown if known else _shortened(codec.decode(request), kept)
+        return shown, codec.encode(shorter, request).content
+    except Exception as error:
+        faults.report("projection_failed", error, codec=type(codec).__name__)
+        return annotated, content
+
+
+def _shortened(annotated: Any, messages: list[Any]) -> Any:
+    annotated.messages = messages
+    return annotated
 
 
 def latest(messages: list[Any]) -> list[Any]:

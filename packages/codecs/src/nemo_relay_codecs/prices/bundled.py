@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
+from nemo_relay_codecs.errors import PricingConfigError
 from nemo_relay_codecs.prices.table import JsonObject, Key
 
 # How this package names providers, where the library has another id for them.
@@ -53,8 +54,6 @@ class BundledCatalog:
             import genai_prices
             from genai_prices import data_snapshot
         except ImportError as error:
-            from nemo_relay_codecs.prices.document import PricingConfigError
-
             hint = 'the bundled catalogue needs genai-prices: pip install --find-links dist "nemo-relay[pricing]>=0.12"'
             raise PricingConfigError(f"{hint} ({error})") from None
         self._snapshot: Any = data_snapshot.get_snapshot()

@@ -6,8 +6,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from nemo_relay_codecs.errors import PricingConfigError
 from nemo_relay_codecs.prices import table
-from nemo_relay_codecs.prices.document import PricingConfigError, catalogs
+from nemo_relay_codecs.prices.document import catalogs
 
 KIND = "pricing"
 JsonObject = dict[str, Any]

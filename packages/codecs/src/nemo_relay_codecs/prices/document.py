@@ -10,16 +10,14 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from nemo_relay_codecs import json_shapes
+from nemo_relay_codecs.errors import PricingConfigError
 from nemo_relay_codecs.prices.table import Catalog, IndexedCatalog, normalised_provider
 
 JsonObject = dict[str, Any]
 _U64_MAX = 2**64 - 1
 _UNITS = ("per_token", "per_request", "per_second", "gpu_hour")
 _RATES = ("input_per_million", "output_per_million", "cache_read_per_million", "cache_write_per_million")
-
-
-class PricingConfigError(ValueError):
-    """A pricing document was refused; the text is the reason."""
 
 
 def catalogs(config: Any) -> list[Catalog]:
@@ -163,18 +161,8 @@ def _check_schedule(name: str, tiers: list[JsonObject]) -> None:
 # -- readers of a document ------------------------------------------------------------------------------------------
 
 
-def _shown(value: Any) -> str:
-    if isinstance(value, Mapping):
-        return "map"
-    if isinstance(value, list | tuple):
-        return "sequence"
-    if isinstance(value, str):
-        return f"string {json.dumps(value)}"
-    return "null" if value is None else f"{type(value).__name__} `{value}`"
-
-
 def _wrong(value: Any, expected: str) -> PricingConfigError:
-    return PricingConfigError(f"invalid type: {_shown(value)}, expected {expected}")
+    return PricingConfigError(json_shapes.unexpected(value, expected))
 
 
 def _mapping(value: Any) -> Mapping[str, Any]:
@@ -186,9 +174,7 @@ def _mapping(value: Any) -> Mapping[str, Any]:
 def _object(value: Any, known: tuple[str, ...]) -> Mapping[str, Any]:
     for key in _mapping(value):
         if key not in known:
-            names = ", ".join(f"`{name}`" for name in known)
-            one_of = "one of " if len(known) > 1 else ""
-            raise PricingConfigError(f"unknown field `{key}`, expected {one_of}{names}")
+            raise PricingConfigError(json_shapes.unknown_field(key, known))
     return _mapping(value)
 
 
@@ -224,5 +210,4 @@ def _variant(value: Any, known: tuple[str, ...]) -> str:
     text = _text(value)
     if text in known:
         return text
-    names = " or ".join(f"`{name}`" for name in known)
-    raise PricingConfigError(f"unknown variant `{text}`, expected {names}")
+    raise PricingConfigError(json_shapes.unknown_variant(text, known))
