@@ -7,9 +7,9 @@ from collections.abc import Callable
 from typing import Any
 
 from nemo_relay.errors import InvalidConfig
+from nemo_relay_codecs.errors import PricingConfigError
 from nemo_relay_codecs.prices import component
 from nemo_relay_codecs.prices.component import diagnose as diagnose
-from nemo_relay_codecs.errors import PricingConfigError
 
 
 def activate(config: Any) -> Callable[[], None]:
