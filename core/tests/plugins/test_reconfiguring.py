@@ -14,9 +14,11 @@ from typing import Any
 import pytest
 
 from nemo_relay import ScopeType, errors, plugin, scope, subscribers, tools
+from nemo_relay import model_pricing as mp
 from nemo_relay._plugins import breaker
 from nemo_relay._runtime.log import faults
 from nemo_relay.runtime_registrations import list_runtime_registrations
+from nemo_relay_codecs.prices import table
 
 from .conftest import Offer, one
 
@@ -127,6 +129,19 @@ async def test_a_resource_is_handed_on_and_closed_by_its_last_user(offer: Offer)
         await activation.reconfigure(one("k", keys=["file", "socket"]))
         assert (made, closed) == (["file", "queue", "socket"], ["queue"])
     assert sorted(closed) == ["file", "queue", "socket"]
+
+
+async def test_prices_of_the_new_document_outlive_the_end_of_the_old() -> None:
+    def document(price: float) -> dict[str, Any]:
+        entry = mp.ModelPricing("acme", "m", "2026-01-01", "t", rates=mp.TokenPricingRates(price, price))
+        spec = mp.ComponentSpec(mp.PricingConfig([mp.InlineSource(mp.PricingCatalog([entry]))]))
+        return {"components": [spec]}
+
+    async with plugin.activate(document(1.0)) as activation:
+        assert table.is_active()
+        await activation.reconfigure(document(2.0))
+        assert table.is_active()
+    assert not table.is_active()
 
 
 async def test_a_policy_is_in_force_through_every_change(offer: Offer) -> None:

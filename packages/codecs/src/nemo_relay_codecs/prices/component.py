@@ -36,5 +36,5 @@ def activate(config: Any) -> Callable[[], None]:
     Raises:
         PricingConfigError: the document, or a file it names, is refused (a ValueError).
     """
-    table.activate(catalogs(config))
-    return table.deactivate
+    made = table.activate(catalogs(config))
+    return lambda: table.deactivate(made)  # a later document may have put another in its place

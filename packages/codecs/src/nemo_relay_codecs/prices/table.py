@@ -57,15 +57,17 @@ class _Active(NamedTuple):
 _active = _Active(())
 
 
-def activate(catalogs: Iterable[Catalog]) -> None:
-    """Make ``catalogs`` the price table of the process, in this order of precedence."""
+def activate(catalogs: Iterable[Catalog]) -> object:
+    """Make ``catalogs`` the price table of the process, in this order of precedence; the result stands for it."""
     global _active
     _active = _Active(tuple(catalogs))
+    return _active
 
 
-def deactivate() -> None:
-    """Empty the price table."""
-    activate(())
+def deactivate(made: object = None) -> None:
+    """Empty the price table; given what ``activate`` made, only if that is still the one."""
+    if made is None or made is _active:
+        activate(())
 
 
 def is_active() -> bool:
