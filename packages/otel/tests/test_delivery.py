@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-import time
+import threading
 from typing import Any
 
 import pytest
@@ -150,14 +150,22 @@ def test_grpc_failures(grpc_server: Receiver, export: Export, code: str, arrives
 
 
 def test_a_slow_collector_holds_nobody_up(receiver: Receiver, export: Export) -> None:
-    receiver.answer = lambda number: Answer(delay=3.0)
-    exporters = export({"traces": [endpoint(receiver, timeout_millis=10_000, scheduled_delay_millis=1)]})
-    before = time.monotonic()
-    run(calls=200)
-    emitted = time.monotonic() - before
-    assert not exporters.force_flush(0.1)
-    # Two hundred calls in one answer of the collector: they did not wait for it.
-    assert emitted < 3.0
+    asked, may_answer = threading.Event(), threading.Event()
+
+    def answer(number: int) -> Answer:
+        asked.set()
+        return Answer() if may_answer.wait(50) else Answer(status=400)
+
+    receiver.answer = answer
+    exporters = export({"traces": [endpoint(receiver, timeout_millis=60_000, scheduled_delay_millis=1)]})
+    run()
+    assert asked.wait(50)
+    run(calls=200)  # they go on though the collector has not answered
+    assert receiver.taken == [] and not exporters.force_flush(0.1)
+    may_answer.set()
+    assert exporters.force_flush(50)
+    (counters,) = exporters.counters().values()
+    assert counters.dropped == 0
 
 
 def test_a_dead_collector_never_makes_closing_fail(export: Export) -> None:
