@@ -45,17 +45,19 @@ def kept(importer: str, imported: str, *, line: int = 1) -> bool:
         (LANGCHAIN, LANGGRAPH),
         (LANGCHAIN, "langgraph"),
         (LANGGRAPH, f"{LANGCHAIN}._handler"),
-        (LANGGRAPH, f"{CORE}._projections"),
+        (LANGGRAPH, f"{CORE}._runtime"),
         (LANGGRAPH, "nemo_relay_provider"),
         (DEEPAGENTS, f"{LANGGRAPH}._handler"),
         (DEEPAGENTS, f"{CORE}._runtime.events"),
-        ("nemo_relay_viewer", f"{CORE}._projections.tree"),
+        ("nemo_relay_viewer", f"{CORE}._runtime.tree"),
         ("nemo_relay_otel.pipeline", f"{CORE}._runtime.log"),
         ("nemo_relay_otel", "opentelemetry"),
         ("nemo_relay_codecs.base", CORE),
         ("nemo_relay_codecs", "genai_prices"),
         ("nemo_relay_resources.polling", f"{CORE}._runtime.log"),
         ("nemo_relay_resources", "psutil"),
+        ("nemo_relay_projections.atif", CORE),
+        ("nemo_relay_sinks.sink", f"{CORE}._runtime.log"),
         ("nemo_relay_spool.pipeline", CORE),
         ("nemo_relay_gateway.server", f"{CORE}._runtime.log"),
         ("nemo_relay_cli.main", f"{CORE}._runtime.log"),
@@ -112,5 +114,6 @@ def test_the_rooms_of_the_core_are_a_column() -> None:
     )
     rooms = ["managed", "emission", "delivery", "registry", "tree", "events", "log"]
     assert layers["layers"][:7] == rooms and layers["exhaustive"]
+    rooms += ["files", "redaction"]  # the ground, beside single modules
     folders = (path.parent for path in (ROOT / "core/src/nemo_relay/_runtime").glob("*/__init__.py"))
     assert sorted(folder.name for folder in folders) == sorted(rooms)

@@ -17,11 +17,11 @@ from typing import Any
 import pytest
 
 from nemo_relay import LLMRequest, ScopeType, guardrails, llm, scope, tools
-from nemo_relay._projections import atif_stream
-from nemo_relay._projections.atif import trajectory
 from nemo_relay._runtime.delivery import sessions
 from nemo_relay.errors import GuardrailRejected, SinkError
 from nemo_relay.recording import rebuild, record
+from nemo_relay_projections import atif_stream
+from nemo_relay_projections.atif import trajectory
 
 needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="the platform has no fork")
 quiet_fork = pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from nemo_relay._projections.atif import trajectory
+from nemo_relay_projections.atif import trajectory
 
 OK = {"otel.status_code": "OK"}
 

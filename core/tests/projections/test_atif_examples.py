@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 import reference_validator
-from nemo_relay._projections.atif import trajectory
+from nemo_relay_projections.atif import trajectory
 
 DATA = Path(__file__).resolve().parents[3] / "../shared/data/obs-examples"
 EDGES = "03_atif_edge_cases"

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from nemo_relay._projections.atif import roots, trajectory
+from nemo_relay_projections.atif import roots, trajectory
 
 ERROR = {
     "relay.outcome": "error",

@@ -11,10 +11,10 @@ from types import TracebackType
 from typing import Self
 
 from nemo_relay import subscribers
-from nemo_relay._projections.nodes import Forest
-from nemo_relay._projections.tree import build
 from nemo_relay._runtime.delivery.dispatcher import dispatcher
 from nemo_relay._runtime.events.events import MarkEvent, ScopeEvent
+from nemo_relay_projections.nodes import Forest
+from nemo_relay_projections.tree import build
 
 _numbers = itertools.count(1)
 _FLUSH_SECONDS = 5.0

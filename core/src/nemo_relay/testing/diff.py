@@ -5,9 +5,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from nemo_relay._projections.nodes import Node
 from nemo_relay.testing.matching import Item, Matcher, groups, items_for
 from nemo_relay.testing.spec import Expected
+from nemo_relay_projections.nodes import Node
 
 Pair = tuple[Expected | None, Item | None]
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from nemo_relay._projections.nodes import Forest, Node
-from nemo_relay._projections.tree import Eventlike, build
 from nemo_relay.testing.diff import differences
 from nemo_relay.testing.matching import Matcher
 from nemo_relay.testing.spec import parse
+from nemo_relay_projections.nodes import Forest, Node
+from nemo_relay_projections.tree import Eventlike, build
 
 
 def expect_tree(events: Iterable[Eventlike] | Forest, spec: str) -> None:

@@ -7,8 +7,8 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from nemo_relay._projections.facts import timestamp_ns
-from nemo_relay._projections.tree import Eventlike, read
+from nemo_relay_projections.facts import timestamp_ns
+from nemo_relay_projections.tree import Eventlike, read
 
 
 def check_lifecycles(events: Iterable[Eventlike], *, outside: Iterable[str] = ()) -> None:

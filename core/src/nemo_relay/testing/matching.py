@@ -3,8 +3,8 @@
 
 from __future__ import annotations
 
-from nemo_relay._projections.nodes import Mark, Node
 from nemo_relay.testing.spec import Expected
+from nemo_relay_projections.nodes import Mark, Node
 
 Item = Node | Mark
 

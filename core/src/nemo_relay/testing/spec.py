@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from nemo_relay._projections.nodes import Mark, Node
+from nemo_relay_projections.nodes import Mark, Node
 
 _TIMES = re.compile(r"\s+x(\d+)$")
 _OUTCOMES = frozenset(

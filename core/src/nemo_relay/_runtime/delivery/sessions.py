@@ -64,7 +64,7 @@ class Session:
     """One trajectory in the making."""
 
     def __init__(self, uuid: str, root: Mapping[str, Any] | None, folder: str, style: Style) -> None:
-        from nemo_relay._projections.atif_stream import TrajectoryStream
+        from nemo_relay_projections.atif_stream import TrajectoryStream
 
         self.style = style
         self.uuid = uuid

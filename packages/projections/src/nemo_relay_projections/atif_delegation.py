@@ -6,9 +6,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from nemo_relay._projections.atif_calls import Desk, Draft
-from nemo_relay._projections.atif_responses import Call
-from nemo_relay._projections.atif_spans import Event, Span, event_info, mapping, timestamp
+from nemo_relay_projections.atif_calls import Desk, Draft
+from nemo_relay_projections.atif_responses import Call
+from nemo_relay_projections.atif_spans import Event, Span, event_info, mapping, timestamp
 
 _DELEGATION = (
     "tool_call_id", "toolCallId", "source_call_id", "sourceCallId", "delegation_tool_call_id",

@@ -14,16 +14,18 @@ from collections.abc import Callable, Iterator, Mapping
 from io import BytesIO
 from typing import IO, Any, BinaryIO
 
-from nemo_relay._projections.atif import SCHEMA_VERSION, SILENT, ended_badly, trajectory
-from nemo_relay._projections.atif_spans import Event, Span, mapping, read
-from nemo_relay._projections.atif_steps import silence, steps
-from nemo_relay._projections.atif_usage import Totals
-from nemo_relay._runtime.encoding import encode
+import msgspec
+
+from nemo_relay_projections.atif import SCHEMA_VERSION, SILENT, ended_badly, trajectory
+from nemo_relay_projections.atif_spans import Event, Span, mapping, read
+from nemo_relay_projections.atif_steps import silence, steps
+from nemo_relay_projections.atif_usage import Totals
 
 PIECE_EVENTS = 2_000
 PIECE_BYTES = 4 << 20
 FORCED = 4  # pieces without a quiet moment that are waited for
 Spool = Callable[[], IO[bytes]]
+encode = msgspec.json.Encoder().encode  # what is written comes from decoded events: it is JSON already
 _WORK = ("llm", "tool")
 
 

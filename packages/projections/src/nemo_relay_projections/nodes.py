@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from nemo_relay._projections.facts import Tokens
+from nemo_relay_projections.facts import Tokens
 
 _STATUS_OF = {
     "ok": "ok",

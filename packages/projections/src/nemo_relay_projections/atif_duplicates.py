@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from nemo_relay._projections.atif_content import text
-from nemo_relay._projections.atif_requests import Request
-from nemo_relay._projections.atif_responses import Response
-from nemo_relay._projections.atif_spans import Span, mapping
+from nemo_relay_projections.atif_content import text
+from nemo_relay_projections.atif_requests import Request
+from nemo_relay_projections.atif_responses import Response
+from nemo_relay_projections.atif_spans import Span, mapping
 
 _PLAIN = 50
 _GATEWAY = ("gateway_path", "llm_correlation_source")

@@ -6,9 +6,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from nemo_relay._projections.atif_spans import Event, Span, error, read, status
-from nemo_relay._projections.atif_steps import silence, steps
-from nemo_relay._projections.atif_usage import final
+from nemo_relay_projections.atif_spans import Event, Span, error, read, status
+from nemo_relay_projections.atif_steps import silence, steps
+from nemo_relay_projections.atif_usage import final
 
 SCHEMA_VERSION = "ATIF-v1.7"
 SILENT = "No model or tool call was recorded for this agent; its only step says so."

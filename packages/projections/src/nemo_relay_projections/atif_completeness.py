@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from nemo_relay._projections.atif_spans import Event
+from nemo_relay_projections.atif_spans import Event
 
 _CALLS = ("llm", "tool")
 

@@ -6,9 +6,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from nemo_relay._projections.atif_calls import Happening
-from nemo_relay._projections.atif_content import exact_parts
-from nemo_relay._projections.atif_spans import Span, error, event_info, mapping, status
+from nemo_relay_projections.atif_calls import Happening
+from nemo_relay_projections.atif_content import exact_parts
+from nemo_relay_projections.atif_spans import Span, error, event_info, mapping, status
 
 
 def result(tool: Span) -> dict[str, Any]:

@@ -10,13 +10,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from nemo_relay._projections.atif_calls import Desk, Draft, Happening, call_id, undeclared
-from nemo_relay._projections.atif_delegation import delegated, delegations, reference, standalone
-from nemo_relay._projections.atif_duplicates import duplicates
-from nemo_relay._projections.atif_requests import Request
-from nemo_relay._projections.atif_responses import Call, Response
-from nemo_relay._projections.atif_results import result, results
-from nemo_relay._projections.atif_spans import (
+from nemo_relay_projections.atif_calls import Desk, Draft, Happening, call_id, undeclared
+from nemo_relay_projections.atif_delegation import delegated, delegations, reference, standalone
+from nemo_relay_projections.atif_duplicates import duplicates
+from nemo_relay_projections.atif_requests import Request
+from nemo_relay_projections.atif_responses import Call, Response
+from nemo_relay_projections.atif_results import result, results
+from nemo_relay_projections.atif_spans import (
     Span,
     ancestry,
     error,
@@ -25,7 +25,7 @@ from nemo_relay._projections.atif_spans import (
     status,
     timestamp,
 )
-from nemo_relay._projections.atif_usage import fill, metrics
+from nemo_relay_projections.atif_usage import fill, metrics
 
 _ORDER = (
     "step_id", "source", "message", "timestamp", "model_name", "reasoning_effort", "reasoning_content",

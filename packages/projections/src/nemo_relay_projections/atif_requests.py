@@ -6,8 +6,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from nemo_relay._projections.atif_content import joined, message, text
-from nemo_relay._projections.atif_spans import Span, mapping
+from nemo_relay_projections.atif_content import joined, message, text
+from nemo_relay_projections.atif_spans import Span, mapping
 
 _USER = ("user", "human", "", None)
 _SILENT = ("system", "developer")

@@ -8,9 +8,9 @@ from typing import Any, Protocol
 
 import msgspec
 
-from nemo_relay._projections import facts
-from nemo_relay._projections.facts import mapping
-from nemo_relay._projections.nodes import Forest, Mark, Node, when
+from nemo_relay_projections import facts
+from nemo_relay_projections.facts import mapping
+from nemo_relay_projections.nodes import Forest, Mark, Node, when
 
 
 class HasDict(Protocol):

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import Any
 
-from nemo_relay._projections.atif_spans import Span, mapping
+from nemo_relay_projections.atif_spans import Span, mapping
 
 _PROMPT = ("prompt_tokens", "input_tokens", "inputTokens", "input", "promptTokenCount")
 _COMPLETION = (

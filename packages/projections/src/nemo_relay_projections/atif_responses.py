@@ -8,8 +8,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from nemo_relay._projections.atif_content import joined, message, text
-from nemo_relay._projections.atif_spans import Span, mapping
+from nemo_relay_projections.atif_content import joined, message, text
+from nemo_relay_projections.atif_spans import Span, mapping
 
 _ID = ("id", "tool_call_id", "call_id")
 _NAME = ("name", "toolName", "tool_name", "function_name")

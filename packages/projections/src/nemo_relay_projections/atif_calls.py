@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from operator import attrgetter
 from typing import Any
 
-from nemo_relay._projections.atif_content import text
-from nemo_relay._projections.atif_responses import Call, arguments
-from nemo_relay._projections.atif_spans import Span, event_info, mapping
+from nemo_relay_projections.atif_content import text
+from nemo_relay_projections.atif_responses import Call, arguments
+from nemo_relay_projections.atif_spans import Span, event_info, mapping
 
 
 @dataclass(slots=True, eq=False)
