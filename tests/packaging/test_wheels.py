@@ -13,8 +13,8 @@ from typing import Any
 import wheels as wheel_builder
 from workspace import ROOT, Distribution
 
-# The runtime must stay small: codecs, prices, projections and process metrics are distributions of their own. The aim is
-# 250,000; the plugin host and its documents are the next to leave.
+# The runtime must stay small: codecs, prices, projections and process metrics are distributions of their own.
+# The aim is 250,000; the plugin host and its documents are the next to leave.
 CORE_BYTES = 300_000
 
 
