@@ -17,6 +17,7 @@ import atexit
 import itertools
 import os
 import threading
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -60,9 +61,11 @@ class Recording:
         redact: bool | Redaction = True,
         max_bytes: int | None = None,
         keep: int | None = None,
+        warn_if_empty: bool = True,
     ) -> None:
         self.directory = Path(os.path.abspath(directory))
         self.error: SinkError | None = None
+        self._warn_if_empty = warn_if_empty
         self._exporter = AtofExporter(_config(self.directory, overwrite, max_bytes, keep))
         self._sink = self._exporter._sink
         assert isinstance(self._sink, FileSink)
@@ -150,9 +153,8 @@ class Recording:
             text = f"the recording in {str(self.directory)!r} is not complete: {'; '.join(problems)}"
             self.error = SinkError(text)
             oplog.error("recording_incomplete", text)
-        elif not self._tap.count and os.getpid() == self._pid:
-            text = "0 events were recorded: was what an adapter wraps, e.g. wrap_graph(graph), used afterwards?"
-            oplog.error("recording_empty", text, directory=str(self.directory))
+        elif self._warn_if_empty and not self._tap.count and os.getpid() == self._pid:
+            _warn_of_nothing(self.directory)
 
     def __repr__(self) -> str:
         state = "running" if self._running else "stopped"
@@ -208,6 +210,7 @@ def record(
     redact: bool | Redaction = True,
     max_bytes: int | None = None,
     keep: int | None = None,
+    warn_if_empty: bool = True,
 ) -> Recording:
     """Record everything that happens from now on.
 
@@ -219,6 +222,8 @@ def record(
             ``nemo_relay.redaction.Redaction`` with patterns or a callback of your own.
         max_bytes: let ``events.jsonl`` step aside, as ``events.1.jsonl``, before it grows beyond that.
         keep: how many of those older files stay; None keeps all.
+        warn_if_empty: warn (a RuntimeWarning) when the recording ends without an event. False where nothing is promised to
+            happen, as in each process that a launched program starts.
 
     Returns:
         The recording, to be used in a ``with`` or ``async with`` block or stopped by hand.
@@ -226,7 +231,14 @@ def record(
     Raises:
         SinkError: the files cannot be opened (a RuntimeError).
     """
-    return Recording(Path(directory), overwrite=overwrite, redact=redact, max_bytes=max_bytes, keep=keep)
+    return Recording(
+        Path(directory),
+        overwrite=overwrite,
+        redact=redact,
+        max_bytes=max_bytes,
+        keep=keep,
+        warn_if_empty=warn_if_empty,
+    )
 
 
 @dataclass(slots=True)
@@ -285,6 +297,14 @@ def _config(directory: Path, overwrite: bool, max_bytes: int | None, keep: int |
 def _missing(sessions: list[str]) -> str:
     named = ", ".join(sessions[:5]) + (", ..." if len(sessions) > 5 else "")
     return f"{len(sessions)} trajectories are missing ({named}); rebuild() makes them from the events"
+
+
+def _warn_of_nothing(directory: Path) -> None:
+    text = f"0 events were recorded in {str(directory)!r}: was what an adapter wraps, e.g. wrap_graph(graph), used afterwards?"
+    try:
+        warnings.warn(text, RuntimeWarning, stacklevel=2)
+    except RuntimeWarning:  # warnings are errors here; the end of a recording raises none
+        oplog.error("recording_empty", text)
 
 
 def _note_start(folder: str) -> None:

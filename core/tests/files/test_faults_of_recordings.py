@@ -9,6 +9,7 @@ import os
 import subprocess
 import sys
 import threading
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -316,10 +317,25 @@ def test_two_recordings_of_one_folder_are_told(tmp_path: Path, capsys: pytest.Ca
     assert [said(document) for document in documents(tmp_path).values()] == [["0.0"]]
 
 
-def test_a_recording_of_nothing_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    with record(tmp_path):
-        pass
+def test_a_recording_of_nothing_is_a_warning(tmp_path: Path) -> None:
+    with pytest.warns(RuntimeWarning, match="0 events were recorded"):
+        with record(tmp_path):
+            pass
+
+
+def test_a_recording_of_nothing_raises_nothing_where_warnings_are_errors(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with warnings.catch_warnings(action="error"):
+        with record(tmp_path):
+            pass
     assert "0 events were recorded" in capsys.readouterr().err
+
+
+def test_a_recording_that_promises_nothing_is_silent(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with record(tmp_path, warn_if_empty=False):
+        pass
+    assert capsys.readouterr().err == ""
 
 
 def test_events_step_aside_and_trajectories_are_whole(tmp_path: Path) -> None:

@@ -27,7 +27,7 @@ def start() -> None:
     if directory:
         from nemo_relay.recording import record
 
-        record(directory)
+        record(directory, warn_if_empty=False)  # many a process of a program runs no agent
     for name in filter(is_adapter, wanted()):
         try:
             adapter = importlib.import_module(f"nemo_relay.integrations.{name}")
