@@ -222,8 +222,8 @@ def record(
             ``nemo_relay.redaction.Redaction`` with patterns or a callback of your own.
         max_bytes: let ``events.jsonl`` step aside, as ``events.1.jsonl``, before it grows beyond that.
         keep: how many of those older files stay; None keeps all.
-        warn_if_empty: warn (a RuntimeWarning) when the recording ends without an event. False where nothing is promised to
-            happen, as in each process that a launched program starts.
+        warn_if_empty: warn (a RuntimeWarning) when the recording ends without an event. False where nobody promises
+            that anything happens, as in each process that a launched program starts.
 
     Returns:
         The recording, to be used in a ``with`` or ``async with`` block or stopped by hand.
@@ -300,7 +300,9 @@ def _missing(sessions: list[str]) -> str:
 
 
 def _warn_of_nothing(directory: Path) -> None:
-    text = f"0 events were recorded in {str(directory)!r}: was what an adapter wraps, e.g. wrap_graph(graph), used afterwards?"
+    text = (
+        f"0 events were recorded in {str(directory)!r}: was what an adapter wraps, e.g. wrap_graph(graph), used later?"
+    )
     try:
         warnings.warn(text, RuntimeWarning, stacklevel=2)
     except RuntimeWarning:  # warnings are errors here; the end of a recording raises none

@@ -365,6 +365,18 @@ def test_a12_session_thread_and_user_are_in_the_head_and_in_the_name(tmp_path: P
     }  # fmt: skip
 
 
+def test_a12_identities_that_come_with_the_end_of_the_run(tmp_path: Path) -> None:
+    with record(tmp_path) as recording:
+        handle = scope.push("late", ScopeType.Agent)
+        ask("0.0")
+        scope.pop(handle, metadata={"thread_id": "t-1", "user_id": 7})
+    (path,) = recording.trajectories
+    assert path.name == f"trajectory-t-1-7-{handle.uuid}.json"
+    document = json.loads(path.read_text())
+    assert document["session_id"] == "t-1"
+    assert document["extra"]["nemo_relay"]["thread_id"] == "t-1"
+
+
 def test_a12_a_run_without_an_agent_has_a_trajectory(tmp_path: Path) -> None:
     with record(tmp_path) as recording:
         with scope.scope("job", ScopeType.Function):

@@ -157,12 +157,13 @@ def test_a_profile_without_the_general_purpose_subagent(monkeypatch: pytest.Monk
 
 
 def test_a_library_that_has_changed_keeps_its_automatic_subagent(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.delattr(harness_profiles, "_harness_profile_for_model")
     made = add_nemo_relay_integration(model=cast_for())
     assert "subagents" not in made
-    assert "general-purpose" in caplog.text
+    told = capsys.readouterr().err
+    assert "integrations.deepagents" in told and "leaves the general-purpose subagent to Deep Agents" in told
 
 
 def test_an_application_that_names_the_adapter_itself_keeps_its_own() -> None:

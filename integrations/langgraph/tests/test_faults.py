@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import logging
 from dataclasses import dataclass
 from typing import Any, TypedDict
 from uuid import uuid4
@@ -355,24 +354,23 @@ def test_b2_a_run_that_nobody_saw_start(events: CapturedEvents, handler: RelayCa
 # --- a copy that is thrown away
 
 
-def test_a_discarded_copy_is_told(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_discarded_copy_is_told(capsys: pytest.CaptureFixture[str]) -> None:
     graph = line(quiet)
-    with caplog.at_level(logging.WARNING):
-        wrap_graph(graph)
-        configure_graph(graph)
-    assert [record.getMessage().split()[0] for record in caplog.records] == ["wrap_graph", "configure_graph"]
-    assert "graph = wrap_graph(graph)" in caplog.text and "in_place=True" in caplog.text
-    assert __file__ in caplog.text
+    wrap_graph(graph)
+    configure_graph(graph)
+    first, second = capsys.readouterr().err.splitlines()
+    assert "wrap_graph returns" in first and "graph = wrap_graph(graph)" in first
+    assert "configure_graph returns" in second and "in_place=True" in second
+    assert __file__ in first
 
 
-def test_a_copy_that_is_kept_is_not(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_copy_that_is_kept_is_not(capsys: pytest.CaptureFixture[str]) -> None:
     graph = line(quiet)
-    with caplog.at_level(logging.WARNING):
-        kept = [wrap_graph(graph), configure_graph(graph, detail="all")]
-        wrap_graph(kept[0])  # is the very same
-        wrap_graph(graph).invoke({"x": []})
-        configure_graph(line(quiet), in_place=True)
-    assert not caplog.records
+    kept = [wrap_graph(graph), configure_graph(graph, detail="all")]
+    wrap_graph(kept[0])  # is the very same
+    wrap_graph(graph).invoke({"x": []})
+    configure_graph(line(quiet), in_place=True)
+    assert capsys.readouterr().err == ""
 
 
 # --- A12: whose run it is

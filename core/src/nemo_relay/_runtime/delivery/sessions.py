@@ -88,7 +88,7 @@ class Session:
         """Take one event."""
         self.changed = True
         self.events += 1
-        if record.get("scope_category") == "start":
+        if record.get("scope_category") in ("start", "end"):  # some adapters know whose run it was at its end only
             self._identify(record)
         elif record.get("kind") == "mark":
             self._note(record)

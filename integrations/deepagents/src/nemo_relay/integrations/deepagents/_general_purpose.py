@@ -7,14 +7,12 @@ is the same agent, its place in the list included, plus ours.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping
 from typing import Any
 
 from deepagents import graph
 from deepagents.middleware.subagents import GENERAL_PURPOSE_SUBAGENT
-
-_log = logging.getLogger("nemo_relay.integrations.deepagents")
+from nemo_relay import logs
 
 NAME: str = GENERAL_PURPOSE_SUBAGENT["name"]
 SKILLS = "SkillsMiddleware"
@@ -43,7 +41,11 @@ def spec(kwargs: Mapping[str, Any]) -> dict[str, Any] | None:
     try:
         return _spec(kwargs)
     except Exception as error:
-        _log.warning("NeMo Relay leaves the general-purpose subagent to Deep Agents: %r", error)
+        logs.error(
+            f"NeMo Relay leaves the general-purpose subagent to Deep Agents: {error!r}",
+            target="integrations.deepagents",
+            fields={"event": "general_purpose_left", "error": repr(error)},
+        )
         return None
 
 

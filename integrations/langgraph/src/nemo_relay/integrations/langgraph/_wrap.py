@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import logging
 import sys
 from dis import opname
 from types import FrameType
@@ -12,13 +11,12 @@ from typing import Any, TypeVar
 from langchain_core.callbacks import BaseCallbackManager
 
 from langgraph.pregel import Pregel
+from nemo_relay import logs
 from nemo_relay.integrations.langchain import AdapterOptions, chosen
 from nemo_relay.integrations.langchain.adapter import GUARDRAIL_PASSAGES, close_gate, open_gate
 
 from . import _caches, _checkpoints
 from ._handler import RelayCallbackHandler
-
-_log = logging.getLogger("nemo_relay.integrations.langgraph")
 
 GraphT = TypeVar("GraphT", bound=Pregel[Any, Any, Any, Any])
 
@@ -112,12 +110,12 @@ def _tell_discarded(caller: str, remedy: str, frame: FrameType) -> None:
     while after < len(code) and opname[code[after]] in ("CACHE", "NOP"):
         after += 2
     if after < len(code) and opname[code[after]] == "POP_TOP":
-        _log.warning(
-            "%s returns a recording copy, and %s:%d does not keep it: no run of the graph is recorded. Write: %s",
-            caller,
-            frame.f_code.co_filename,
-            frame.f_lineno,
-            remedy,
+        place = f"{frame.f_code.co_filename}:{frame.f_lineno}"
+        logs.error(
+            f"{caller} returns a recording copy, and {place} does not keep it: no run of the graph is recorded. "
+            f"Write: {remedy}",
+            target="integrations.langgraph",
+            fields={"event": "copy_discarded"},
         )
 
 

@@ -17,12 +17,12 @@ from nemo_relay import LLMAttributes, LLMRequest, ScopeType, llm, scope, subscri
 from nemo_relay.integrations.langchain._failures import guard, guard_callbacks, observed
 from nemo_relay.integrations.langchain._guards import enforcement, gates
 from nemo_relay.integrations.langchain._options import AdapterOptions
-from nemo_relay.integrations.langchain._runs import claims, graphs, lifecycle, naming, outcomes, resolver, table
-from nemo_relay.integrations.langchain._runs.lifecycle import adopt, begin, conclude, new_run
-from nemo_relay.integrations.langchain._runs.model_run import Asked, answered
+from nemo_relay.integrations.langchain._runs import claims, graphs, naming, outcomes, resolver, states, table
+from nemo_relay.integrations.langchain._runs.lifecycle import adopt, begin, conclude, mark, new_run
+from nemo_relay.integrations.langchain._runs.model_run import Asked, answered, request_shown
 from nemo_relay.integrations.langchain._runs.streaming import SAMPLED, StreamStats, chunk_text, event_text
 from nemo_relay.integrations.langchain._runs.table import Handle, Run, RunInfo
-from nemo_relay.integrations.langchain._views import payloads, requests, states
+from nemo_relay.integrations.langchain._views import payloads, requests
 from nemo_relay.integrations.langchain._views.capture import capped
 from nemo_relay.runtime_registrations import is_shaped
 
@@ -89,7 +89,7 @@ class RelayCallbackHandler(BaseCallbackHandler):
         """A mark on the run's span by the first of several handlers; ``key`` names the occasion."""
         run = table.find_run(run_id)
         if run is not None and run.first(key):
-            lifecycle.mark(run, name, data, metadata)
+            mark(run, name, data, metadata)
 
     # --- LangChain's callbacks
 
@@ -191,7 +191,7 @@ class RelayCallbackHandler(BaseCallbackHandler):
             return
 
         def start(parent: Handle | None) -> Handle:
-            content, flag, turn = requests.shown(run, conversation, asked.params, asked.model, parent)
+            content, flag, turn = request_shown(run, conversation, asked, parent)
             again = graphs.again(run, claim) if claim is not None and not claim.pending else None
             if again is None:
                 again = graphs.attempt(run, asked.metadata, asked.tags or ())
@@ -231,10 +231,10 @@ class RelayCallbackHandler(BaseCallbackHandler):
             return
         first, marks = run.stream.add(text, carries_output=carries), self.options.stream_marks
         if first and marks != "off":
-            lifecycle.mark(run, "llm.first_token", {"ttft_ms": run.stream.ttft_ms})
+            mark(run, "llm.first_token", {"ttft_ms": run.stream.ttft_ms})
         index = run.stream.chunks - 1
         if marks == "all" or (marks == "sampled" and index % SAMPLED == 0):
-            lifecycle.mark(run, "llm.chunk", {"index": index, "text_len": len(text), "tool_call_delta": calls})
+            mark(run, "llm.chunk", {"index": index, "text_len": len(text), "tool_call_delta": calls})
 
     @observed
     def on_llm_end(self, response: LLMResult, *, run_id: UUID, **kwargs: Any) -> None:
@@ -393,7 +393,7 @@ class RelayCallbackHandler(BaseCallbackHandler):
         if run is None:
             scope.event(name, data=data, metadata=metadata)
         elif run.owner is self:
-            lifecycle.mark(run, name, data, metadata)
+            mark(run, name, data, metadata)
 
 
 # A node's author may say (``TracePolicy``) what tracers get to see of its payloads; by this class LangGraph knows them.

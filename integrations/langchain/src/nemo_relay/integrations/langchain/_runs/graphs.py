@@ -7,11 +7,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from nemo_relay import scope
-from nemo_relay.integrations.langchain._runs import lifecycle, outcomes
+from nemo_relay.integrations.langchain._runs import lifecycle, outcomes, states
 from nemo_relay.integrations.langchain._runs.claims import Claim
 from nemo_relay.integrations.langchain._runs.outcomes import Ending
 from nemo_relay.integrations.langchain._runs.table import Run
-from nemo_relay.integrations.langchain._views import states
 
 _RETRY_TAG = "retry:attempt:"
 TASKS = ("node", "middleware_hook", "task")  # what LangGraph schedules, and may try again

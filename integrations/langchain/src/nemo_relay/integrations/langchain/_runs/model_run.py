@@ -3,15 +3,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
+from langchain_core.messages import BaseMessage
 from langchain_core.outputs import LLMResult
 
 from nemo_relay import subscribers
 from nemo_relay.integrations.langchain._runs import naming, outcomes
 from nemo_relay.integrations.langchain._runs.table import Run
 from nemo_relay.integrations.langchain._views import requests
+from nemo_relay.integrations.langchain._views.conversations import Turn, turn
+from nemo_relay.integrations.langchain._views.payloads import DEGRADED
 from nemo_relay.integrations.langchain._views.responses import Answer
 
 
@@ -38,6 +42,28 @@ class Asked:
     def described(self, about: dict[str, Any]) -> dict[str, Any]:
         """The start metadata of the call."""
         return naming.start_metadata(self.run_id, self.parent_run_id, "llm", self.tags, about)
+
+
+def request_shown(
+    run: Run, messages: Sequence[BaseMessage], asked: Asked, parent: Any
+) -> tuple[dict[str, Any] | None, dict[str, Any], Turn | None]:
+    """The request of a model run as its event shows it: what no earlier one of the same agent has shown.
+
+    Args:
+        run: the run.
+        messages: the whole conversation.
+        asked: what the callback says of the call.
+        parent: the span above it.
+
+    Returns:
+        The view, or None where nobody hears of it; metadata that says so if a part of it could not be looked at;
+        the turn of the conversation, to be committed when the event is out.
+    """
+    if run.memory is None or not subscribers.is_heard(parent):
+        return None, {}, None
+    made = turn(run.memory, run.realm, messages)
+    content = requests.content_of(made, {"model": asked.model}, requests.named_params(asked.params))
+    return content, DEGRADED if made.degraded else {}, made
 
 
 def answered(run: Run, ending: outcomes.Ending, response: Any) -> outcomes.Ending:

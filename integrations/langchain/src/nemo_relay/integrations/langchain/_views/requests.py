@@ -9,9 +9,7 @@ from typing import Any
 
 from langchain_core.messages import BaseMessage
 
-from nemo_relay import subscribers
-from nemo_relay.integrations.langchain._runs.table import Run
-from nemo_relay.integrations.langchain._views.conversations import HISTORY, Turn, turn
+from nemo_relay.integrations.langchain._views.conversations import HISTORY, Turn
 from nemo_relay.integrations.langchain._views.payloads import DEGRADED
 from nemo_relay.integrations.langchain._views.payloads import shown as safe_view
 
@@ -31,22 +29,7 @@ def chat_request(messages: Sequence[BaseMessage], params: dict[str, Any], model:
     """The whole request of a chat model run."""
     views = [safe_view(message) for message in messages]
     flag = DEGRADED if any(degraded for _, degraded in views) else {}
-    return {"model": model, "messages": [view for view, _ in views], **_params(params)}, flag
-
-
-def shown(
-    run: Run, messages: Sequence[BaseMessage], params: dict[str, Any], model: str | None, parent: Any
-) -> tuple[dict[str, Any] | None, dict[str, Any], Turn | None]:
-    """The request of a model run as its event shows it: what no earlier one of the same agent has shown.
-
-    Returns:
-        The view, or None where nobody hears of it; metadata that says so if a part of it could not be looked at;
-        the turn of the conversation, to be committed when the event is out.
-    """
-    if run.memory is None or not subscribers.is_heard(parent):
-        return None, {}, None
-    made = turn(run.memory, run.realm, messages)
-    return content_of(made, {"model": model}, _params(params)), DEGRADED if made.degraded else {}, made
+    return {"model": model, "messages": [view for view, _ in views], **named_params(params)}, flag
 
 
 def content_of(made: Turn, before: dict[str, Any], after: dict[str, Any]) -> dict[str, Any]:
@@ -57,7 +40,8 @@ def content_of(made: Turn, before: dict[str, Any], after: dict[str, Any]) -> dic
     return {**content, **after}
 
 
-def _params(params: dict[str, Any]) -> dict[str, Any]:
+def named_params(params: dict[str, Any]) -> dict[str, Any]:
+    """The parameters that the view of a request shows."""
     return {
         key: value
         for key, value in params.items()
