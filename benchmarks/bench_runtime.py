@@ -23,7 +23,10 @@ from published import VERSION, interpreter
 PROGRAM = Path(__file__).with_name("program.py")
 SECONDS = 0.1  # about how long one measurement takes
 MOST = 30_000  # repetitions in one measurement: their events fit our queue
-CASES = ("scope", "mark", "tool", "llm", "llm in agent", "llm 40 KB", "tool 3+3", "stream chunk")
+CASES = (
+    *("scope", "mark", "tool", "llm", "llm in agent", "llm 40 KB", "llm 40 KB codec", "llm 40 KB codec, fresh"),
+    *("tool 3+3", "stream chunk"),
+)
 AUDIENCES = ("bare", "subscriber", "reader", "file")
 
 # How many times faster we want to be, by case and audience.

@@ -31,6 +31,7 @@ from nemo_relay import (
     subscribers,
     tools,
 )
+from nemo_relay.codecs import OpenAIChatCodec
 
 ARGS = {"city": "Lisbon", "units": "metric", "days": 3}
 ANSWER = {"role": "assistant", "content": "Take an umbrella.", "usage": {"input_tokens": 21, "output_tokens": 6}}
@@ -39,6 +40,14 @@ SMALL = LLMRequest({"x-team": "red"}, {"model": "m-1", "messages": [QUESTION], "
 TURNS = [{"role": "user" if turn % 2 else "assistant", "content": "word " * 200} for turn in range(39)]
 LARGE = LLMRequest({"x-team": "red"}, {"model": "m-1", "messages": TURNS, "temperature": 0.2})  # 40 KB of JSON
 
+SAID = {
+    "id": "c-1",
+    "model": "m-1",
+    "choices": [{"index": 0, "message": {"role": "assistant", "content": "Yes."}, "finish_reason": "stop"}],
+    "usage": {"prompt_tokens": 21, "completion_tokens": 6, "total_tokens": 27},
+}
+CODEC = OpenAIChatCodec()
+
 
 async def forecast(args: Any) -> ToolExecutionResult[Any]:
     return ToolExecutionResult({"rain": True, "degrees": 14.5})
@@ -46,6 +55,10 @@ async def forecast(args: Any) -> ToolExecutionResult[Any]:
 
 async def complete(request: LLMRequest) -> Any:
     return ANSWER
+
+
+async def say(request: LLMRequest) -> Any:
+    return SAID
 
 
 async def open_scopes(count: int) -> None:
@@ -77,6 +90,17 @@ async def call_in_agent(count: int) -> None:
 async def call_llm_large(count: int) -> None:
     for _ in range(count):
         await llm.execute("provider", LARGE, complete, model_name="m-1")
+
+
+async def call_llm_normalised(count: int) -> None:
+    for _ in range(count):
+        await llm.execute("provider", LARGE, say, model_name="m-1", codec=CODEC, response_codec=CODEC)
+
+
+async def call_in_fresh_agents(count: int) -> None:
+    for _ in range(count):  # the first request of an agent is recorded whole, later ones from the latest turn on
+        with scope.scope("agent", ScopeType.Agent):
+            await call_llm_normalised(1)
 
 
 async def read_stream(count: int) -> None:
@@ -117,6 +141,8 @@ CASES: dict[str, Callable[[int], Awaitable[None]]] = {
     "llm": call_llm,
     "llm in agent": call_in_agent,
     "llm 40 KB": call_llm_large,
+    "llm 40 KB codec": call_llm_normalised,
+    "llm 40 KB codec, fresh": call_in_fresh_agents,
     "tool 3+3": call_tools,
     "stream chunk": read_stream,
 }

@@ -42,6 +42,16 @@ def test_importing_the_core_does_nothing_else() -> None:
     assert effects == {"seen": [], "threads": []}
 
 
+# What costs more than the rest of the package together, and is for those alone who use it.
+HEAVY = ("msgspec", "dataclasses", "inspect", "asyncio", "pydantic", "nemo_relay_codecs.model.request")
+
+
+def test_importing_the_core_waits_with_what_takes_long() -> None:
+    script = f"import sys; had = set(sys.modules); import nemo_relay; print(set({HEAVY!r}) & (set(sys.modules) - had))"
+    run = subprocess.run([sys.executable, "-I", "-c", script], capture_output=True, text=True, check=True)
+    assert run.stdout.strip() == "set()"
+
+
 def test_the_watch_sees_what_it_is_for() -> None:
     effects = effects_of(
         "import os, iniconfig, threading; open(os.devnull).close(); gate = threading.Event();"

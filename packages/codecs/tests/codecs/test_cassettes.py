@@ -76,6 +76,17 @@ def test_an_edit_touches_nothing_else(one: Interaction) -> None:
 
 
 @pytest.mark.parametrize("one", interactions(), ids=_name)
+def test_messages_assigned_unchanged_change_nothing(one: Interaction) -> None:
+    """As they come, as equal copies, and taken apart and put together again: the body stays as it is."""
+    codec = codecs.resolve(one.codec)
+    request = LLMRequest({}, json.loads(one.request_text))
+    view = codec.decode(request)
+    for same in (view.messages, json.loads(json.dumps(view.messages)), [*view.messages[:1], *view.messages[1:]]):
+        view.messages = same
+        assert json.dumps(codec.encode(view, request).content) == json.dumps(json.loads(one.request_text))
+
+
+@pytest.mark.parametrize("one", interactions(), ids=_name)
 def test_a_request_is_recognised_by_its_shape(one: Interaction) -> None:
     hint = "anthropic" if one.codec == "anthropic_messages" else None
     assert codecs.detect_request(one.request, hint) == one.codec

@@ -11,6 +11,7 @@ import pytest
 
 import nemo_relay_codecs as codecs
 from nemo_relay_codecs.prices.price import price
+from nemo_relay_codecs.surfaces import BUILTIN
 
 ODD: list[Any] = [
     None,
@@ -146,6 +147,37 @@ BODIES: dict[str, Any] = {
             "promptTokensDetails": [{"modality": "AUDIO", "tokenCount": 1}],
         },
     },
+    "mistral_chat": {
+        "id": "i",
+        "model": "m",
+        "object": "chat.completion",
+        "choices": [
+            {
+                "index": 0,
+                "message": {
+                    "role": "assistant",
+                    "prefix": False,
+                    "content": [
+                        {"type": "thinking", "thinking": [{"type": "text", "text": "t"}], "closed": True},
+                        {"type": "text", "text": "Hi"},
+                        {"type": "reference", "reference_ids": [1, 2]},
+                    ],
+                    "tool_calls": [
+                        {"id": "c", "function": {"name": "f", "arguments": {"a": 1}}, "index": 0},
+                        {"id": "d", "type": "function", "function": {"name": "f", "arguments": "{}"}},
+                    ],
+                },
+                "finish_reason": "model_length",
+            }
+        ],
+        "usage": {
+            "prompt_tokens": 1,
+            "completion_tokens": 2,
+            "total_tokens": 3,
+            "prompt_audio_seconds": 1,
+            "prompt_tokens_details": {"cached_tokens": 1},
+        },
+    },
     "oci_genai": {
         "modelId": "m",
         "chatResponse": {
@@ -220,6 +252,10 @@ def odd(body: Any) -> Iterator[Any]:
                 holder = holder[key]
             holder[path[-1]] = copy.deepcopy(value)
             yield out
+
+
+def test_every_surface_is_here() -> None:
+    assert set(BODIES) == set(BUILTIN)
 
 
 @pytest.mark.parametrize("name", sorted(BODIES))

@@ -10,12 +10,13 @@ from typing import Any
 from nemo_relay._runtime.encoding import encode, raw
 from nemo_relay._runtime.log import faults
 from nemo_relay._runtime.managed.annotations import plain
-from nemo_relay_codecs.model.request import AnnotatedLLMRequest
 from nemo_relay_codecs.request import LLMRequest
 
 
 def recent(annotated: Any, content: Any, codec: Any, request: LLMRequest) -> tuple[Any, Any]:
     """The normalised request and its body with only the system messages and the latest turn."""
+    from nemo_relay_codecs.model.request import AnnotatedLLMRequest  # with a codec only: it needs msgspec
+
     known = type(annotated) is AnnotatedLLMRequest
     view = annotated.fields if known else plain(annotated)
     messages = view.get("messages") if isinstance(view, Mapping) else None

@@ -3,23 +3,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from nemo_relay._runtime.enums import ScopeType
 from nemo_relay._runtime.tree import context
 from nemo_relay._runtime.tree.spans import ScopeHandle, Span
 
 
-@dataclass(frozen=True)
-class ScopeStackEntry:
+class ScopeStackEntry(NamedTuple):
     """One span of a snapshot: its identifier, and what kind of work it stands for."""
 
     scope_id: str
     scope_type: ScopeType
 
 
-@dataclass(frozen=True)
-class ScopeStackSnapshot:
+class ScopeStackSnapshot(NamedTuple):
     """The spans around a piece of work, the root first. What is opened or closed later does not show."""
 
     entries: tuple[ScopeStackEntry, ...]
