@@ -103,10 +103,11 @@ class Redaction:
 
     def _suspects(self, line: bytes) -> bool:
         # What stands before the payloads, and behind them, is made by the runtime.
-        payload = line[line.find(b'"category_profile":') + 19 : line.rfind(b',"parent_uuid":')]
+        start, stop = line.find(b'"category_profile":') + 19, line.rfind(b',"parent_uuid":')
         if self._others is not None:  # they may reach as far as they like
+            payload = line[start:stop]
             return self._suspects_in(payload) or self._others.search(payload) is not None
-        parts, met = self._repeats.unknown(payload)
+        parts, met = self._repeats.unknown(line, start, stop if stop >= 0 else len(line))
         for part in parts:
             if self._suspects_in(part):
                 return True

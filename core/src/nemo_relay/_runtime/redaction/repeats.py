@@ -21,16 +21,16 @@ class Repeats:
     def __init__(self) -> None:
         self._known: set[int] = set()
 
-    def unknown(self, text: bytes) -> tuple[list[bytes], list[int]]:
-        """The parts of ``text`` that have to be looked at, and what to ``learn`` once they are found harmless."""
-        if len(text) < _SHORTEST:
-            number = hash(text)
-            return ([], []) if number in self._known else ([text], [number])
+    def unknown(self, text: bytes, start: int, stop: int) -> tuple[list[bytes], list[int]]:
+        """What has to be looked at of ``text`` between two places, and what to ``learn`` once it is found harmless."""
+        if stop - start < _SHORTEST:
+            part = text[start:stop]
+            number = hash(part)
+            return ([], []) if number in self._known else ([part], [number])
         parts: list[bytes] = []
         met: list[int] = []
-        start = 0
-        while start < len(text):
-            known, end = self._follow(text, start, met)
+        while start < stop:
+            known, end = self._follow(text, start, stop, met)
             between = text.rfind(_BETWEEN, start, known)
             parts.append(text[start if between < 0 else between + 2 : end])
             start = end
@@ -42,24 +42,24 @@ class Repeats:
             self._known.clear()
         self._known.update(met)
 
-    def _follow(self, text: bytes, start: int, met: list[int]) -> tuple[int, int]:
+    def _follow(self, text: bytes, start: int, stop: int, met: list[int]) -> tuple[int, int]:
         """How far ``text`` is known from ``start``, and where the part that begins there ends."""
-        known, blocks = start, _blocks(text, start)
+        known, blocks = start, _blocks(text, start, stop)
         new: list[tuple[int, int]] = []
         for at, number in blocks:
             if number not in self._known:
                 new.append((at, number))
                 break
             known = at
-        end = text.find(_BODY, known + 1)  # behind what is known: not far, where a conversation went on
-        end = len(text) if end < 0 else end
+        end = text.find(_BODY, known + 1, stop)  # behind what is known: not far, where a conversation went on
+        end = stop if end < 0 else end
         met += [number for _, number in takewhile(lambda block: block[0] <= end, chain(new, blocks))]
         return known, end
 
 
-def _blocks(text: bytes, start: int) -> Iterator[tuple[int, int]]:
+def _blocks(text: bytes, start: int, stop: int) -> Iterator[tuple[int, int]]:
     """The end of each whole block from ``start``, and the number of all that stands before it."""
     number = 0
-    for at in range(start + _BLOCK, len(text) + 1, _BLOCK):
+    for at in range(start + _BLOCK, stop + 1, _BLOCK):
         number = hash((number, text[at - _BLOCK : at]))
         yield at, number
