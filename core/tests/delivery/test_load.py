@@ -302,6 +302,8 @@ def test_a_process_delivers_what_is_queued_when_it_ends(how: str, kind: str, tmp
         f"""
         import asyncio, os, sys, threading
         from nemo_relay import ScopeType, scope, subscribers
+        from nemo_relay._runtime.delivery import flush
+        flush.EXIT_SECONDS = 40  # a busy machine may need longer than an application would wait
         heard = open("heard", "w", buffering=1)
         begun = threading.Event()
         def plain(event):
