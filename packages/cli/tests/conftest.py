@@ -16,9 +16,11 @@ import pytest
 COMMAND = [sys.executable, "-m", "nemo_relay_cli"]
 # Records without a plugins.toml, so that these tests stand on the command alone.
 RECORDED = """
-import sys
+import importlib, os, sys
 from nemo_relay.recording import record
 from nemo_relay_cli import main
+if os.environ.get("RELAY_POLICY"):
+    importlib.import_module(os.environ["RELAY_POLICY"])
 with record(sys.argv.pop(1)):
     main()
 """

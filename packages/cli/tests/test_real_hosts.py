@@ -105,3 +105,45 @@ def test_w26_codex_is_recorded_with_its_hooks(home: Home, hosts: Hosts, model: s
     assert ("tool", "Bash", "codex-turn") in found
     assert not open_spans(events)
     assert not (config / "config.toml").exists() or "nemo-relay" not in (config / "config.toml").read_text()
+
+
+def test_the_journey_of_the_readme(home: Home, hosts: Hosts) -> None:
+    """From an empty folder to raw events and one trajectory of the session."""
+    path = hosts("@anthropic-ai/claude-code", "claude")
+    for name, value in (
+        ("observability.atof.output_directory", ".nemo-relay/atof"),
+        ("observability.atof.filename", "events.jsonl"),
+        ("observability.atof.mode", "overwrite"),
+        ("observability.atif.output_directory", ".nemo-relay/atif"),
+        ("observability.atif.filename_template", "trajectory-{session_id}.json"),
+    ):
+        assert home.run("plugins", "set", name, value, "--project").returncode == 0
+    with ScriptedProvider(claude_script("ls")) as provider:
+        env = {**QUIET, **beside(path), "NEMO_RELAY_ANTHROPIC_BASE_URL": provider.url}
+        done = home.run("claude", "--", "-p", "Summarize this repository.", "--allowedTools", "Bash", env=env)
+    assert (done.returncode, done.stdout.strip()) == (0, "Done."), done.stderr
+    lines = (home.project / ".nemo-relay" / "atof" / "events.jsonl").read_text().splitlines()
+    assert any(json.loads(line)["atof_version"] == "0.1" for line in lines)
+    (trajectory,) = (home.project / ".nemo-relay" / "atif").glob("*.json")
+    document = json.loads(trajectory.read_text())
+    assert [call["function_name"] for step in document["steps"] for call in step.get("tool_calls") or []] == ["Bash"]
+
+
+def test_a_tool_that_a_policy_refuses_is_not_run_and_the_model_reads_why(home: Home, hosts: Hosts) -> None:
+    path = hosts("@anthropic-ai/claude-code", "claude")
+    plugin = home.project / "policy.py"
+    plugin.write_text(
+        "from nemo_relay import guardrails\n"
+        "guardrails.register_tool_conditional_execution('no', 1, lambda name, args: 'not today')\n"
+    )
+    with ScriptedProvider(claude_script("touch made.txt")) as provider:
+        env = {**QUIET, **beside(path), "NEMO_RELAY_ANTHROPIC_BASE_URL": provider.url}
+        done = home.run(
+            *("claude", "--", "-p", "Make a file", "--allowedTools", "Bash"),
+            recorded=True,
+            env={**env, "PYTHONPATH": str(home.project), "RELAY_POLICY": "policy"},
+        )
+        asked = json.dumps([request.json for request in provider.requests])
+    assert done.returncode == 0, done.stderr
+    assert not (home.project / "made.txt").exists()
+    assert "not today" in asked

@@ -83,3 +83,7 @@ def test_show_takes_the_newest_file(home: Home) -> None:
     done = home.run("show")
     assert (done.returncode, "planner" in done.stdout) == (0, True), done.stderr
     assert "events.jsonl" in home.run("show", "--list").stdout
+    done = home.run("convert", "--atif", "made")
+    assert (done.returncode, "1 trajectories in made" in done.stdout) == (0, True), done.stderr
+    assert len(list((home.project / "made").glob("*.json"))) == 1
+    assert home.run("convert").returncode == 1

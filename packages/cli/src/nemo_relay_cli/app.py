@@ -13,6 +13,7 @@ _COMMANDS = {
     "codex": ("launch", "codex_command"),
     "run": ("launch", "run_command"),
     "show": ("show", "show_command"),
+    "convert": ("convert", "convert_command"),
     "plugins": ("plugins", "plugins_command"),
     "gateway": ("gateway", "gateway_command"),
     "agents": ("agents", "agents_command"),

@@ -35,8 +35,8 @@ def check(body: Mapping[str, Any]) -> Failure | None:
         return Failure(400, "messages: at least one message is required")
     for index, message in enumerate(body["messages"]):
         role = message.get("role") if isinstance(message, dict) else None
-        if role not in ("user", "assistant"):
-            return Failure(400, f"messages.{index}.role: Input should be 'user' or 'assistant'")
+        if role not in ("user", "assistant", "system"):  # the last one between turns, as newer models take it
+            return Failure(400, f"messages.{index}.role: Input should be 'user', 'assistant' or 'system'")
     return None
 
 

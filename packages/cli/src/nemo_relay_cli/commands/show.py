@@ -8,9 +8,8 @@ from pathlib import Path
 import click
 
 from nemo_relay_cli.errors import CommandError
+from nemo_relay_cli.recorded import files
 from nemo_relay_viewer import load, render
-
-_USUAL = (".nemo-relay/atof", ".nemo-relay")
 
 
 @click.command("show")
@@ -19,22 +18,12 @@ _USUAL = (".nemo-relay/atof", ".nemo-relay")
 @click.option("--full", is_flag=True, help="Also what frameworks do for themselves, and every mark.")
 def show_command(path: Path | None, listed: bool, full: bool) -> None:
     """Show a run: PATH is a file of events, or a folder of them; the newest of this project when left out."""
-    files = _files(path)
+    found = files(path)
     if listed:
-        for file in files:
+        for file in found:
             click.echo(f"{file.stat().st_size:>12,}  {file}")
         return
     try:
-        render(load(files[0]), everything=full)
+        render(load(found[0]), everything=full)
     except (OSError, ValueError) as error:
-        raise CommandError(f"{files[0]}: {error}") from None
-
-
-def _files(path: Path | None) -> list[Path]:
-    if path is not None and path.is_file():
-        return [path]
-    folders = [path] if path is not None else [Path(name) for name in _USUAL]
-    found = {file for folder in folders if folder.is_dir() for file in folder.rglob("*.jsonl")}
-    if not found:
-        raise CommandError(f"no recorded events in {' or '.join(map(str, folders))}")
-    return sorted(found, key=lambda file: file.stat().st_mtime, reverse=True)
+        raise CommandError(f"{found[0]}: {error}") from None
