@@ -24,7 +24,7 @@ from __future__ import annotations
 from typing import Any
 
 from nemo_relay._runtime.checks import expect_text
-from nemo_relay._runtime.log import faults, oplog
+from nemo_relay._runtime.log import faults, oplog, record
 from nemo_relay.errors import InvalidArgument
 
 __all__ = ["debug", "error", "info", "log", "report", "trace", "use_logging", "warn"]
@@ -51,9 +51,9 @@ def _level(level: str) -> int:
     name = level.strip().lower()
     if name == "warning":
         name = "warn"
-    if name not in oplog.LEVELS:
+    if name not in record.LEVELS:
         raise InvalidArgument("invalid log level")
-    return oplog.LEVELS.index(name)
+    return record.LEVELS.index(name)
 
 
 def use_logging(level: str = "info", *, keep: bool = False) -> None:
@@ -82,27 +82,27 @@ def use_logging(level: str = "info", *, keep: bool = False) -> None:
 
 def trace(message: str, *, target: str = "", fields: dict[str, Any] | None = None) -> None:
     """Write one record at level trace; arguments as for ``log``."""
-    _write(oplog.TRACE, message, target, fields)
+    _write(record.TRACE, message, target, fields)
 
 
 def debug(message: str, *, target: str = "", fields: dict[str, Any] | None = None) -> None:
     """Write one record at level debug; arguments as for ``log``."""
-    _write(oplog.DEBUG, message, target, fields)
+    _write(record.DEBUG, message, target, fields)
 
 
 def info(message: str, *, target: str = "", fields: dict[str, Any] | None = None) -> None:
     """Write one record at level info; arguments as for ``log``."""
-    _write(oplog.INFO, message, target, fields)
+    _write(record.INFO, message, target, fields)
 
 
 def warn(message: str, *, target: str = "", fields: dict[str, Any] | None = None) -> None:
     """Write one record at level warn; arguments as for ``log``."""
-    _write(oplog.WARN, message, target, fields)
+    _write(record.WARN, message, target, fields)
 
 
 def error(message: str, *, target: str = "", fields: dict[str, Any] | None = None) -> None:
     """Write one record at level error; arguments as for ``log``."""
-    _write(oplog.ERROR, message, target, fields)
+    _write(record.ERROR, message, target, fields)
 
 
 def report(event: str, failure: BaseException, **fields: object) -> None:

@@ -73,7 +73,7 @@ def test_a_subscriber_that_raises_is_isolated(ear: Ear, capsys: pytest.CaptureFi
     for name in ("one", "exit", "two"):
         scope.event(name)
     assert [event["name"] for event in ear.events()] == ["one", "exit", "two"]
-    assert "Event subscriber error: ValueError: own" in capsys.readouterr().err
+    assert "Event subscriber error: ValueError: own (raised by the subscriber 'broken')" in capsys.readouterr().err
 
 
 def test_what_is_no_callable_fails_when_it_is_called(ear: Ear, capsys: pytest.CaptureFixture[str]) -> None:

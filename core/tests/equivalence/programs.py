@@ -84,7 +84,7 @@ class World:
 
     objects: dict[str, Any]
     notes: list[tuple[Any, ...]] = field(default_factory=list)
-    threads: dict[int, int] = field(default_factory=dict)
+    threads: dict[threading.Thread, int] = field(default_factory=dict)  # kept: an identifier would be used again
 
     def thing(self, path: str) -> Any:
         """The object of the step at ``path``; made once, so that identity can be compared between runs."""
@@ -96,7 +96,7 @@ class World:
 
     def note(self, *what: Any) -> None:
         """Write down that something happened, and on which of the run's threads."""
-        thread = self.threads.setdefault(threading.get_ident(), len(self.threads))
+        thread = self.threads.setdefault(threading.current_thread(), len(self.threads))
         self.notes.append((*what, thread))
 
 

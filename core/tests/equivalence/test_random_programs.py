@@ -155,6 +155,7 @@ def compare(program: tuple[Step, ...], middleware: Manager, stack: Manager, *, a
     assert managed == plain
 
 
+@pytest.mark.timeout(600)  # a busy machine may need long for these programs
 @pytest.mark.parametrize("way", WAYS)
 @settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
 @given(program=programs, stack=stacks)

@@ -14,8 +14,8 @@ from nemo_relay._runtime.files.append import AppendFile
 from nemo_relay._runtime.files.places import Place
 from nemo_relay._runtime.files.rotation import Rotation
 from nemo_relay._runtime.log.config import SinkSettings
-from nemo_relay._runtime.log.oplog import TRACE, Record
 from nemo_relay._runtime.log.outputs import FileOutput
+from nemo_relay._runtime.log.record import TRACE, Record
 
 from .processes import config, records, run
 

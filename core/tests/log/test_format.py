@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nemo_relay._runtime.log.format import human, jsonl
-from nemo_relay._runtime.log.oplog import INFO, Record
+from nemo_relay._runtime.log.record import INFO, Record
 
 ROOT = "01a2032d-0000-7000-8000-000000000001"
 NS = 1_732_277_665_727_999_999

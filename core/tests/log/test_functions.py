@@ -11,7 +11,7 @@ import pytest
 
 import nemo_relay
 from nemo_relay._runtime.log import faults, oplog
-from nemo_relay._runtime.log.oplog import DEBUG, ERROR, INFO, TRACE, WARN, Record
+from nemo_relay._runtime.log.record import DEBUG, ERROR, INFO, TRACE, WARN, Output, Record
 
 
 class Memory:
@@ -31,7 +31,7 @@ class Memory:
 @pytest.fixture
 def logged() -> Iterator[list[Record]]:
     memory, before, threshold = Memory(TRACE), oplog.outputs, oplog.threshold
-    outputs: tuple[oplog.Output, ...] = (memory,)
+    outputs: tuple[Output, ...] = (memory,)
     oplog.install(outputs)
     yield memory.records
     oplog.outputs, oplog.threshold = before, threshold

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from nemo_relay._runtime.log import config as logconfig
-from nemo_relay._runtime.log import oplog
+from nemo_relay._runtime.log.record import DEBUG, WARN
 from nemo_relay.errors import LoggingError, RelayError
 
 from .processes import config, records, run
@@ -118,7 +118,7 @@ def test_a_sink_inherits_the_level(tmp_path: Path) -> None:
         '[logging]\nlevel = "debug"\n[[logging.sinks]]\npath = "a"\n[[logging.sinks]]\npath = "b"\nlevel = "warn"',
     )
     settings = logconfig.from_file(path)
-    assert [sink.level for sink in settings.sinks] == [oplog.DEBUG, oplog.WARN]
+    assert [sink.level for sink in settings.sinks] == [DEBUG, WARN]
     assert all(Path(sink.path).is_absolute() for sink in settings.sinks)
 
 

@@ -19,6 +19,7 @@ from nemo_relay._runtime.events.lines import Parts, weight
 from nemo_relay._runtime.log import faults, oplog
 from nemo_relay._runtime.queues import CAPACITY, MAX_BYTES, BoundedQueue
 from nemo_relay._runtime.registry.registration import Entry
+from nemo_relay._runtime.threads import Worker
 from nemo_relay._runtime.tree import context
 from nemo_relay._runtime.tree.spans import Span
 
@@ -50,9 +51,9 @@ class Dispatcher:
     def reset(self) -> None:
         """Start anew, with nothing queued and no thread: what a forked child needs."""
         self._queue = BoundedQueue(self._queue.capacity, self._queue.max_bytes)
-        self._thread: threading.Thread | None = None
+        self._worker = Worker(self._run, "nemo-relay-events", self._no_thread, self._queue)
         # Reentrant: a garbage collection or a signal may emit an event while its thread holds this.
-        self._starting = threading.RLock()
+        self._counting = threading.RLock()
         self._loop: Any = None  # drives the async subscribers that came without a loop of their own
         self.jobs = 0  # jobs queued or running: while there are any, sinks must queue up too
         self._busy = 0  # the event that has left the queue and is not delivered yet
@@ -87,14 +88,14 @@ class Dispatcher:
         size = len(source) if isinstance(source, bytes) else weight(source)
         if not self._queue.put((size, make, source, callbacks, span), self._patience):
             self._full()
-        elif self._thread is None:
-            self._start()
+        elif self._worker.thread is None:
+            self._worker.start()
 
     def call(self, job: Callable[[], None]) -> None:
         """Queue a call; it runs on the dispatcher's thread when all that was queued before has been delivered."""
         self._queue.put_anyway((0, None, job, None, None))
-        if self._thread is None:
-            self._start()
+        if self._worker.thread is None:
+            self._worker.start()
 
     def defer(self, job: Callable[[], None], size: int) -> bool:
         """Queue a job that delivers an event of ``size`` bytes itself; until it has ended, all events queue up behind.
@@ -107,18 +108,18 @@ class Dispatcher:
             try:
                 job()
             finally:
-                with self._starting:
+                with self._counting:
                     self.jobs -= 1
 
-        with self._starting:
+        with self._counting:
             self.jobs += 1
         if not self._queue.put((size, None, run, None, None), self._patience):
-            with self._starting:
+            with self._counting:
                 self.jobs -= 1
             self._full()
             return False
-        if self._thread is None:
-            self._start()
+        if self._worker.thread is None:
+            self._worker.start()
         return True
 
     def statistics(self) -> Statistics:
@@ -134,6 +135,9 @@ class Dispatcher:
             oplog.error("events_dropped", f"{new} events found no room in the queue and were dropped", dropped=new)
         return new
 
+    def _no_thread(self, error: RuntimeError) -> None:
+        faults.report("event_thread_failed", error)  # the next event tries again
+
     def _patience(self) -> float:
         return 0.0 if self.is_current() else self.wait_seconds
 
@@ -143,29 +147,19 @@ class Dispatcher:
 
     def is_current(self) -> bool:
         """Whether the caller runs on the dispatcher's thread."""
-        return self._thread is threading.current_thread()
+        return self._worker.thread is threading.current_thread()
 
     def flush(self, timeout: float | None) -> bool:
         """Wait until what is queued now has been delivered; False when ``timeout`` seconds were not enough."""
-        if self._thread is None or self.is_current():
+        if self._worker.is_unused or self.is_current():
             return True
+        if not self._worker.has_begun():
+            return False
         done = threading.Event()
         self.call(done.set)
         in_time = done.wait(timeout)
         self.tell()
         return in_time
-
-    def _start(self) -> None:
-        thread = threading.Thread(target=self._run, args=(self._queue,), name="nemo-relay-events", daemon=True)
-        with self._starting:
-            if self._thread is not None:
-                return
-            self._thread = thread
-            try:
-                thread.start()
-            except RuntimeError as error:  # no more threads, or the interpreter is going: the next event tries again
-                self._thread = None
-                faults.report("event_thread_failed", error)
 
     def _run(self, queue: BoundedQueue) -> None:
         enter = context.position.set
@@ -224,7 +218,7 @@ def _complain(entry: Entry, error: BaseException) -> None:
     kind = f"subscriber_failed:{entry.name}:{type(error).__name__}"
     faults.counts[kind] += 1
     if faults.counts[kind] == 1:
-        faults.say(f"Event subscriber error: {faults.describe(error)}")
+        faults.say(f"Event subscriber error: {faults.describe(error)} (raised by the subscriber {entry.name!r})")
 
 
 dispatcher = Dispatcher()

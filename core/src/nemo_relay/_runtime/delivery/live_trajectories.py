@@ -16,6 +16,7 @@ from nemo_relay._runtime.delivery.file_sink import Counters
 from nemo_relay._runtime.delivery.sessions import Sessions, Style
 from nemo_relay._runtime.log import faults
 from nemo_relay._runtime.queues import BoundedQueue, Empty
+from nemo_relay._runtime.threads import Worker
 
 _TICK_SECONDS = 1.0
 
@@ -35,8 +36,7 @@ class LiveTrajectories:
         self.sessions = Sessions(self._folder, lambda uuid: True, style=self._style)
         self._queue = BoundedQueue()
         self._taken = self._lost = 0
-        self._thread: threading.Thread | None = None
-        self._starting = threading.RLock()
+        self._worker = Worker(self._run, "nemo-relay-trajectories", self._no_thread)
         self._closed = False
 
     def offer(self, line: bytes) -> None:
@@ -46,8 +46,8 @@ class LiveTrajectories:
         if not self._queue.put((len(line), line)):
             full = OverflowError(f"{self._queue.waiting} events wait for trajectories; some are dropped")
             faults.report("trajectory_queue_full", full)
-        elif self._thread is None:
-            self._start()
+        elif self._worker.thread is None:
+            self._worker.start()
 
     def lose(self, count: int = 1) -> None:
         """Count lines that will never reach a trajectory."""
@@ -74,9 +74,11 @@ class LiveTrajectories:
         return Counters(self._taken + dropped + waiting, self._taken, dropped, 0, waiting)
 
     def _then(self, work: Callable[[], None], timeout: float | None) -> bool:
-        if self._thread is None:
+        if self._worker.is_unused:
             work()
             return True
+        if not self._worker.has_begun():
+            return False
         done = threading.Event()
 
         def run() -> None:
@@ -88,16 +90,8 @@ class LiveTrajectories:
         self._queue.put_anyway((0, run))
         return done.wait(timeout)
 
-    def _start(self) -> None:
-        with self._starting:
-            if self._thread is not None:
-                return
-            self._thread = threading.Thread(target=self._run, name="nemo-relay-trajectories", daemon=True)
-            try:
-                self._thread.start()
-            except RuntimeError as error:  # no more threads: the next line tries again
-                self._thread = None
-                faults.report("trajectory_thread_failed", error)
+    def _no_thread(self, error: RuntimeError) -> None:
+        faults.report("trajectory_thread_failed", error)  # the next line tries again
 
     def _run(self) -> None:
         while True:

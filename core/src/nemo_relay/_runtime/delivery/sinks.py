@@ -10,6 +10,7 @@ from typing import Protocol
 from nemo_relay._runtime.delivery.file_sink import Counters, FileSink
 from nemo_relay._runtime.log import faults
 from nemo_relay._runtime.queues import BoundedQueue, Empty
+from nemo_relay._runtime.threads import Worker
 
 
 class Sink(Protocol):
@@ -67,8 +68,7 @@ class BufferedSink:
         self._sink = sink
         self.place = sink.place
         self._queue = BoundedQueue()
-        self._thread: threading.Thread | None = None
-        self._starting = threading.RLock()
+        self._worker = Worker(self._run, "nemo-relay-buffered-file", self._no_thread)
         self._closed = False
 
     @property
@@ -84,8 +84,8 @@ class BufferedSink:
         """Queue ``line``."""
         if self._closed:
             return
-        if self._queue.put((len(line), line)) and self._thread is None:
-            self._start()
+        if self._queue.put((len(line), line)) and self._worker.thread is None:
+            self._worker.start()
 
     def lose(self, count: int = 1) -> None:
         """Count lines that will never reach the file."""
@@ -93,8 +93,10 @@ class BufferedSink:
 
     def flush(self, timeout: float | None = None) -> bool:
         """Have the thread write what waits, for at most ``timeout`` seconds."""
-        if self._thread is None:
+        if self._worker.is_unused:
             return self._sink.flush()
+        if not self._worker.has_begun():
+            return False
         done = threading.Event()
         self._queue.put_anyway((0, done))
         return done.wait(timeout) and self._sink.flush()
@@ -115,16 +117,8 @@ class BufferedSink:
             offered=own.offered + waiting + dropped, dropped=own.dropped + dropped, waiting=own.waiting + waiting
         )
 
-    def _start(self) -> None:
-        with self._starting:
-            if self._thread is not None:
-                return
-            self._thread = threading.Thread(target=self._run, name="nemo-relay-buffered-file", daemon=True)
-            try:
-                self._thread.start()
-            except RuntimeError as error:  # no more threads: the next line tries again
-                self._thread = None
-                faults.report("buffered_sink_thread_failed", error)
+    def _no_thread(self, error: RuntimeError) -> None:
+        faults.report("buffered_sink_thread_failed", error)  # the next line tries again
 
     def _run(self) -> None:
         while True:

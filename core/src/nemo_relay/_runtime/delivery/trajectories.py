@@ -23,6 +23,7 @@ from nemo_relay._runtime.files.held import Held
 from nemo_relay._runtime.files.lines import lines_of
 from nemo_relay._runtime.files.rotation import older_files
 from nemo_relay._runtime.log import faults
+from nemo_relay._runtime.threads import Worker
 
 _BLOCK = 1 << 20
 _BATCH_SECONDS = 0.02  # the thread lets events gather, so that it does not take turns with their emitter
@@ -48,8 +49,7 @@ class TrajectoryFiles:
         self._files: deque[Held] = self._source.follow()
         self._position = self._files[0].size() if self._files else 0
         self._rest = b""
-        self._thread: threading.Thread | None = None
-        self._starting = threading.RLock()
+        self._worker = Worker(self._run, "nemo-relay-trajectories", self._no_thread)
         self._is_idle = True
         self._stopping = False
         self.heard = 0
@@ -68,14 +68,14 @@ class TrajectoryFiles:
         if self._is_idle:
             self._is_idle = False
             self._wake.set()
-            if self._thread is None:
-                self._start()
+            if self._worker.thread is None and not self._over.is_set():
+                self._worker.start()
 
     def stop(self, timeout: float) -> bool:
         """Write what was emitted, unfinished sessions too, for at most ``timeout`` seconds; whether all is there."""
         self._stopping = True
         deadline = monotonic() + timeout
-        if self._thread is None:
+        if self._worker.is_unused:
             if self.heard and not self._over.is_set():
                 self._work_off()
             return not self.missing
@@ -103,17 +103,9 @@ class TrajectoryFiles:
         self.sessions.count += again.count
         self.sessions.written.extend(again.written)
 
-    def _start(self) -> None:
-        with self._starting:
-            if self._thread is not None or self._over.is_set():
-                return
-            self._thread = threading.Thread(target=self._run, name="nemo-relay-trajectories", daemon=True)
-            try:
-                self._thread.start()
-            except RuntimeError as error:  # no more threads: the next event tries again, and so does the end
-                self._thread = None
-                self._is_idle = True
-                faults.report("trajectory_thread_failed", error)
+    def _no_thread(self, error: RuntimeError) -> None:
+        self._is_idle = True  # the next event tries again, and so does the end
+        faults.report("trajectory_thread_failed", error)
 
     def _run(self) -> None:
         waiting = False

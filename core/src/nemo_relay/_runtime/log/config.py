@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from nemo_relay._runtime.log.format import FORMATS
-from nemo_relay._runtime.log.oplog import LEVELS, VARIABLES
+from nemo_relay._runtime.log.record import LEVELS, VARIABLES
 from nemo_relay.errors import LoggingError
 
 MAX_QUEUE = 8_192

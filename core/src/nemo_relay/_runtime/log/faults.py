@@ -3,9 +3,11 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections import Counter
 from collections.abc import Callable
+from typing import Any
 
 from nemo_relay._runtime.guard import is_interrupt
 
@@ -38,9 +40,13 @@ def report(event: str, error: BaseException, **fields: object) -> None:
     """Count the failure ``event``; write it to the operational log the first time it happens for these ``fields``."""
     counts[event] += 1
     if is_first(f"{event}:{sorted(fields.items())!r}:{type(error).__name__}"):
-        from nemo_relay._runtime.log import oplog
+        _log(event, describe(error), **fields)
 
-        oplog.error(event, describe(error), **fields)
+
+def log_with(write: Callable[..., None]) -> None:
+    """Report with ``write``: the log, which stands on this module, gives it."""
+    global _log
+    _log = write
 
 
 def is_first(kind: str) -> bool:
@@ -64,8 +70,16 @@ def set_aside() -> Callable[[], None]:
 
 
 def say(line: str) -> None:
-    """Write one line to standard error, where there still is one."""
-    try:  # noqa: SIM105 - contextlib is a whole import, for this
-        sys.stderr.write(line + "\n")
+    """Write one line to standard error, where there still is one; also where a signal interrupted another line."""
+    stream: Any = sys.stderr
+    try:
+        try:
+            stream.write(line + "\n")
+        except RuntimeError:  # its buffer takes nothing while this thread is in the middle of a write
+            os.write(stream.fileno(), (line + "\n").encode("utf-8", "backslashreplace"))
     except Exception:  # a closed stderr must not become the application's problem
         pass
+
+
+def _log(event: str, message: str, **_fields: object) -> None:
+    say(f"nemo_relay: {event}: {message}")

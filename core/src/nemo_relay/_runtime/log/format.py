@@ -13,7 +13,7 @@ from typing import Any
 
 from nemo_relay._runtime.clock import rfc3339
 from nemo_relay._runtime.encoding import encode
-from nemo_relay._runtime.log.oplog import LEVELS, Record
+from nemo_relay._runtime.log.record import LEVELS, Record
 
 Format = Callable[[Record], str]
 

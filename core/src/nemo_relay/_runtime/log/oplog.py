@@ -11,51 +11,13 @@ import os
 import time
 from typing import TYPE_CHECKING, Any
 
-if TYPE_CHECKING:
-    from typing import Protocol
+from nemo_relay._runtime.log import faults
+from nemo_relay._runtime.log.record import ERROR, INFO, VARIABLES, Output, Record
 
+if TYPE_CHECKING:
     from nemo_relay._runtime.log.config import Settings
 
-    class Output(Protocol):
-        """Where records go. ``write`` never raises and never waits."""
-
-        level: int
-
-        def write(self, record: Record) -> None:
-            """Take one record."""
-
-        def close(self, seconds: float) -> None:
-            """Write what is still waiting, for at most ``seconds``; later records are written at once."""
-
-
-LEVELS = ("error", "warn", "info", "debug", "trace")
-ERROR, WARN, INFO, DEBUG, TRACE = range(5)
-VARIABLES = (
-    "NEMO_RELAY_LOG",
-    "NEMO_RELAY_LOG_STDERR",
-    "NEMO_RELAY_LOG_STDERR_FORMAT",
-    "NEMO_RELAY_LOG_CONFIG_PATH",
-)
 EXIT_SECONDS = 2.0  # how long an exiting process waits for its log files
-
-
-class Record:
-    """One line of the log. ``fields`` is the record's own copy, in JSON types; ``event`` is empty for free text."""
-
-    __slots__ = ("event", "fields", "level", "message", "ns", "root", "target")
-
-    def __init__(
-        self, ns: int, level: int, target: str, event: str, fields: dict[str, Any], message: str, root: str
-    ) -> None:
-        self.ns = ns
-        self.level = level
-        self.target = target
-        self.event = event
-        self.fields = fields
-        self.message = message
-        self.root = root
-
-
 outputs: tuple[Output, ...] | None = None  # None: standard error, made with the first record
 threshold = ERROR  # the level of the most talkative output
 _root: tuple[int, str] = (0, "")
@@ -149,3 +111,6 @@ def _defaults() -> tuple[Output, ...]:
 
     install((logsinks.StderrOutput(ERROR, logformat.human),))
     return outputs or ()
+
+
+faults.log_with(error)

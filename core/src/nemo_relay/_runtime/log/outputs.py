@@ -6,7 +6,6 @@ from __future__ import annotations
 import os
 import threading
 from time import monotonic, time_ns
-from typing import TYPE_CHECKING
 
 from nemo_relay._runtime.files.append import AppendFile
 from nemo_relay._runtime.files.places import Place, reason
@@ -15,13 +14,10 @@ from nemo_relay._runtime.log import faults
 from nemo_relay._runtime.log import format as logformat
 from nemo_relay._runtime.log.config import Settings, SinkSettings
 from nemo_relay._runtime.log.format import Format
-from nemo_relay._runtime.log.oplog import ERROR, Record
+from nemo_relay._runtime.log.record import ERROR, Output, Record
 from nemo_relay._runtime.queues import BoundedQueue, Empty
+from nemo_relay._runtime.threads import Worker
 from nemo_relay.errors import LoggingError
-
-if TYPE_CHECKING:
-    from nemo_relay._runtime.log.oplog import Output
-
 
 _MAX_BYTES = 16 << 20  # of the records that wait for one file
 
@@ -107,8 +103,7 @@ class FileOutput:
     def _reset(self) -> None:
         """Start with nothing queued and no thread, as a forked child must."""
         self._queue = BoundedQueue(self._capacity, _MAX_BYTES)
-        self._starting = threading.RLock()
-        self._thread: threading.Thread | None = None
+        self._worker = Worker(self._run, "nemo-relay-log", self._no_thread)
         self._closing = False
         self._told = 0  # records without room that the file has been told of
         self._root = ""
@@ -120,31 +115,23 @@ class FileOutput:
 
     def write(self, record: Record) -> None:
         """Queue one record."""
-        if self._closing and self._thread is None:
+        if self._closing and self._worker.thread is None:
             self._append(record)
         elif self._queue.put((_size(record), record)):
             self._root = record.root
-            if self._thread is None:
-                self._start()
+            if self._worker.thread is None:
+                self._worker.start()
 
     def close(self, seconds: float) -> None:
         """Write what waits, for at most ``seconds``; later records are written by whoever logs them."""
         self._closing = True
-        thread = self._thread
-        if thread is not None:
+        thread = self._worker.thread
+        if thread is not None and self._worker.has_begun():
             self._queue.put_anyway((0, None))
             thread.join(seconds)
 
-    def _start(self) -> None:
-        with self._starting:
-            if self._thread is not None:
-                return
-            self._thread = threading.Thread(target=self._run, name="nemo-relay-log", daemon=True)
-            try:
-                self._thread.start()
-            except RuntimeError as error:  # no more threads: the next record tries again
-                self._thread = None
-                self._complain(OSError(str(error)))
+    def _no_thread(self, error: RuntimeError) -> None:
+        self._complain(OSError(str(error)))  # the next record tries again
 
     def _run(self) -> None:
         sync_at: float | None = None
@@ -157,7 +144,7 @@ class FileOutput:
                 continue
             if record is None:  # the end
                 self._queue.freed()
-                self._thread = None
+                self._worker.thread = None
                 self._file.retry()
                 self._sync()
                 return

@@ -64,12 +64,14 @@ async def descend(call: ManagedCall, layers: tuple[Entry, ...], depth: int, valu
         raise
     finally:
         proceed.active = proceed.lasting
+        proceed.is_over = True
+        proceed.failure = None  # no cycle through the traceback
 
 
 class Continuation:
     """The ``next`` of an execution intercept. Each use runs the rest of the chain from where the intercept stands."""
 
-    __slots__ = ("active", "branches", "call", "depth", "entry", "failure", "lasting", "layers")
+    __slots__ = ("active", "branches", "call", "depth", "entry", "failure", "is_over", "lasting", "layers")
 
     def __init__(self, call: ManagedCall, layers: tuple[Entry, ...], depth: int, entry: Entry) -> None:
         self.call = call
@@ -77,7 +79,8 @@ class Continuation:
         self.depth = depth  # where in the layers the rest begins
         self.entry = entry
         self.active = True
-        self.failure: BaseException | None = None  # the last error that came from further down
+        self.failure: BaseException | None = None  # the last error that came from further down, while it matters
+        self.is_over = False  # the intercept has returned
         self.lasting = False  # a stream's intercept goes on when it has returned its iterator
         self.branches: list[Produced | None] = []  # in the order of the uses, whenever each one ends
 
@@ -89,6 +92,11 @@ class Continuation:
         branch = Branch(self, call.checked(value), len(self.branches))
         self.branches.append(None)
         return branch.run_sync() if call.sync and not self.entry.is_async else branch
+
+    def failed(self, error: BaseException) -> None:
+        """Note an error that comes from further down: it is not the intercept's own."""
+        if not self.is_over:
+            self.failure = error
 
     def taken(self) -> list[Any]:
         """What the uses produced; one that failed, or was not awaited, produced nothing."""
@@ -140,7 +148,7 @@ class Branch:
                 return self._kept(call.accept(raw))
             return self._kept(complete(descend(call, proceed.layers, proceed.depth, self._value)))
         except BaseException as error:
-            proceed.failure = error
+            proceed.failed(error)
             raise
         finally:
             _set(before)
@@ -168,7 +176,7 @@ class Branch:
                 return answer
             except BaseException as error:
                 self._outcome = (None, error)
-                self._proceed.failure = error
+                self._proceed.failed(error)
                 del self  # no cycle through the traceback
                 raise
             finally:
