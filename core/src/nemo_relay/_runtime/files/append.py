@@ -21,7 +21,7 @@ from time import monotonic
 from typing import Any
 
 from nemo_relay._runtime.files.held import Held, ends_torn
-from nemo_relay._runtime.files.notices import FIONREAD, NOTHING, ioctl, notices
+from nemo_relay._runtime.files.notices import notices
 from nemo_relay._runtime.files.places import Place, alone, in_use, mark_in_use, open_regular
 from nemo_relay._runtime.files.rotation import Rotation, numbered_like, numbered_name, step_aside
 from nemo_relay._runtime.files.whole import draft
@@ -102,7 +102,7 @@ class AppendFile:
         if held is None:
             return
         try:
-            if ioctl(held.news, FIONREAD, NOTHING) != NOTHING:
+            if notices.news(0, 1):
                 notices.take()
             if notices.count != self._seen:
                 held = self._recheck()

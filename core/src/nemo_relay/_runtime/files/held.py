@@ -17,7 +17,7 @@ _SHORT_WAITS = 50  # milliseconds that a line of another process may take to be 
 class Held:
     """An open descriptor. It is closed when nobody refers to it any more."""
 
-    __slots__ = ("_close", "_watches", "fd", "identity", "news")
+    __slots__ = ("_close", "_watches", "fd", "identity")
 
     def __init__(self, fd: int, path: Path) -> None:
         self.fd = fd
@@ -27,13 +27,12 @@ class Held:
         self.watch(path)
 
     def watch(self, path: Path) -> int:
-        """Have the kernel tell what happens to the file and its folders; ``news`` is the descriptor to ask.
+        """Have the kernel tell what happens to the file and its folders.
 
         Returns:
             The news so far; a number that never comes where the kernel tells nothing: every line then looks.
         """
         self._watches = notices.watch(self.fd, path)
-        self.news = notices.fd if self._watches else self.fd
         return self.seen()
 
     def seen(self) -> int:

@@ -1,33 +1,39 @@
 # SPDX-License-Identifier: Apache-2.0
 """Learning that a file of ours was renamed, removed or replaced, for less than it costs to ask for its state.
 
-One inotify descriptor serves the process; asking it whether it has anything to say takes a fifth of a ``stat``. Where
-there is none, writers are told so and look for themselves.
+One inotify descriptor serves the process. An epoll descriptor knows whether it has anything to say: asking that takes
+an eighth of a ``stat``. Where there is none, writers are told so and look for themselves.
 """
 
 from __future__ import annotations
 
 import os
+import select
 import sys
 from collections import Counter
+from collections.abc import Callable
 from contextlib import suppress
-from fcntl import ioctl
 from pathlib import Path
-from termios import FIONREAD
 from typing import Any
 
 _ATTRIB, _MOVE_SELF, _DELETE_SELF = 0x4, 0x800, 0x400  # a removed name shows as a changed link count
-NOTHING = bytes(4)  # what ``ioctl(notices.fd, FIONREAD, NOTHING)`` gives when there is no news
 
-__all__ = ["FIONREAD", "NOTHING", "Notices", "ioctl", "notices"]
+
+def _none(_timeout: int, _most: int) -> tuple[()]:
+    return ()
 
 
 class Notices:
-    """What the kernel has to tell about watched files. ``count`` grows with every piece of news."""
+    """What the kernel has to tell about watched files.
+
+    ``news(0, 1)`` is true when there is something to ``take``; ``count`` grows with every piece of news.
+    """
 
     def __init__(self) -> None:
         self.count = 0
         self.fd = -1
+        self.news: Callable[[int, int], object] = _none
+        self._poll: Any = None
         self._libc: Any = None
         self._watches: Counter[int] = Counter()  # two writers of one file share a watch
         self._tried = False
@@ -69,6 +75,7 @@ class Notices:
         """Start anew: a forked child must not take the news meant for its parent."""
         if self.fd >= 0:
             os.close(self.fd)
+            self._poll.close()
         self.__init__()  # type: ignore[misc]
 
     def _start(self) -> None:
@@ -79,10 +86,20 @@ class Notices:
             import ctypes
 
             libc = ctypes.CDLL(None)
-            self.fd = libc.inotify_init1(os.O_NONBLOCK | os.O_CLOEXEC)
-            self._libc = libc
+            fd = libc.inotify_init1(os.O_NONBLOCK | os.O_CLOEXEC)
         except (ImportError, OSError, AttributeError):
-            self.fd = -1
+            return
+        if fd >= 0:
+            self._ask(fd, libc)
+
+    def _ask(self, fd: int, libc: Any) -> None:
+        try:
+            poll = select.epoll()
+            poll.register(fd, select.EPOLLIN)
+        except OSError:  # no more descriptors
+            os.close(fd)
+            return
+        self.fd, self._libc, self._poll, self.news = fd, libc, poll, poll.poll
 
 
 notices = Notices()
