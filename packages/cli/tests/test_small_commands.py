@@ -26,7 +26,7 @@ def test_agents_are_listed_installed_or_not(home: Home, tmp_path: Path) -> None:
 
 def test_the_doctor_fails_for_what_is_wrong_and_says_what_mends_it(home: Home) -> None:
     done = home.run("doctor")
-    assert (done.returncode, "plugins edit" in done.stdout) == (0, True), done.stderr
+    assert (done.returncode, "plugins set" in done.stdout) == (0, True), done.stderr
     assert home.run("doctor", "codex", env={"PATH": "/usr/bin:/bin"}).returncode == 1
     assert home.run("doctor", "nobody").returncode == 1
     path = home.project / ".nemo-relay" / "plugins.toml"

@@ -117,7 +117,7 @@ def _read(path: Path) -> dict[str, Any]:
         raise ConfigurationError(f"{path}: {error}") from None
     retired = sorted(_RETIRED & found.keys())
     if retired:
-        raise ConfigurationError(f"{path}: [{retired[0]}] belongs to plugins.toml now; use `nemo-relay plugins edit`")
+        raise ConfigurationError(f"{path}: [{retired[0]}] belongs to plugins.toml now; use `nemo-relay plugins set`")
     return found
 
 

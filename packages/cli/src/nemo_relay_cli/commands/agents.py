@@ -130,7 +130,7 @@ def _observability() -> Iterator[Finding]:
     for path in report["config_paths"]:
         yield Finding(str(path), "pass", "read")
     if not report["config_paths"]:
-        text = "none was found: nothing is recorded; `nemo-relay plugins edit` makes one"
+        text = "none was found: nothing is recorded; `nemo-relay plugins set` makes one"
         yield Finding("plugins.toml", "warn", text)
     for found in report["config"]["diagnostics"]:
         yield Finding(found["code"], "fail" if found["level"] == "error" else "warn", found["message"])

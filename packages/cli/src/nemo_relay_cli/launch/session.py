@@ -43,7 +43,7 @@ async def launch(planner: Planner, settings: Settings, plugins: Path | None = No
         raise ConfigurationError(str(error)) from None
     async with activation:
         if not _components(activation.report):
-            _say("no plugins.toml was found: nothing is recorded. `nemo-relay plugins edit --project` makes one")
+            _say("no plugins.toml was found: nothing is recorded. `nemo-relay plugins set` makes one")
         run = Run.fresh("")
         config = settings.gateway_config(token=run.token)
         async with Gateway(config) as gateway:
