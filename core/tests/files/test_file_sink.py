@@ -3,16 +3,21 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import resource
+import signal
 import stat
+import threading
+import time
 from pathlib import Path
 
 import pytest
 
 from nemo_relay import AtofExporter, AtofExporterConfig, AtofExporterMode, ScopeType, scope
 from nemo_relay._runtime.delivery.file_sink import FileSink
+from nemo_relay._runtime.files import append
 from nemo_relay._runtime.files.places import Place
 from nemo_relay.errors import AlreadyRegistered, SinkError
 
@@ -105,8 +110,6 @@ def test_a_full_disk_is_counted_reported_once_and_harmless(tmp_path: Path, capsy
     sink = exporter(tmp_path)
     sink.register("disk")
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    import signal
-
     handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     try:
         scope.event("fits")
@@ -131,6 +134,85 @@ def test_a_full_disk_is_counted_reported_once_and_harmless(tmp_path: Path, capsy
         except ValueError:
             continue
     assert readable == ["fits", *["too much"] * 5, "room again"]  # what the disk did not take at once, it took later
+
+
+def test_what_the_disk_took_a_part_of_is_never_glued_to_another_threads_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sink = FileSink(Place(tmp_path, "events.jsonl"))
+    wanted = [f"{thread}.{number}".ljust(40 + thread, "x") for thread in range(6) for number in range(300)]
+    limit = Limit(997)
+    monkeypatch.setattr(append, "write", limit.write)
+
+    def emit(thread: int) -> None:
+        for name in wanted[300 * thread : 300 * thread + 300]:
+            sink.offer(json.dumps(name).encode() + b"\n")
+
+    with limit:
+        threads = [threading.Thread(target=emit, args=(thread,)) for thread in range(6)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    assert sink.flush()
+    assert (sink.written, sink.dropped) == (len(wanted), 0)
+    sink.close()
+    whole, fragments = [], []
+    for line in (tmp_path / "events.jsonl").read_text().splitlines():
+        try:
+            whole.append(json.loads(line))
+        except ValueError:
+            fragments.append(line)
+    assert sorted(whole) == sorted(wanted)
+    assert fragments  # the disk was full within a line
+    assert all(any(json.dumps(name).startswith(line) for name in wanted) for line in fragments)
+
+
+class Limit:
+    """A limit on the size of files that is reached within a line. There is room again before the writer knows."""
+
+    def __init__(self, step: int) -> None:
+        self._step = step
+        self._before = resource.getrlimit(resource.RLIMIT_FSIZE)
+
+    def write(self, fd: int, line: bytes) -> int:
+        try:
+            taken = os.write(fd, line)
+        except OSError:
+            self._raise(fd)
+            raise
+        if taken != len(line):
+            self._raise(fd)
+            time.sleep(0.002)  # others have their turn
+        return taken
+
+    def _raise(self, fd: int) -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (os.fstat(fd).st_size + self._step, self._before[1]))
+
+    def __enter__(self) -> None:
+        self._handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (self._step, self._before[1]))
+
+    def __exit__(self, *_: object) -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, self._before)
+        signal.signal(signal.SIGXFSZ, self._handler)
+
+
+def test_a_line_that_could_not_be_brought_to_the_disk_itself_is_written_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sink = FileSink(Place(tmp_path, "events.jsonl"), sync=True)
+
+    def fail(_fd: int) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(os, "fdatasync", fail)
+    sink.offer(b"1\n")
+    assert isinstance(sink.failure, OSError)
+    monkeypatch.undo()
+    sink.offer(b"2\n")
+    sink.close()
+    assert (tmp_path / "events.jsonl").read_bytes() == b"1\n2\n"
 
 
 @pytest.mark.parametrize(

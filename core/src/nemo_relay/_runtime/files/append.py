@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A file that lines are appended to, by any number of threads and processes, for as long as it lives.
 
-Each line is one ``write(2)`` in append mode, made before ``write`` returns. The descriptor belongs to an object that
+Each line is one ``write(2)`` in append mode, one thread at a time. The descriptor belongs to an object that
 every writer holds while it writes: it is closed when the last of them has let go, so no line can land in whatever
 file got its number next. A line that the disk does not take waits, within bounds, and is written when there is room.
 """
@@ -106,15 +106,16 @@ class AppendFile:
                 notices.take()
             if notices.count != self._seen:
                 held = self._recheck()
-            if self._careful:
-                self._write_carefully(line)
-                return
-            # No lock: one write is one line, whoever else writes. Nothing can come between the answer and the count.
-            if write(held.fd, line) == len(line):
-                self.written += 1
-                return
-            self._torn = self._careful = True  # the disk took a part: the next line starts on a line of its own
-            self._keep(line, OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)))
+            # Where the disk takes a part of a line, no other thread may write before that is known: the lock. It costs
+            # little, since the kernel lets one append to a file at a time anyway.
+            with self._lock:
+                if self._careful:
+                    self._write_carefully(line)
+                elif (taken := write(held.fd, line)) == len(line):
+                    self.written += 1
+                else:
+                    self._careful = True
+                    self._took(taken, len(line))
         except OSError as error:
             self._keep(line, error)
 
@@ -123,9 +124,11 @@ class AppendFile:
         if self._held is None:
             return not self._waiting
         try:
-            self._recheck()
+            held = self._recheck()
             with self._lock:
                 self._drain()
+                if self._torn:
+                    self._end_line(held)
                 self._settle()
         except OSError as error:
             self._tell(error)
@@ -182,16 +185,12 @@ class AppendFile:
     # What is rare, or needs the lock.
 
     def _write_carefully(self, line: bytes) -> None:
-        with self._lock:
-            if self._draining:  # a signal or a finaliser emits while this thread drains: in its turn
-                self._wait(line)
-                return
-            try:
-                self._drain()
-                self._put(line)
-                self._settle()
-            except OSError as error:
-                self._keep(line, error)
+        if self._draining:  # a signal or a finaliser emits while this thread drains: in its turn
+            self._wait(line)
+            return
+        self._drain()
+        self._put(line)
+        self._settle()
 
     def _drain(self) -> None:
         self._draining = True
@@ -211,14 +210,26 @@ class AppendFile:
             return
         if self._rotation is not None and self._is_due(held, len(line)):
             held = self._rotate(held)
-        whole = b"\n" + line if self._torn else line
-        if write(held.fd, whole) != len(whole):
-            self._torn = True
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-        self._torn = False
-        self.written += 1
+        if self._torn:
+            self._end_line(held)
+        self._took(write(held.fd, line), len(line))
         if self._sync:
+            self._sync_data(held)
+
+    def _took(self, taken: int, size: int) -> None:
+        self._torn = taken < size  # the next line must not follow on the same one
+        if taken < size - 1:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        self.written += 1  # also where only its end is missing
+
+    def _end_line(self, held: Held) -> None:
+        self._torn = write(held.fd, b"\n") != 1
+
+    def _sync_data(self, held: Held) -> None:
+        try:
             os.fdatasync(held.fd) if hasattr(os, "fdatasync") else os.fsync(held.fd)
+        except OSError as error:  # the line is in the file: it must not be written again
+            self._tell(error)
 
     def _keep(self, line: bytes, error: OSError) -> None:
         self._wait(line)
@@ -272,8 +283,8 @@ class AppendFile:
         self._torn = ends_torn(held)
         mark_in_use(held.fd)
         if self._torn:  # a crash tore the last line: it must not swallow the next one
-            with suppress(OSError):  # a full disk: the next line begins with it
-                self._torn = write(held.fd, b"\n") != 1
+            with suppress(OSError):  # a full disk: before the next line
+                self._end_line(held)
         self._seen = held.seen()
         self._settle()
         if self._rotation is not None and self._rotation.seconds is not None:
