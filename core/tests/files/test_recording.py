@@ -7,12 +7,14 @@ import json
 import stat
 import subprocess
 import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from nemo_relay import LLMRequest, ScopeType, llm, scope, subscribers, tools
-from nemo_relay.recording import record
+from nemo_relay.recording import Recording, record
 
 
 def run(name: str = "planner") -> str:
@@ -93,3 +95,24 @@ def test_trajectories_that_cannot_be_written_disturb_nobody(tmp_path: Path, caps
     assert recording.trajectories == []
     assert len(recording.events_path.read_text().splitlines()) == 12
     assert capsys.readouterr().err.count("atif_file_write_failed") == 1
+
+
+def test_the_document_of_an_open_agent_is_there_after_each_turn(tmp_path: Path) -> None:
+    with record(tmp_path) as recording, scope.scope("host", ScopeType.Agent, metadata={"session_id": "s-9"}):
+        for turn in range(4):
+            llm.execute_sync("m", LLMRequest({}, {"prompt": f"q{turn}"}), lambda _: {"content": "a"})
+            assert wait_for(lambda: steps_so_far(recording) == 2 * (turn + 1))  # noqa: B023
+        assert recording.trajectory_count == 1
+    assert json.loads(recording.trajectories[0].read_text())["session_id"] == "s-9"
+
+
+def steps_so_far(recording: Recording) -> int:
+    return sum(len(json.loads(path.read_text())["steps"]) for path in recording.trajectories)
+
+
+def wait_for(is_so: Callable[[], bool]) -> bool:
+    for _ in range(3_000):
+        if is_so():
+            return True
+        time.sleep(0.01)
+    return False

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from nemo_relay_projections.atif_content import joined, message, text
-from nemo_relay_projections.atif_spans import Span, mapping
+from nemo_relay_projections.atif_spans import Event, Span, mapping
 
 _ID = ("id", "tool_call_id", "call_id")
 _NAME = ("name", "toolName", "tool_name", "function_name")
@@ -81,6 +81,13 @@ class Response:
         declared = list(_declared(self._speaker, mapping(self.data))) or told
         found = [_call(raw, number) for number, raw in enumerate(declared, 1)]
         return [call for call in found if call is not None]
+
+
+def ends_turn(end: Event) -> bool:
+    """Whether a turn scope has ended, or a model has answered without a wish for tools."""
+    if mapping(end, "metadata").get("nemo_relay_scope_role") == "turn":
+        return True
+    return end.get("category") == "llm" and not Response(Span("", "", "llm", None, 0, end=end)).calls()
 
 
 def arguments(value: Any) -> dict[str, Any]:

@@ -27,6 +27,8 @@ _FINISHED = 32  # sessions kept in mind after their end
 _IDLE = 64  # sessions without an agent that nothing is at work in
 _IDLE_SECONDS = 1.0
 _GROWTH = 1.25  # an unfinished document is written again when there is that much more to say: linear in the end
+_TURN_SECONDS = 0.2  # after the end of a turn; most runs end within that, and are written then
+_SHARE = 10  # writing an unfinished document takes at most one in so many seconds
 _PATHS = 10_000
 _PAUSED = 1_000
 _MAX_PATCHED = 64 << 20
@@ -80,6 +82,8 @@ class Session:
         self.events = 0
         self.written_events = 0
         self.heard = 0.0
+        self.due: float | None = None  # a turn has ended: when its document is to be written
+        self.rests_until = 0.0
         self.continues: str | None = None  # the uuid of the run that this one resumes
         self.paused: list[str] = []  # the runs in it that were interrupted
         self.continued_by: dict[str, str] | None = None
@@ -207,6 +211,7 @@ class Sessions:
         style: Style | None = None,
     ) -> None:
         from nemo_relay._runtime.events.wire import decode_head
+        from nemo_relay_projections.atif_responses import ends_turn
 
         self.folder = folder
         self.written: deque[Path] = deque(maxlen=_PATHS)
@@ -216,11 +221,13 @@ class Sessions:
         self.open: dict[str, Session] = {}
         self._finished: OrderedDict[str, Session] = OrderedDict()
         self._idle: OrderedDict[str, Session] = OrderedDict()
+        self._due: dict[str, Session] = {}
         self._paused: OrderedDict[str, tuple[str, str]] = OrderedDict()  # a run -> uuid and file of its session
         self._owns = owns
         self._wanted = wanted
         self._style = style or Style()
         self._decode_head = decode_head
+        self._ends_turn = ends_turn
         self.forgotten: Callable[[str], None] = lambda uuid: None
 
     def take(self, line: bytes) -> None:
@@ -252,8 +259,13 @@ class Sessions:
             self._rest(session)
 
     def tick(self) -> bool:
-        """Write runs without an agent that have rested for a moment; whether any other is waiting for that."""
+        """Write what ended a turn, and runs without an agent that have rested for a moment; whether others wait."""
         now, waiting = monotonic(), False
+        for session in tuple(self._due.values()):
+            if now >= max(session.due or 0.0, session.rests_until):
+                self._write(session)
+            else:
+                waiting = True
         for session in tuple(self._idle.values()):
             if session.has_grown and session.is_worth_a_file:
                 if now - session.heard >= _IDLE_SECONDS:
@@ -267,6 +279,7 @@ class Sessions:
         for session in (*self.open.values(), *self._idle.values(), *self._finished.values()):
             self._forget(session)
         self.open.clear()
+        self._due.clear()
         self._idle.clear()
         self._finished.clear()
 
@@ -285,11 +298,16 @@ class Sessions:
                 self._forget(self._finished.popitem(last=False)[1])
         elif session.root is None and session.stream.is_quiet:
             self._rest(session)
-        else:
-            metadata = record.get("metadata")
-            turn = isinstance(metadata, dict) and metadata.get("nemo_relay_scope_role") == "turn"
-            if turn and session.has_grown and session.uuid in self.open:
-                self._write(session)
+        elif session.uuid in self.open:
+            self._note_turn(session, record)
+
+    def _note_turn(self, session: Session, record: Mapping[str, Any]) -> None:
+        metadata = record.get("metadata")
+        if isinstance(metadata, dict) and metadata.get("nemo_relay_scope_role") == "turn" and session.has_grown:
+            self._write(session)
+        elif session.uuid not in self._due and self._ends_turn(record):
+            session.due = monotonic() + _TURN_SECONDS
+            self._due[session.uuid] = session
 
     def _rest(self, session: Session) -> None:
         self.open.pop(session.uuid, None)
@@ -305,7 +323,8 @@ class Sessions:
         self.forgotten(session.uuid)
 
     def _write(self, session: Session) -> None:
-        name = session.file_name()
+        self._due.pop(session.uuid, None)
+        began, name = monotonic(), session.file_name()
         if not session.written_events and not self._is_wanted(session, name):
             session.changed = False
             return
@@ -325,6 +344,7 @@ class Sessions:
         if self._style.written is not None:
             self._style.written(self.folder / name, session.uuid)
         session.changed = False
+        session.rests_until = monotonic() + _SHARE * (monotonic() - began)
         session.written_events = session.events
         for run in session.paused:
             self._paused[run] = (session.uuid, name)
