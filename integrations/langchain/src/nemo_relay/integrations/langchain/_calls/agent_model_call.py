@@ -48,27 +48,14 @@ class ManagedModelCall:
         self._entered = False
 
     def _frame(self) -> dict[str, Any]:
-        request = self._request
-        return frame(
-            request.model,
-            self._about.name,
-            request.tools,
-            request.tool_choice,
-            request.response_format,
-            request.model_settings,
-        )
+        return frame_of(self._request, self._about.name)
 
     def run(self, handler: Callable[[Any], Any]) -> Any:
         """Call ``handler(request)`` as a managed call; returns what the agent is to get."""
         try:
             if self._is_for_streams(async_api=False):
                 return handler(self._request.override(model=wrap_chat_model(self._request.model, self._options)))
-            answer = llm.execute_sync(
-                self._about.provider,
-                self._asked,
-                lambda request: self._body(handler, request),
-                **self._keywords(),
-            )
+            answer = self._execute(handler)
         except GuardrailRejected as refusal:
             return self._refused(refusal)
         return self._settled(answer)
@@ -78,15 +65,26 @@ class ManagedModelCall:
         try:
             if self._is_for_streams(async_api=True):
                 return await handler(self._request.override(model=wrap_chat_model(self._request.model, self._options)))
-            answer = await llm.execute(
-                self._about.provider,
-                self._asked,
-                lambda request: self._abody(handler, request),
-                **self._keywords(),
-            )
+            answer = await self._aexecute(handler)
         except GuardrailRejected as refusal:
             return self._refused(refusal)
         return self._settled(answer)
+
+    def _execute(self, handler: Callable[[Any], Any]) -> Any:
+        return llm.execute_sync(
+            self._about.provider,
+            self._asked,
+            lambda request: self._body(handler, request),
+            **self._keywords(),
+        )
+
+    async def _aexecute(self, handler: Callable[[Any], Awaitable[Any]]) -> Any:
+        return await llm.execute(
+            self._about.provider,
+            self._asked,
+            lambda request: self._abody(handler, request),
+            **self._keywords(),
+        )
 
     def _is_for_streams(self, *, async_api: bool) -> bool:
         """Whether the answer is streamed, and an intercept wants to see its chunks: the model then manages the call."""
@@ -147,12 +145,16 @@ class ManagedModelCall:
 
     def _returned(self, span: Handle | None, claim: Claim, response: Any) -> Any:
         invocations.describe_end(span, claim, outcomes.ok(None))
+        return self._shown(response, cached=_is_cached(claim))
+
+    def _shown(self, response: Any, *, cached: bool = False, shaped: bool | None = None) -> dict[str, Any]:
+        """The view of ``response`` for intercepts and observers."""
         plain = response.model_response if isinstance(response, ExtendedModelResponse) else response
         messages = plain.result if isinstance(plain, ModelResponse) else [plain]
         shown = answer_view(messages, getattr(plain, "structured_response", None), self._about.name)
-        if claim.ending is not None and claim.ending.extra.get("relay.cache_hit"):
+        if cached:
             shown["usage"] = None
-        self._answers.show(shown, response, shaped=is_shaped("llm"))
+        self._answers.show(shown, response, shaped=is_shaped("llm") if shaped is None else shaped)
         return shown
 
     def _refused(self, refusal: GuardrailRejected) -> Any:
@@ -167,6 +169,22 @@ class ManagedModelCall:
     def _settled(self, answer: Any) -> Any:
         """The very object that the framework returned, unless an intercept put something else in its place."""
         return self._answers.settle(answer, _edited, _substitute)
+
+
+def frame_of(request: Any, model_name: str | None) -> dict[str, Any]:
+    """The view of LangChain's ``ModelRequest`` without the messages."""
+    return frame(
+        request.model,
+        model_name,
+        request.tools,
+        request.tool_choice,
+        request.response_format,
+        request.model_settings,
+    )
+
+
+def _is_cached(claim: Claim) -> bool:
+    return claim.ending is not None and bool(claim.ending.extra.get("relay.cache_hit"))
 
 
 def _substitute(answer: Any) -> Any:

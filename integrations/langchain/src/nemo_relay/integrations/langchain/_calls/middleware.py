@@ -8,8 +8,16 @@ from dataclasses import replace
 from typing import Any
 
 from langchain.agents.middleware import AgentMiddleware
+from nemo_relay import LLMRequest
 from nemo_relay.integrations.langchain._calls.agent_model_call import ManagedModelCall
-from nemo_relay.integrations.langchain._calls.tool_node import atool_call, tool_call
+from nemo_relay.integrations.langchain._calls.hooks import (
+    Func,
+    HookedModelCall,
+    execute,
+    prepare_model_call,
+    prepare_tool_call,
+)
+from nemo_relay.integrations.langchain._calls.tool_node import atool_call, changed, tool_call
 from nemo_relay.integrations.langchain._guards import gates
 from nemo_relay.integrations.langchain._options import AdapterOptions
 from nemo_relay.integrations.langchain._record import watching
@@ -116,4 +124,71 @@ class RelayGuardrailMiddleware(RelayMiddleware):
 
 
 class NemoRelayMiddleware(RelayMiddleware):
-    """``RelayMiddleware`` under the name of the published package, by which the agent knows it too."""
+    """``RelayMiddleware`` under the name of the published package, by which the agent knows it too.
+
+    Subclasses may override ``_prepare_model_call``, ``_llm_execute`` and ``_prepare_tool_call``, e.g. to keep something
+    back from the model and from events. The model calls of one that does always go through both of the former, in a
+    synchronous agent on an event loop of their own; intercepts of streams see no chunks of them.
+
+    >>> from langchain.agents import create_agent
+    >>> from nemo_relay.integrations.langchain import NemoRelayMiddleware
+    >>> from nemo_relay.integrations.langchain.testing import ScriptedChatModel
+    >>> class Discreet(NemoRelayMiddleware):
+    ...     async def _llm_execute(self, model_name, request, codec, response_codec, func):
+    ...         for message in request.content["messages"]:
+    ...             message["content"] = message["content"].replace("Ann", "[name]")
+    ...         return await super()._llm_execute(model_name, request, codec, response_codec, func)
+    >>> model = ScriptedChatModel(script=[lambda messages: "You said: " + messages[0].text])
+    >>> agent = create_agent(model, middleware=[Discreet()])
+    >>> agent.invoke({"messages": [("user", "I am Ann")]})["messages"][-1].text
+    'You said: I am [name]'
+    """
+
+    def wrap_model_call(self, request: Any, handler: Callable[[Any], Any]) -> Any:
+        """Ask the model, as a managed call."""
+        if not self._overrides("_llm_execute", "_prepare_model_call"):
+            return super().wrap_model_call(request, handler)
+        watching.wake()
+        return HookedModelCall(request, self.options, self).run(handler)
+
+    async def awrap_model_call(self, request: Any, handler: Callable[[Any], Awaitable[Any]]) -> Any:
+        """Ask the model, as a managed call."""
+        if not self._overrides("_llm_execute", "_prepare_model_call"):
+            return await super().awrap_model_call(request, handler)
+        watching.wake()
+        return await HookedModelCall(request, self.options, self).arun(handler)
+
+    def wrap_tool_call(self, request: Any, handler: Callable[[Any], Any]) -> Any:
+        """Run the tool, as a managed call."""
+        return super().wrap_tool_call(self._prepared(request), handler)
+
+    async def awrap_tool_call(self, request: Any, handler: Callable[[Any], Awaitable[Any]]) -> Any:
+        """Run the tool, as a managed call."""
+        return await super().awrap_tool_call(self._prepared(request), handler)
+
+    def _prepared(self, request: Any) -> Any:
+        if not self._overrides("_prepare_tool_call"):
+            return request
+        _, _, name, args, *_ = self._prepare_tool_call(request)
+        return changed(request, name, args)
+
+    def _overrides(self, *names: str) -> bool:
+        return any(getattr(getattr(self, name), "__func__", None) is not _OWN[name] for name in names)
+
+    async def _llm_execute(
+        self, model_name: str, request: LLMRequest, codec: Any, response_codec: Any, func: Func
+    ) -> Any:
+        """Make ``func(request)`` one managed call; arguments and result as for ``hooks.execute``."""
+        return await execute(model_name, request, codec, response_codec, func)
+
+    def _prepare_model_call(self, request: Any) -> tuple[Any, LLMRequest, str, Any]:
+        """A codec for any object, the request, the model's name, the request's codec."""
+        return prepare_model_call(request, self.options)
+
+    def _prepare_tool_call(self, request: Any) -> tuple[Any, Any, str, Any, str | None]:
+        """The span above a tool call, a codec for any object, the tool's name, its arguments, the model's id of it."""
+        return prepare_tool_call(request)
+
+
+# Kept apart from the class, where a program may replace them, too.
+_OWN = {name: vars(NemoRelayMiddleware)[name] for name in ("_llm_execute", "_prepare_model_call", "_prepare_tool_call")}

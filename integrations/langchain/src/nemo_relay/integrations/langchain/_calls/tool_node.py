@@ -26,7 +26,7 @@ def tool_call(request: Any, execute: Callable[[Any], Any], options: AdapterOptio
     if claims.enclosing("tool", call["name"], call.get("id")) is not None:
         return execute(request)
     managed = ManagedToolCall(call["name"], call["args"], call.get("id"), options, known=request.tool is not None)
-    return managed.run(lambda name, args: execute(_changed(request, name, args)))
+    return managed.run(lambda name, args: execute(changed(request, name, args)))
 
 
 async def atool_call(request: Any, execute: Callable[[Any], Awaitable[Any]], options: AdapterOptions) -> Any:
@@ -35,10 +35,11 @@ async def atool_call(request: Any, execute: Callable[[Any], Awaitable[Any]], opt
     if claims.enclosing("tool", call["name"], call.get("id")) is not None:
         return await execute(request)
     managed = ManagedToolCall(call["name"], call["args"], call.get("id"), options, known=request.tool is not None)
-    return await managed.arun(lambda name, args: execute(_changed(request, name, args)))
+    return await managed.arun(lambda name, args: execute(changed(request, name, args)))
 
 
-def _changed(request: Any, name: str, args: Any) -> Any:
+def changed(request: Any, name: str, args: Any) -> Any:
+    """``request`` for a call of ``name`` with ``args``; the very same object where they are its own."""
     call = request.tool_call
     if name == call["name"] and args is call["args"]:
         return request
