@@ -81,27 +81,57 @@ def use_logging(level: str = "info", *, keep: bool = False) -> None:
 
 
 def trace(message: str, *, target: str = "", fields: dict[str, Any] | None = None) -> None:
-    """Write one record at level trace; arguments as for ``log``."""
+    """Write one record at level trace.
+
+    Args:
+        message: free text.
+        target: which part of the program speaks; shown below ``nemo_relay.python``.
+        fields: structured values, as for ``log``.
+    """
     _write(record.TRACE, message, target, fields)
 
 
 def debug(message: str, *, target: str = "", fields: dict[str, Any] | None = None) -> None:
-    """Write one record at level debug; arguments as for ``log``."""
+    """Write one record at level debug.
+
+    Args:
+        message: free text.
+        target: which part of the program speaks; shown below ``nemo_relay.python``.
+        fields: structured values, as for ``log``.
+    """
     _write(record.DEBUG, message, target, fields)
 
 
 def info(message: str, *, target: str = "", fields: dict[str, Any] | None = None) -> None:
-    """Write one record at level info; arguments as for ``log``."""
+    """Write one record at level info.
+
+    Args:
+        message: free text.
+        target: which part of the program speaks; shown below ``nemo_relay.python``.
+        fields: structured values, as for ``log``.
+    """
     _write(record.INFO, message, target, fields)
 
 
 def warn(message: str, *, target: str = "", fields: dict[str, Any] | None = None) -> None:
-    """Write one record at level warn; arguments as for ``log``."""
+    """Write one record at level warn.
+
+    Args:
+        message: free text.
+        target: which part of the program speaks; shown below ``nemo_relay.python``.
+        fields: structured values, as for ``log``.
+    """
     _write(record.WARN, message, target, fields)
 
 
 def error(message: str, *, target: str = "", fields: dict[str, Any] | None = None) -> None:
-    """Write one record at level error; arguments as for ``log``."""
+    """Write one record at level error.
+
+    Args:
+        message: free text.
+        target: which part of the program speaks; shown below ``nemo_relay.python``.
+        fields: structured values, as for ``log``.
+    """
     _write(record.ERROR, message, target, fields)
 
 

@@ -132,12 +132,16 @@ class PluginHostActivation:
     async def reconfigure(
         self, config: PluginConfig | JsonObject = _NOTHING, additional_plugins_toml: _Path | None = None
     ) -> PluginHostReport:
-        """Put another document in the place of the active one. Arguments as for ``initialize``.
+        """Put another document in the place of the active one.
 
         The new document is validated and its plugins are started first; then both change places in one step, so that
         each event and call meets either the old or the new ones; then what the old one had queued is delivered and it
         ends. A component whose configuration is the same goes on undisturbed, and a plugin may hand its open files and
         connections on (``context.adopt``).
+
+        Args:
+            config: the program's new document; it goes before the files.
+            additional_plugins_toml: a file to read instead of the user's own ``plugins.toml``.
 
         Returns:
             The report on the new document.
@@ -182,6 +186,10 @@ class PluginHostActivation:
 def register(plugin_kind: str, plugin: Plugin) -> None:
     """Offer ``plugin`` under a kind, for documents to name. It goes before an installed plugin of that kind.
 
+    Args:
+        plugin_kind: what documents name it by.
+        plugin: an object with ``register(config, context)``, and ``validate(config)`` to check its part of a document.
+
     Raises:
         RegistrationFailed: the kind is taken, or built in (a RuntimeError).
         TypeError: it has no ``register``.
@@ -208,6 +216,9 @@ def validate(
         config: the program's document; it goes before the files.
         additional_plugins_toml: a file to read instead of the user's own ``plugins.toml``; it goes over the project's.
 
+    Returns:
+        The report: the diagnostics, and the document that would be active.
+
     Raises:
         InvalidConfig: a document or file is malformed (a ValueError).
         UnknownPlugin: a file names a manifest that is not there (a FileNotFoundError).
@@ -223,10 +234,17 @@ def validate_exact(config: PluginConfig | JsonObject) -> PluginHostReport:
 async def initialize(
     config: PluginConfig | JsonObject = _NOTHING, additional_plugins_toml: _Path | None = None
 ) -> PluginHostActivation:
-    """Activate a configuration. Arguments as for ``validate``.
+    """Activate a configuration.
 
     When a plugin fails, everything is taken back. An earlier configuration whose activation was thrown away is
     replaced.
+
+    Args:
+        config: the program's document; it goes before the files.
+        additional_plugins_toml: a file to read instead of the user's own ``plugins.toml``; it goes over the project's.
+
+    Returns:
+        The activation; close it, or use it as a context manager.
 
     Raises:
         InvalidConfig: there are diagnostics at level error (a ValueError); ``ConfigFileMissing`` when the file that
@@ -259,7 +277,12 @@ def autoload() -> PluginHostActivation | None:
 async def activate(
     config: PluginConfig | JsonObject = _NOTHING, additional_plugins_toml: _Path | None = None
 ) -> AsyncIterator[PluginHostActivation]:
-    """``initialize`` for a block; closed at its end."""
+    """``initialize`` for a block; closed at its end.
+
+    Args:
+        config: the program's document; it goes before the files.
+        additional_plugins_toml: a file to read instead of the user's own ``plugins.toml``; it goes over the project's.
+    """
     activation = await initialize(config, additional_plugins_toml)
     try:
         yield activation

@@ -89,6 +89,9 @@ async def tool_execute(
 
     The rest is as for ``tools.execute``.
 
+    Returns:
+        The result that ``result_codec`` makes of what came out of the middleware, with its annotation.
+
     Raises:
         TypeError: ``func`` returned no ``ToolExecutionResult``.
     """
@@ -133,7 +136,19 @@ async def llm_execute(
     execution_options: Any = None,
     execution_context: Mapping[str, Any] | None = None,
 ) -> R:
-    """``llm.execute`` with a typed response: ``func`` returns it, ``response_json_codec`` takes it to JSON and back."""
+    """``llm.execute`` with a typed response: ``func`` returns it, ``response_json_codec`` takes it to JSON and back.
+
+    Args:
+        name: the provider's name.
+        request: what intercepts may change before ``func`` gets it.
+        func: sync or async; returns the typed response.
+        response_json_codec: for the response; observers and intercepts see the JSON.
+
+    The rest is as for ``llm.execute``.
+
+    Returns:
+        The response that the codec makes of what came out of the middleware.
+    """
 
     async def encoded(value: LLMRequest) -> Any:
         answer: Any = func(value)
@@ -201,6 +216,17 @@ async def llm_stream_execute(
 
     ``func`` yields typed chunks and ``collector`` gets typed chunks; what ``finalizer`` returns is encoded. The stream
     itself yields the chunks as JSON, as middleware may have changed them.
+
+    Args:
+        name: the provider's name.
+        request: what intercepts may change before ``func`` gets it.
+        func: sync or async; returns the iterator of typed chunks.
+        collector: gets each typed chunk that the consumer took.
+        finalizer: sync or async; returns the whole response when the stream ends.
+        chunk_json_codec: for the chunks.
+        response_json_codec: for what ``finalizer`` returns.
+
+    The rest is as for ``llm.stream_execute``.
 
     Returns:
         The stream: an async iterator with ``aclose()``.

@@ -123,4 +123,12 @@ class Plugin(Protocol):
         """What there is to say about a configuration. It has no side effects; disabled components are asked too."""
 
     def register(self, plugin_config: JsonObject, context: PluginContext) -> Awaitable[None] | None:
-        """Register what the component does. May be async. What it raises takes the whole activation back."""
+        """Register what the component does. May be async. What it raises takes the whole activation back.
+
+        Args:
+            plugin_config: the component's own part of the document.
+            context: what to register with; it ends with the activation.
+
+        Returns:
+            None, or what is awaited before the activation goes on.
+        """

@@ -60,11 +60,27 @@ class MemorySink:
             return [item for item in self._kept if not isinstance(item, bytes)]
 
     def starts(self, name: str | None = None, category: str | None = None) -> list[ScopeEvent]:
-        """The start events, of that name and that category if given."""
+        """The start events that were heard.
+
+        Args:
+            name: only those of spans of that name.
+            category: only those of that category, such as ``llm``.
+
+        Returns:
+            The events, in the order they were emitted.
+        """
         return self._scope_events("start", name, category)
 
     def ends(self, name: str | None = None, category: str | None = None) -> list[ScopeEvent]:
-        """The end events, of that name and that category if given."""
+        """The end events that were heard.
+
+        Args:
+            name: only those of spans of that name.
+            category: only those of that category, such as ``llm``.
+
+        Returns:
+            The events, in the order they were emitted.
+        """
         return self._scope_events("end", name, category)
 
     def marks(self, name: str | None = None) -> list[MarkEvent]:
