@@ -12,6 +12,7 @@ import pytest
 from nemo_relay import ScopeType, plugin, scope
 from nemo_relay._observability import extensions, uploads
 from nemo_relay._observability.templates import Unnamed, rendered
+from nemo_relay.observability import AtofFileSinkConfig
 
 from .conftest import a_run, document
 
@@ -161,3 +162,20 @@ async def test_secrets_are_masked_in_every_file_unless_it_is_switched_off(folder
             text = path.read_text()
             assert ("canary-pw" in text) is shown
             assert ("canary-nick" in text) is not isinstance(redaction, dict)
+
+
+async def test_a_file_of_events_has_a_masking_of_its_own_that_changes_with_the_document(folder: Path) -> None:
+    def sections(*keys: str) -> dict[str, Any]:
+        typed = AtofFileSinkConfig(output_directory="typed", filename="e").to_dict()
+        own = {**typed, "output_directory": "own", "redact": {"keys": list(keys), "replacement": "#"}}
+        return {"atof": {"enabled": True, "sinks": [typed, own]}, "redaction": {"keys": ["nickname"]}}
+
+    said = {"password": "p-w", "nickname": "n-n", "iban": "i-b", "bic": "b-c"}
+    async with plugin.activate(document(**sections("iban"))) as activation:
+        scope.event("one", data=said)
+        await activation.reconfigure(document(**sections("bic")))
+        scope.event("two", data=said)
+    masked = [json.loads(line)["data"] for line in (folder / "own" / "e").read_text().splitlines()]
+    assert masked == [{**said, "password": "#", "iban": "#"}, {**said, "password": "#", "bic": "#"}]
+    for line in (folder / "typed" / "e").read_text().splitlines():
+        assert json.loads(line)["data"] == {**said, "password": "[REDACTED]", "nickname": "[REDACTED]"}

@@ -10,6 +10,7 @@ from typing import Any
 
 from nemo_relay import AtofExporterMode
 from nemo_relay._observability import extensions
+from nemo_relay._observability.masking import identity, redaction
 from nemo_relay._runtime.log import faults
 from nemo_relay.atof import AtofExporter, AtofExporterConfig
 from nemo_relay.errors import MissingExtra
@@ -30,7 +31,7 @@ def start(section: JsonObject, context: Any, redact: bool | Redaction = True) ->
     missing: list[MissingExtra] = []
     for number, sink in enumerate(sinks):
         if sink["type"] == "file":
-            _file({"redact": redact, **sink}, number, context)
+            _file({**sink, "redact": redaction(sink.get("redact", redact))}, number, context)
             continue
         try:
             extensions.sink(sink).activate(sink, extensions.Masking(context, redact))
@@ -44,7 +45,7 @@ def start(section: JsonObject, context: Any, redact: bool | Redaction = True) ->
 
 
 def _file(sink: JsonObject, number: int, context: Any) -> None:
-    key = "atof:" + json.dumps([{**sink, "redact": repr(sink["redact"])}, os.getcwd()], sort_keys=True)
+    key = "atof:" + json.dumps([{**sink, "redact": identity(sink["redact"])}, os.getcwd()], sort_keys=True)
     outlet = context.adopt(key, lambda: Outlet(_settings(sink)), Outlet.close)
 
     def heard(_event: Event) -> None:

@@ -11,11 +11,11 @@ from typing import Any
 
 from nemo_relay._observability import atif, atof, diagnosis, extensions
 from nemo_relay._observability import schema as described
+from nemo_relay._observability.masking import redaction
 from nemo_relay._observability.upgrade import upgraded
 from nemo_relay._runtime.log import faults
 from nemo_relay._runtime.managed import annotations as annotating
 from nemo_relay.errors import MissingExtra
-from nemo_relay.redaction import DEFAULT_KEYS, DEFAULT_VALUES, Redaction
 
 JsonObject = dict[str, Any]
 
@@ -64,15 +64,6 @@ def _is_wanted(name: str, section: JsonObject | None) -> bool:
     if section is None:
         return name == "opentelemetry"  # the standard variables may ask for it
     return bool(section.get("enabled", False))
-
-
-def redaction(given: Any) -> bool | Redaction:
-    """``redaction`` of a document: whether secrets are masked, or a table of what else is one."""
-    if not isinstance(given, dict):
-        return bool(given)
-    more = {name: given[name] for name in ("replacement",) if name in given}
-    keys, values = (*DEFAULT_KEYS, *given.get("keys", ())), (*DEFAULT_VALUES, *given.get("values", ()))
-    return Redaction(keys=keys, values=values, **more)
 
 
 def _record_whole_requests(whole: bool) -> None:

@@ -36,14 +36,15 @@ class Table:
 @dataclass
 class AtofFileSinkConfig(Table):
     """A file of events, one JSON line each. ``max_bytes`` and ``rotate_seconds`` begin a fresh one, ``keep`` says how
-    many older ones stay, ``compress`` packs them."""
+    many older ones stay, ``compress`` packs them. ``redact`` is for this file alone: whether secrets are masked, or a
+    table of what else is one (``keys``, ``values``, ``replacement``); by default as ``redaction`` says."""
 
     tag: ClassVar[str | None] = "file"
 
     output_directory: str | None = None
     filename: str | None = None
     mode: Mode = "append"
-    redact: bool = True
+    redact: bool | dict[str, Any] | None = None
     durability: Literal["write", "fsync", "buffered"] = "write"
     max_bytes: int | None = None
     rotate_seconds: int | None = None

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import MISSING, fields
-from types import NoneType, UnionType
+from types import UnionType
 from typing import Any, get_args, get_origin
 
 from nemo_relay._observability import config as tables
@@ -77,7 +77,7 @@ _EXPECTED = {bool: "a boolean", int: "u64", str: "a string", dict: "a map"}
 
 def _value_problems(annotation: Any, value: Any, path: str) -> Iterator[str]:
     options = get_args(annotation) if isinstance(annotation, UnionType) else (annotation,)
-    if value is None and NoneType in options:
+    if any(isinstance(value, get_origin(other) or other) for other in options[1:]):
         return
     kind = get_origin(options[0]) or options[0]
     if isinstance(kind, type) and issubclass(kind, tables.Table):

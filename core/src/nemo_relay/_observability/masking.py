@@ -1,0 +1,24 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a document says about masking: whether, and what else is a secret."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from nemo_relay.redaction import DEFAULT_KEYS, DEFAULT_VALUES, Redaction
+
+
+def redaction(given: Any) -> bool | Redaction:
+    """``redaction`` of a document: whether secrets are masked, or a table of what else is one."""
+    if not isinstance(given, dict):
+        return given if isinstance(given, Redaction) else bool(given)
+    more = {name: given[name] for name in ("replacement",) if name in given}
+    keys, values = (*DEFAULT_KEYS, *given.get("keys", ())), (*DEFAULT_VALUES, *given.get("values", ()))
+    return Redaction(keys=keys, values=values, **more)
+
+
+def identity(redact: bool | Redaction) -> Any:
+    """``redact`` as JSON: what tells one masking from another when the document changes."""
+    if isinstance(redact, bool):
+        return redact
+    return [redact.keys, redact.values, redact.replacement]
