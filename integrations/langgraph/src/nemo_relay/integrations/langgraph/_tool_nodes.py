@@ -39,7 +39,15 @@ def wrap_tool_call(
 async def awrap_tool_call(
     request: ToolCallRequest, execute: Callable[[ToolCallRequest], Awaitable[ToolMessage | Command[Any]]]
 ) -> ToolMessage | Command[Any]:
-    """The asynchronous twin; pass it to ``ToolNode(awrap_tool_call=...)``."""
+    """The asynchronous twin; pass it to ``ToolNode(awrap_tool_call=...)``.
+
+    Args:
+        request: the call.
+        execute: runs it.
+
+    Returns:
+        What ``execute`` returned, the very same object unless an intercept changed it.
+    """
     found: ToolMessage | Command[Any] = await atool_call(request, execute, _DEFAULTS)
     return found
 

@@ -123,6 +123,13 @@ def wrap_embeddings(embeddings: Embeddings) -> RecordedEmbeddings:
 def wrap_retriever(retriever: RetrieverT, options: AdapterOptions | None = None) -> RetrieverT:
     """A copy of ``retriever`` that records each of its calls, without callbacks at the place of the call.
 
+    Args:
+        retriever: a retriever of LangChain; the original is untouched.
+        options: see ``AdapterOptions``.
+
+    Returns:
+        A copy of the same type; one that is wrapped already is returned as it is.
+
     Raises:
         TypeError: it is no retriever.
     """

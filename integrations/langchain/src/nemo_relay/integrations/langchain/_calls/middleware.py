@@ -64,26 +64,70 @@ class RelayMiddleware(AgentMiddleware[Any, Any, Any]):
         return self._name
 
     def wrap_model_call(self, request: Any, handler: Callable[[Any], Any]) -> Any:
-        """Ask the model, as a managed call."""
+        """Ask the model, as a managed call.
+
+        Args:
+            request: LangChain's ``ModelRequest``.
+            handler: what does it, LangChain's own or the next middleware.
+
+        Returns:
+            What ``handler`` returned, the very same object unless an intercept changed it.
+
+        Raises:
+            GuardrailRejected: a guardrail refused it, and the options say that this is raised.
+        """
         watching.wake()
         if claims.enclosing("llm", "") is not None:  # another one of us is around it
             return handler(request)
         return ManagedModelCall(request, self.options).run(handler)
 
     async def awrap_model_call(self, request: Any, handler: Callable[[Any], Awaitable[Any]]) -> Any:
-        """Ask the model, as a managed call."""
+        """Ask the model, as a managed call.
+
+        Args:
+            request: LangChain's ``ModelRequest``.
+            handler: what does it, LangChain's own or the next middleware.
+
+        Returns:
+            What ``handler`` returned, the very same object unless an intercept changed it.
+
+        Raises:
+            GuardrailRejected: a guardrail refused it, and the options say that this is raised.
+        """
         watching.wake()
         if claims.enclosing("llm", "") is not None:
             return await handler(request)
         return await ManagedModelCall(request, self.options).arun(handler)
 
     def wrap_tool_call(self, request: Any, handler: Callable[[Any], Any]) -> Any:
-        """Run the tool, as a managed call."""
+        """Run the tool, as a managed call.
+
+        Args:
+            request: LangChain's ``ToolCallRequest``.
+            handler: what does it, LangChain's own or the next middleware.
+
+        Returns:
+            What ``handler`` returned, the very same object unless an intercept changed it.
+
+        Raises:
+            GuardrailRejected: a guardrail refused it, and the options say that this is raised.
+        """
         watching.wake()
         return tool_call(request, handler, self.options)
 
     async def awrap_tool_call(self, request: Any, handler: Callable[[Any], Awaitable[Any]]) -> Any:
-        """Run the tool, as a managed call."""
+        """Run the tool, as a managed call.
+
+        Args:
+            request: LangChain's ``ToolCallRequest``.
+            handler: what does it, LangChain's own or the next middleware.
+
+        Returns:
+            What ``handler`` returned, the very same object unless an intercept changed it.
+
+        Raises:
+            GuardrailRejected: a guardrail refused it, and the options say that this is raised.
+        """
         watching.wake()
         return await atool_call(request, handler, self.options)
 

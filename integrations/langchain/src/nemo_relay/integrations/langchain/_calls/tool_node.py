@@ -30,7 +30,16 @@ def tool_call(request: Any, execute: Callable[[Any], Any], options: AdapterOptio
 
 
 async def atool_call(request: Any, execute: Callable[[Any], Awaitable[Any]], options: AdapterOptions) -> Any:
-    """The same for an asynchronous tool node."""
+    """The same for an asynchronous tool node.
+
+    Args:
+        request: the ``ToolCallRequest``.
+        execute: runs it.
+        options: what becomes of refusals.
+
+    Returns:
+        What ``execute`` returned, the very same object unless an intercept changed it.
+    """
     call = request.tool_call
     if claims.enclosing("tool", call["name"], call.get("id")) is not None:
         return await execute(request)

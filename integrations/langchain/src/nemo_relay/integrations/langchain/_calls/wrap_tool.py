@@ -48,7 +48,15 @@ def wrap_tool(tool: ToolT, options: AdapterOptions | None = None) -> ToolT:
 
 
 def wrap_tools(tools: Iterable[BaseTool], options: AdapterOptions | None = None) -> list[BaseTool]:
-    """``wrap_tool`` for each of ``tools``."""
+    """``wrap_tool`` for each of ``tools``.
+
+    Args:
+        tools: tools of LangChain; the originals are untouched.
+        options: see ``AdapterOptions``.
+
+    Returns:
+        The copies, in the same order.
+    """
     return [wrap_tool(tool, options) for tool in tools]
 
 
