@@ -57,7 +57,7 @@ class Dispatcher:
         self._loop: Any = None  # drives the async subscribers that came without a loop of their own
         self.jobs = 0  # jobs queued or running: while there are any, sinks must queue up too
         self._busy = 0  # the event that has left the queue and is not delivered yet
-        self._told = 0  # drops that have been told
+        self._reported = 0  # drops that the log has
         self.delivered = self.failed = 0
 
     @property
@@ -129,9 +129,9 @@ class Dispatcher:
 
     def tell(self) -> int:
         """Say in the log how many events were dropped since it was last said; that number."""
-        new = self.dropped - self._told
+        new = self.dropped - self._reported
         if new > 0:
-            self._told += new
+            self._reported += new
             oplog.error("events_dropped", f"{new} events found no room in the queue and were dropped", dropped=new)
         return new
 

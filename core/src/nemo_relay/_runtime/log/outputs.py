@@ -68,9 +68,9 @@ class LoggingOutput:
         try:
             extra = {"relay_event": record.event, "relay_fields": record.fields}
             logger = logging.getLogger(record.target)
-            logger.log(self._numbers[record.level], "%s", _told(record), extra=extra)
+            logger.log(self._numbers[record.level], "%s", _as_text(record), extra=extra)
         except Exception as error:  # a handler that fails is the application's; the record must not be lost with it
-            faults.say(f"nemo_relay: the logging handler failed: {error!r}: {_told(record)}")
+            faults.say(f"nemo_relay: the logging handler failed: {error!r}: {_as_text(record)}")
         finally:
             self._busy.here = False
 
@@ -78,7 +78,7 @@ class LoggingOutput:
         """Nothing waits here."""
 
 
-def _told(record: Record) -> str:
+def _as_text(record: Record) -> str:
     named = " ".join(f"{name}={value!r}" for name, value in sorted(record.fields.items()))
     return " ".join(part for part in (record.event, record.message, named) if part)
 
@@ -105,7 +105,7 @@ class FileOutput:
         self._queue = BoundedQueue(self._capacity, _MAX_BYTES)
         self._worker = Worker(self._run, "nemo-relay-log", self._no_thread)
         self._closing = False
-        self._told = 0  # records without room that the file has been told of
+        self._reported = 0  # records without room that the file knows of
         self._root = ""
 
     @property
@@ -158,9 +158,9 @@ class FileOutput:
         self._file.write(self._render(record).encode("utf-8", "replace") + b"\n")
 
     def _tell(self) -> None:
-        missed = self._queue.dropped - self._told
+        missed = self._queue.dropped - self._reported
         if missed:
-            self._told += missed
+            self._reported += missed
             text = "Log records were dropped: the queue of this file was full"
             fields = {"count": missed, "queue_capacity": self._capacity}
             where = "nemo_relay.logging"

@@ -26,7 +26,7 @@ async def through(kind: type[ManagedCall], span: Span, argument: Any, func: Call
     if not kind.is_unshaped():
         return await steps(kind(span, argument, func, sync=False))
     observed = _activity.observed
-    argument = kind.begin(span, argument) if observed else kind.unheard(span, argument)
+    argument = kind.begin(span, argument) if observed else kind.begin_unobserved(span, argument)
     before = _get()
     _set(span)
     try:
@@ -48,7 +48,7 @@ def through_sync(kind: type[ManagedCall], span: Span, argument: Any, func: Calla
     """The same without an event loop."""
     # Written out a second time: what passes through a coroutine, StopIteration does not survive.
     observed = _activity.observed
-    argument = kind.begin(span, argument) if observed else kind.unheard(span, argument)
+    argument = kind.begin(span, argument) if observed else kind.begin_unobserved(span, argument)
     before = _get()
     _set(span)
     try:

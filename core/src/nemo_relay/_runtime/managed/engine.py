@@ -81,7 +81,7 @@ class ManagedCall(ABC):
 
     @staticmethod
     @abstractmethod
-    def unheard(span: Any, argument: Any) -> Any:
+    def begin_unobserved(span: Any, argument: Any) -> Any:
         """What the callback is called with where nobody hears the start."""
 
     @staticmethod

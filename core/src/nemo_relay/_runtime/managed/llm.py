@@ -75,7 +75,7 @@ class LlmCall(ManagedCall):
         return traced(argument, span, shown)
 
     @staticmethod
-    def unheard(span: LLMHandle, argument: LLMRequest) -> LLMRequest:
+    def begin_unobserved(span: LLMHandle, argument: LLMRequest) -> LLMRequest:
         return traced(argument, span, False)
 
     @staticmethod
@@ -304,7 +304,7 @@ def finish_llm(
         payload = encode(response)
         if payload == NULL:
             payload = encode(data)
-        interrupted = status is not emit.OK and not _says_ok(status)
+        interrupted = status is not emit.OK and not _is_ok(status)
         sanitize = None
         if _activity.shapes_events:
             sanitize = response_sanitizer(span, response_codec, data, interrupted=interrupted)
@@ -323,5 +323,5 @@ def finish_llm(
         registry.release(span)
 
 
-def _says_ok(status: Any) -> bool:
+def _is_ok(status: Any) -> bool:
     return isinstance(status, dict) and status.get("otel.status_code") == "OK"

@@ -49,7 +49,7 @@ class ToolCall(ManagedCall):
         return argument
 
     @staticmethod
-    def unheard(span: ToolHandle, argument: Any) -> Any:
+    def begin_unobserved(span: ToolHandle, argument: Any) -> Any:
         return argument
 
     @staticmethod
