@@ -23,7 +23,7 @@ from nemo_relay._runtime.encoding import decode, encode
 from nemo_relay._runtime.exports import claim
 from nemo_relay._runtime.registry import registry
 from nemo_relay.redaction import Redaction, chosen
-from nemo_relay_projections.atif import roots, trajectory
+from nemo_relay_projections.atif import SCHEMA_VERSION, known_version, roots, trajectory
 from nemo_relay_projections.atif_completeness import Completeness, completeness
 from nemo_relay_projections.atif_stream import TrajectoryStream
 
@@ -43,6 +43,10 @@ class AtifExporter:
         tool_definitions: the tools that the agent was given.
         extra: anything else to say about the agent.
         redact: mask secrets: True, False, or a ``nemo_relay.redaction.Redaction``.
+        schema_version: of the document, ``"ATIF-v1.7"`` or ``"ATIF-v1.8"``.
+
+    Raises:
+        ValueError: the schema version is none that is written.
     """
 
     def __init__(
@@ -55,6 +59,7 @@ class AtifExporter:
         tool_definitions: list[Any] | None = None,
         extra: Mapping[str, Any] | None = None,
         redact: bool | Redaction = True,
+        schema_version: str = SCHEMA_VERSION,
     ) -> None:
         for value in (session_id, agent_name, agent_version):
             expect_text(value)
@@ -65,6 +70,7 @@ class AtifExporter:
             "model_name": model_name,
             "tool_definitions": tool_definitions,
             "extra": extra,
+            "schema_version": known_version(schema_version),
         }
         self._lines: list[bytes] = []
         self._redaction = chosen(redact)

@@ -30,6 +30,7 @@ from nemo_relay._runtime.exports import claim
 from nemo_relay._runtime.files.lines import lines_of
 from nemo_relay._runtime.files.places import Place
 from nemo_relay.errors import InvalidValue, MissingExtra, SinkError
+from nemo_relay_projections.atif import SCHEMA_VERSIONS
 
 __all__ = ["Converted", "to_atif", "to_spans"]
 
@@ -82,8 +83,10 @@ def to_atif(
 
     Raises:
         SinkError: the file cannot be read (a RuntimeError).
-        InvalidValue: the template is none (a ValueError).
+        InvalidValue: the template is none, or the schema version none that is written (a ValueError).
     """
+    if schema_version is not None and schema_version not in SCHEMA_VERSIONS:
+        raise InvalidValue(f"schema_version must be one of {', '.join(SCHEMA_VERSIONS)}, not {schema_version!r}")
     name: Callable[[str, Mapping[str, Any]], str] | None = None
     if filename_template is not None:
         wrong = template_problem(filename_template)

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from nemo_relay import AtifExporter
 from nemo_relay_projections.atif import roots, trajectory
 
 ERROR = {
@@ -291,3 +292,11 @@ def test_the_agent_is_described_as_asked(stream: Any, model_name: str | None) ->
     named = {} if model_name is None else {"model_name": model_name}
     rest = {"tool_definitions": [{"type": "function"}], "extra": extra}
     assert document["agent"] == {"name": "app", "version": "1", **named, **rest}
+
+
+def test_the_schema_version_is_chosen_and_an_unknown_one_refused() -> None:
+    exporter = AtifExporter("s", "a", "1", schema_version="ATIF-v1.8")
+    assert exporter.export()["schema_version"] == "ATIF-v1.8"
+    assert AtifExporter("s", "a", "1").export()["schema_version"] == "ATIF-v1.7"
+    with pytest.raises(ValueError, match="'ATIF-v9'"):
+        AtifExporter("s", "a", "1", schema_version="ATIF-v9")

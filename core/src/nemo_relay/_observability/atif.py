@@ -71,6 +71,7 @@ class Destination:
             file_name=self._name,
             observed_events=section.get("include_observed_events", True),
             llm_requests=section.get("include_llm_requests", True),
+            schema_version=section.get("schema_version"),
             written=None if self._uploads is None else self._uploads.written,
             failed=lambda session, error: self._report(
                 "atif.local_write_failed", faults.describe(error), "output_directory", session

@@ -120,6 +120,7 @@ class AtifConfig(Table):
     storage: list[Any] | None = None
     include_observed_events: bool = True
     include_llm_requests: bool = True
+    schema_version: Literal["ATIF-v1.7", "ATIF-v1.8"] | None = None
 
 
 @dataclass

@@ -10,7 +10,8 @@ from nemo_relay_projections.atif_spans import Event, Span, error, read, status
 from nemo_relay_projections.atif_steps import silence, steps
 from nemo_relay_projections.atif_usage import final
 
-SCHEMA_VERSION = "ATIF-v1.7"
+SCHEMA_VERSION = "ATIF-v1.7"  # the newest that the published validators, nvidia-nat-atif and harbor, both accept
+SCHEMA_VERSIONS = (SCHEMA_VERSION, "ATIF-v1.8")  # harbor reads the last one
 SILENT = "No model or tool call was recorded for this agent; its only step says so."
 _WORK = ("llm", "tool")
 
@@ -25,6 +26,7 @@ def trajectory(
     tool_definitions: list[Any] | None = None,
     extra: Mapping[str, Any] | None = None,
     root: str | None = None,
+    schema_version: str = SCHEMA_VERSION,
 ) -> dict[str, Any]:
     """Project ``events`` into an ATIF-v1.7 document.
 
@@ -37,6 +39,10 @@ def trajectory(
             stream, only that agent and what ran below it is projected.
         root: the uuid of the agent to project, and the document's ``trajectory_id``, where it is not the session's id.
         agent_name, agent_version, model_name, tool_definitions, extra: the document's ``agent``.
+        schema_version: what the documents call themselves, one of ``SCHEMA_VERSIONS``.
+
+    Raises:
+        ValueError: the schema version is none that is written.
 
     Returns:
         The document as plain objects; it shares payload values with the events. Nested agents are in
@@ -49,7 +55,20 @@ def trajectory(
     agent: dict[str, Any] = {"name": agent_name, "version": agent_version, "model_name": model_name}
     agent |= {"tool_definitions": tool_definitions, "extra": None if extra is None else dict(extra)}
     block = {key: value for key, value in agent.items() if value is not None}
-    return _Projection(read(events), session_id, block, root or session_id).document()
+    projection = _Projection(read(events), session_id, block, root or session_id)
+    projection.schema_version = known_version(schema_version)
+    return projection.document()
+
+
+def known_version(version: str) -> str:
+    """``version``, if documents of that schema are written.
+
+    Raises:
+        ValueError: they are not.
+    """
+    if version not in SCHEMA_VERSIONS:
+        raise ValueError(f"schema_version must be one of {', '.join(SCHEMA_VERSIONS)}, not {version!r}")
+    return version
 
 
 def roots(events: Iterable[Event]) -> list[str]:
@@ -77,6 +96,7 @@ class _Projection:
         self._named = root
         self._block = block
         self._root = self._find_root()
+        self.schema_version = SCHEMA_VERSION
 
     def document(self) -> dict[str, Any]:
         """The whole document; a flat one where nothing says which agent is the root."""
@@ -115,7 +135,7 @@ class _Projection:
     def _project(self, agent: Span | None, members: Sequence[Span], nested: list[dict[str, Any]]) -> dict[str, Any]:
         found = steps(members, self._spans)
         document: dict[str, Any] = {
-            "schema_version": SCHEMA_VERSION,
+            "schema_version": self.schema_version,
             **self._identity(agent),
             "agent": self._agent(agent, found),
             "steps": found or [silence(agent, self._session_id, self._spans)],
