@@ -23,7 +23,6 @@ LEFT = frozenset(
     nemo_relay.integrations.langchain._record.handler.RelayCallbackHandler.pause_run
     nemo_relay.integrations.langchain._runs.table.RunNotes.put
     nemo_relay.integrations.langchain.adapter.ask_for_model
-    nemo_relay.integrations.langchain.adapter.atool_call
     nemo_relay.integrations.langchain.adapter.attempt
     nemo_relay.integrations.langchain.adapter.chat_request
     nemo_relay.integrations.langchain.adapter.conclude
@@ -34,9 +33,6 @@ LEFT = frozenset(
     nemo_relay.integrations.langchain.adapter.open_gate
     nemo_relay.integrations.langchain.adapter.provider_name
     nemo_relay.integrations.langchain.chosen
-    nemo_relay.integrations.langchain.wrap_retriever
-    nemo_relay.integrations.langchain.wrap_tools
-    nemo_relay.integrations.langgraph.tool_node.awrap_tool_call
     nemo_relay.integrations.langgraph.tool_node.create_tool_node
     nemo_relay_codecs.model.chunk_marks.chunk_mark
     nemo_relay_codecs.model.request.AnnotatedLLMRequest.decoded
