@@ -7,6 +7,7 @@ an earlier one wrote. A provider on loopback stands in for the model service tha
 
 from __future__ import annotations
 
+import ast
 import json
 import os
 import subprocess
@@ -85,7 +86,7 @@ def test_the_blocks_of_a_page(page: Path, tmp_path: Path, environment: dict[str,
         elif block.runs:
             run(block, tmp_path, environment)
         elif block.language == "python":
-            compile(block.code, str(block), "exec")
+            compile(block.code, str(block), "exec", ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)  # a notebook's cell may await
 
 
 def test_the_readme_names_the_test_command_that_ci_runs() -> None:

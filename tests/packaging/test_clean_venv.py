@@ -83,7 +83,8 @@ def test_every_module_imports_in_a_venv_of_its_own(dist: Distribution, clean_ven
 def test_the_core_alone_records_a_run(clean_venv: Callable[[], Any]) -> None:
     venv = clean_venv()
     venv.install(f"nemo-relay=={VERSION}")
-    assert set(json.loads(venv.execute(INSTALLED))) == {"nemo-relay", "nemo-relay-codecs", "msgspec"}
+    ours = {"nemo-relay", "nemo-relay-codecs", "nemo-relay-projections"}
+    assert set(json.loads(venv.execute(INSTALLED))) == {*ours, "msgspec"}
     venv.execute((PROGRAMS / "core_alone.py").read_text(encoding="utf-8"))
     for extra in ADAPTERS:
         assert install_line("langgraph") in venv.execute(HINT, extra)  # no adapter is there: one for example

@@ -199,7 +199,9 @@ def test_a_message_that_cannot_be_viewed_does_not_lose_the_call(
     assert start.metadata["relay.degraded"] is True
 
 
-@pytest.mark.parametrize("view", ["_views.requests.shown", "_views.payloads.tool_view", "_views.responses.Answer.data"])
+@pytest.mark.parametrize(
+    "view", ["_record.handler.request_shown", "_views.payloads.tool_view", "_views.responses.Answer.data"]
+)
 def test_a_failing_view_loses_no_span(
     monkeypatch: pytest.MonkeyPatch, handler: RelayCallbackHandler, view: str
 ) -> None:
