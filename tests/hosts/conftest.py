@@ -135,7 +135,8 @@ def hermes_venv(tmp_path_factory: pytest.TempPathFactory) -> Path:
         pytest.skip(f"{HERMES} needs a Python older than 3.14, this is {sys.version.split()[0]}")
     folder = tmp_path_factory.mktemp("hermes")
     # HOSTS_RELAY="nemo-relay==0.10.4" shows what these tests say of another package.
-    ours = [wheel_builder.build(ROOT / path, folder / "wheels") for path in ("core", "packages/codecs")]
+    parts = ("core", "packages/codecs", "packages/projections")
+    ours = [wheel_builder.build(ROOT / path, folder / "wheels") for path in parts]
     relay = [os.environ["HOSTS_RELAY"]] if os.environ.get("HOSTS_RELAY") else [str(wheel) for wheel in ours]
     venv = folder / "venv"
     _uv("venv", "--python", sys.executable, str(venv))
