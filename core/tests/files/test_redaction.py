@@ -135,6 +135,18 @@ def test_a_line_without_a_candidate_is_the_very_same() -> None:
     assert Redaction().line(told) is told
 
 
+def test_json_in_a_string_keeps_its_bytes_where_nothing_is_masked() -> None:
+    for text in (
+        '{"content": "", "error": "File not found: missing.txt", "tokens": 3}',
+        '[ {"headers": {"accept": "x"}, "token_count":  1e3} ]',
+        '{"note": "password: none", "a=b": "token = "}',
+    ):
+        beside = {"api_key": "sk-canary-000000000000", "result": text}
+        found = Redaction().value(beside)
+        assert found["api_key"] != beside["api_key"]
+        assert found["result"] is text
+
+
 def test_a_callback_decides_and_may_fail() -> None:
     assert Redaction(callback=lambda name, value: f"<{name}>").value({"token": "x"}) == {"token": "<token>"}
     assert Redaction(callback=lambda name, value: 1 / 0).value({"token": "x"}) == {"token": "[REDACTED]"}

@@ -151,8 +151,9 @@ class Redaction:
 
     def _member(self, name: str, item: Any, depth: int) -> Any:
         if name == "headers" and isinstance(item, dict):
-            return {key: self._mask(str(key), held) if self._is_header(key) else self._walk(held, depth)
+            made = {key: self._mask(str(key), held) if self._is_header(key) else self._walk(held, depth)
                     for key, held in item.items()}  # fmt: skip
+            return made if any(made[key] is not held for key, held in item.items()) else item
         if self.is_secret(name) and _can_be_secret(name, item):
             return self._mask(name, item)
         return self._walk(item, depth)
@@ -178,7 +179,9 @@ class Redaction:
                 clean = self._walk(inner, depth + 1)
                 return value if clean is inner else encode(clean).decode()
         found = self.text(value)
-        return _LOOSE.sub(self._masked_loose, found) if ("=" in found or ":" in found) and self.keys else found
+        if ("=" in found or ":" in found) and self.keys:
+            found = _LOOSE.sub(self._masked_loose, found)
+        return value if found == value else found  # a look that masked nothing gives an equal text, not the same one
 
     def _masked_loose(self, found: re.Match[str]) -> str:
         # `password=...` and `'api_key': '...'` in what is text, not JSON.
