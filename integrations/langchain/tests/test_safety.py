@@ -11,7 +11,6 @@ import subprocess
 import sys
 from collections.abc import Callable
 from typing import Any
-from uuid import uuid4
 
 import pytest
 from langchain_core.callbacks import BaseCallbackHandler
@@ -26,15 +25,12 @@ from nemo_relay import guardrails
 from nemo_relay.integrations.langchain import (
     NemoRelayCallbackHandler,
     RelayCallbackHandler,
-    RelayMiddleware,
     callback_failures,
 )
 from nemo_relay.integrations.langchain._runs import lifecycle
 from nemo_relay.integrations.langchain._runs.table import counts
 from nemo_relay.integrations.langchain.testing import ScriptedChatModel
 from nemo_relay.testing import CapturedEvents, capture_events, check_lifecycles
-
-from .agents import agent, run
 
 COPIES: list[Callable[[Any], Any]] = [
     copy.copy,
@@ -249,22 +245,6 @@ def test_importing_the_adapter_needs_no_langgraph() -> None:
         "sys.exit(str(found) if found else 0)"
     )
     subprocess.run([sys.executable, "-c", program], check=True)
-
-
-@pytest.mark.parametrize("mode", ["invoke", "ainvoke", "stream", "astream"])
-@pytest.mark.parametrize("run_id", ["some text", 7, ("a", 1), 2.5, object()], ids=lambda given: type(given).__name__)
-@pytest.mark.parametrize("which", ["handler", "middleware"])
-async def test_a4_a_run_id_of_any_type(events: CapturedEvents, mode: str, run_id: Any, which: str) -> None:
-    graph = agent(*([RelayMiddleware()] if which == "middleware" else []))
-    state = await run(graph, mode, run_id=run_id, callbacks=[RelayCallbackHandler()] if which == "handler" else [])
-    assert state["messages"][-1].content == "it is sunny"
-    names = [node.name for node in events.tree().walk()]
-    assert names == ["A", "model", "scripted", "tools", "weather", "model", "scripted"]
-    model = ScriptedChatModel(script=["hi"])
-    for _ in range(2):  # LangChain itself takes no other text here than that of a UUID
-        own: Any = str(uuid4())
-        assert model.invoke("x", {"run_id": own, "callbacks": [RelayCallbackHandler()]}).content == "hi"
-    assert len(events.starts(category="llm")) == 4
 
 
 def _callbacks(handler: type[Any]) -> list[str]:
