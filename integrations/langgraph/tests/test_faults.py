@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
 from typing import Any, TypedDict
 from uuid import uuid4
@@ -230,6 +231,8 @@ async def test_a9_a_consumer_that_leaves_at_the_question(
     events: CapturedEvents, handler: RelayCallbackHandler, mode: str, wrapped: bool
 ) -> None:
     """As web services do: the stream is left at the interrupt, and LangGraph has no occasion to tell that it paused."""
+    if mode == "astream" and not wrapped and sys.version_info >= (3, 13):
+        pytest.skip("on Python 3.13 a handler alone does not learn of it: see the limitations; wrap the graph")
     graph = asking(InMemorySaver())
     config = THREAD if wrapped else {**THREAD, "callbacks": [handler]}
     graph = wrap_graph(graph) if wrapped else graph
