@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import dataclass
 from typing import Any, TypedDict
 from uuid import uuid4
@@ -231,8 +230,6 @@ async def test_a9_a_consumer_that_leaves_at_the_question(
     events: CapturedEvents, handler: RelayCallbackHandler, mode: str, wrapped: bool
 ) -> None:
     """As web services do: the stream is left at the interrupt, and LangGraph has no occasion to tell that it paused."""
-    if mode == "astream" and not wrapped and sys.version_info >= (3, 13):
-        pytest.skip("on Python 3.13 a handler alone does not learn of it: see the limitations; wrap the graph")
     graph = asking(InMemorySaver())
     config = THREAD if wrapped else {**THREAD, "callbacks": [handler]}
     graph = wrap_graph(graph) if wrapped else graph
@@ -254,6 +251,38 @@ async def test_a9_a_consumer_that_leaves_at_the_question(
     assert data["resumed_run_uuid"] == first.uuid
     assert data["answers"] == {mark.data["interrupts"][0]["id"]: "A"}
     assert second.outcome == "interrupted"
+
+
+async def test_a9_the_latest_consumer_that_left_is_answered(
+    events: CapturedEvents, handler: RelayCallbackHandler
+) -> None:
+    """Of a run that told its pause and one that asked the same again and was left, the latter is resumed."""
+    graph = asking(InMemorySaver())
+    config = {**THREAD, "callbacks": [handler]}
+    await graph.ainvoke({}, config)
+    chunks = graph.astream(None, config)
+    await anext(chunks)
+    await graph.ainvoke(Command(resume="A"), config)
+    await chunks.aclose()
+    paused, left, _ = named(events, "G")
+    assert paused.outcome == left.outcome == "interrupted"
+    assert [data.get("resumed_run_uuid") for _, data in resumptions(events)] == [paused.uuid, left.uuid]
+
+
+async def test_a9_an_open_run_of_another_thread_is_not_answered(
+    events: CapturedEvents, handler: RelayCallbackHandler
+) -> None:
+    graph = asking(InMemorySaver())
+    here, there = ({"configurable": {"thread_id": one}, "callbacks": [handler]} for one in ("here", "there"))
+    mine, other = graph.astream({}, here), graph.astream({}, there)
+    await anext(mine)
+    await anext(other)
+    await graph.ainvoke(Command(resume="A"), here)
+    await mine.aclose()
+    await other.aclose()
+    first = named(events, "G")[0]
+    ((_, data),) = resumptions(events)
+    assert data["resumed_run_uuid"] == first.uuid
 
 
 # --- A11: the size of a checkpoint costs nothing

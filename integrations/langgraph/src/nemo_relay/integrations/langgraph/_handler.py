@@ -128,13 +128,16 @@ class RelayCallbackHandler(langchain.RelayCallbackHandler, GraphCallbackHandler)
 def _asked_before(place: _pauses.Checkpoint, run: RunInfo | None) -> tuple[_pauses.Pause | None, tuple[str, ...]]:
     """The run that paused where this one goes on, if one did, and the interrupts that wait for an answer."""
     before, waiting = _pauses.recall(place), _loops.waiting()
-    if run is not None and run.resume is not None and not (waiting is not None and waiting.ids):
-        left = _pauses.left_open(place, run.uuid)
-        if left is not None:
-            return left, left.ids
+    ids = waiting.ids if waiting is not None else ()
+    if run is not None and run.resume is not None:
+        # Whether its question stands beside the checkpoint already depends on how far the loop came: not on all
+        # versions of Python the same.
+        left = _pauses.left_open(place, run.uuid, ids)
+        if left is not None and (before is None or not ids or left.uuid > before.uuid):
+            return left, ids or left.ids
     if waiting is None:
         return before, before.ids if before is not None else ()
-    return (before if waiting.ids or waiting.at_breakpoint else None), waiting.ids
+    return (before if ids or waiting.at_breakpoint else None), ids
 
 
 def _pause_of(run_id: UUID, run: Run) -> GraphInterruptEvent:

@@ -65,19 +65,21 @@ def recall(place: Checkpoint) -> Pause | None:
     return _pauses.get(place)
 
 
-def left_open(place: Checkpoint, uuid: str) -> Pause | None:
+def left_open(place: Checkpoint, uuid: str, ids: Collection[str] = ()) -> Pause | None:
     """The pause of a run that is still open: an asynchronous stream whose consumer left is closed when it is collected.
 
     Args:
         place: where the thread goes on.
         uuid: of the span of the run that goes on.
+        ids: of the interrupts that wait there for an answer, where they are known: the run has asked one of them.
     """
     for run in reversed(open_runs()):
         if run.handle is None or run.hidden or run.kind not in GRAPHS or not run.interrupts or run.handle.uuid == uuid:
             continue
         about = run.handle.metadata or {}
         here = place.thread_id is not None and about.get("thread_id") == place.thread_id
-        if here and (about.get("langgraph_checkpoint_ns") or "") == "|".join(place.namespace):
+        asked = not ids or not run.interrupts.keys().isdisjoint(ids)
+        if here and asked and (about.get("langgraph_checkpoint_ns") or "") == "|".join(place.namespace):
             return Pause(run.handle.uuid, tuple(run.interrupts))
     return None
 
