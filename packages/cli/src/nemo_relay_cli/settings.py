@@ -8,49 +8,50 @@ import tomllib
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+import msgspec
 
 from nemo_relay_cli.errors import ConfigurationError
 from nemo_relay_gateway import GatewayConfig
 
 _RETIRED = {"exporters", "observability", "export"}
 _PROVIDERS = ("openai", "anthropic", "gemini")
+_Size = Annotated[int, msgspec.Meta(gt=0)]
 
 
-class GatewaySection(BaseModel):
+class GatewaySection(msgspec.Struct):
     """``[gateway]``: limits of the gateway, in bytes."""
 
-    model_config = ConfigDict(extra="ignore")
-    max_hook_payload_bytes: Annotated[int, Field(gt=0)] = 20 * 1024 * 1024
-    max_passthrough_body_bytes: Annotated[int, Field(gt=0)] = 100 * 1024 * 1024
+    max_hook_payload_bytes: _Size = 20 * 1024 * 1024
+    max_passthrough_body_bytes: _Size = 100 * 1024 * 1024
 
 
-class UpstreamSection(BaseModel):
+class UpstreamSection(msgspec.Struct):
     """``[upstream]``: base URLs of providers, and ``Authorization`` values for clients that send none."""
 
-    model_config = ConfigDict(extra="ignore")
     openai_base_url: str | None = None
     anthropic_base_url: str | None = None
     gemini_base_url: str | None = None
-    openai_auth_header: str | None = Field(default=None, repr=False)
-    anthropic_auth_header: str | None = Field(default=None, repr=False)
-    gemini_auth_header: str | None = Field(default=None, repr=False)
+    openai_auth_header: str | None = None
+    anthropic_auth_header: str | None = None
+    gemini_auth_header: str | None = None
+
+    def __repr__(self) -> str:
+        shown = (f"{name}_base_url={getattr(self, f'{name}_base_url')!r}" for name in _PROVIDERS)
+        return f"UpstreamSection({', '.join(shown)})"  # credentials stay out
 
 
-class AgentSection(BaseModel):
+class AgentSection(msgspec.Struct):
     """``[agents.NAME]``: the command that starts a host; words are split at white space."""
 
-    model_config = ConfigDict(extra="ignore")
     command: str | None = None
 
 
-class Settings(BaseModel):
-    """All of ``config.toml``."""
+class Settings(msgspec.Struct):
+    """All of ``config.toml``. Keys that are not known are left alone."""
 
-    model_config = ConfigDict(extra="ignore")
-    gateway: GatewaySection = GatewaySection()
-    upstream: UpstreamSection = UpstreamSection()
-    agents: dict[str, AgentSection] = Field(default_factory=dict)
+    gateway: GatewaySection = msgspec.field(default_factory=GatewaySection)
+    upstream: UpstreamSection = msgspec.field(default_factory=UpstreamSection)
+    agents: dict[str, AgentSection] = msgspec.field(default_factory=dict)
 
     def gateway_config(self, **more: Any) -> GatewayConfig:
         """The gateway's own configuration.
@@ -103,11 +104,10 @@ def load(explicit: Path | None = None) -> Settings:
             raise ConfigurationError(f"{path} does not exist")
     _merge(merged, _environment())
     try:
-        return Settings.model_validate(merged)
-    except ValidationError as error:
-        first = error.errors(include_input=False)[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise ConfigurationError(f"config.toml: {where}: {first['msg']}") from None
+        return msgspec.convert(merged, Settings, strict=False)  # what the environment says is text
+    except msgspec.ValidationError as error:
+        what, _, where = str(error).rpartition(" - at `$.")
+        raise ConfigurationError(f"config.toml: {where.rstrip('`')}: {what}") from None
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -6,6 +6,8 @@ from __future__ import annotations
 import asyncio
 import hmac
 import ipaddress
+from dataclasses import replace
+from functools import lru_cache, partial
 from importlib.metadata import version
 from types import TracebackType
 from typing import Self
@@ -13,11 +15,11 @@ from typing import Self
 from nemo_relay.runtime_registrations import is_shaped
 from nemo_relay_gateway._calls.managed import Destination, ManagedExchange
 from nemo_relay_gateway._calls.observed import CREDENTIALS, observed
-from nemo_relay_gateway._calls.passing import Outgoing, PassedCall
+from nemo_relay_gateway._calls.passing import PassedCall
 from nemo_relay_gateway._hosts.known import origins
 from nemo_relay_gateway._http.client import ClientConnection, Connections, Exchange
 from nemo_relay_gateway._http.message import Headers, Request, Response, forwardable
-from nemo_relay_gateway._http.upstream import Origin, Pool
+from nemo_relay_gateway._http.upstream import Origin, Outgoing, Pool
 from nemo_relay_gateway._sessions.sessions import Sessions
 from nemo_relay_gateway.config import CHATGPT, OPENAI, GatewayConfig
 from nemo_relay_gateway.errors import AddressInUse
@@ -139,11 +141,11 @@ class Gateway:
         """The request without what proves that it may come in, and whether it may."""
         given = request.header(TOKEN_HEADER)
         if given is not None:
-            request = request._replace(headers=[pair for pair in request.headers if pair[0].lower() != TOKEN_HEADER])
+            request = replace(request, headers=[pair for pair in request.headers if pair[0].lower() != TOKEN_HEADER])
         if request.target.startswith(_RUN):
             token, _, rest = request.target[len(_RUN) :].partition(b"/")
             given = given or token
-            request = request._replace(target=b"/" + rest)
+            request = replace(request, target=b"/" + rest)
         if self.config.token is None or request.path == "/healthz":
             return request, True
         return request, hmac.compare_digest(given or b"", self.config.token.encode())
@@ -164,13 +166,13 @@ class Gateway:
         headers = self._headers(route, request)
         if route.surface is None:
             outgoing = Outgoing(origin, request.method, target(route, origin), headers, request.body)
-            return _started(PassedCall(self._pool, client, outgoing, None))
+            return _started(PassedCall(self._pool, client, outgoing, lambda: None))
         place, heard = self.sessions.place(origins(request))
         if route.surface.is_llm and is_shaped("llm"):
             to = Destination(self._pool, origin, target(route, origin), headers, self.config.send_traceparent)
             return _started(ManagedExchange(client, request, route.surface, place, to, heard))
         outgoing = Outgoing(origin, request.method, target(route, origin), headers, request.body)
-        record = observed(route.surface, request, place, heard)
+        record = partial(observed, route.surface, request, place, heard)
         return _started(PassedCall(self._pool, client, outgoing, record))
 
     def _headers(self, route: Route, request: Request) -> Headers:
@@ -207,6 +209,7 @@ _UNKNOWN_CLIENT = Response.error(
 )
 
 
+@lru_cache(maxsize=64)
 def _is_local(host: bytes | None) -> bool:
     """Whether a ``Host`` names this machine by a loopback address: a page in a browser cannot forge that."""
     name = (host or b"").decode("latin-1").lower()

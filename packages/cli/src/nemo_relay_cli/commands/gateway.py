@@ -16,6 +16,7 @@ from nemo_relay.errors import RelayError
 from nemo_relay_cli import settings as configuration
 from nemo_relay_cli.errors import ConfigurationError
 from nemo_relay_gateway import Gateway
+from nemo_relay_gateway.process import keep_memory
 
 _TOKEN = "NEMO_RELAY_GATEWAY_TOKEN"
 _ENDS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
@@ -39,6 +40,7 @@ def serve_command(bind: str, allow_remote: bool, config: Path | None, plugins: P
         raise ConfigurationError(f"--bind {bind!r}: say HOST:PORT, such as 127.0.0.1:4040")
     listening: dict[str, Any] = {"host": host.strip("[]"), "port": int(port), "allow_remote": allow_remote}
     settings = configuration.load(config)
+    keep_memory()
     try:
         made = settings.gateway_config(token=os.environ.get(_TOKEN), **listening)
         asyncio.run(_serve(Gateway(made), plugins, grace))

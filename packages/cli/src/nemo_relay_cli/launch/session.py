@@ -18,6 +18,7 @@ from nemo_relay_cli.launch import process
 from nemo_relay_cli.launch.plan import Plan, Run
 from nemo_relay_cli.settings import Settings
 from nemo_relay_gateway import Gateway
+from nemo_relay_gateway.process import keep_memory
 
 Planner = Callable[[Run], Plan]
 
@@ -41,6 +42,7 @@ async def launch(planner: Planner, settings: Settings, plugins: Path | None = No
         activation = await plugin.initialize({}, plugins)
     except (RelayError, OSError) as error:
         raise ConfigurationError(str(error)) from None
+    keep_memory()
     async with activation:
         if not _components(activation.report):
             _say("no plugins.toml was found: nothing is recorded. `nemo-relay plugins set` makes one")

@@ -13,8 +13,7 @@ from nemo_relay_gateway._http.upstream import UpstreamConnection
 from nemo_relay_gateway.errors import ProviderUnreachable
 
 if TYPE_CHECKING:
-    from nemo_relay_gateway._calls.passing import Outgoing
-    from nemo_relay_gateway._http.upstream import Pool
+    from nemo_relay_gateway._http.upstream import Outgoing, Pool
 
 _HIGH_WATER = 1024 * 1024  # bytes that wait for the reader before the provider is made to wait
 
@@ -116,7 +115,7 @@ async def fetch(pool: Pool, outgoing: Outgoing) -> Answer:
             where = outgoing.origin.authority.decode()
             raise ProviderUnreachable(f"{where}: {str(error) or type(error).__name__}") from None
     sink = _Collector(connection)
-    connection.send(outgoing.method, outgoing.head, outgoing.body, sink)
+    connection.send(outgoing, sink)
     try:
         while not sink.status and sink.error is None:
             await sink.wait()

@@ -20,10 +20,10 @@ from nemo_relay.errors import GuardrailRejected, RelayError
 from nemo_relay_gateway._calls.fetching import Answer, fetch
 from nemo_relay_gateway._calls.frames import NOTHING, FrameCutter, encoded
 from nemo_relay_gateway._calls.observed import CREDENTIALS, Heard, Place, model_of, readable, shown_headers
-from nemo_relay_gateway._calls.passing import Outgoing
 from nemo_relay_gateway._http.client import ClientConnection
 from nemo_relay_gateway._http.encodings import Decoder
 from nemo_relay_gateway._http.message import Headers, Request, Response, first, forwardable, reason_of
+from nemo_relay_gateway._http.upstream import Outgoing
 from nemo_relay_gateway.errors import ProviderAnswered, ProviderUnreachable
 from nemo_relay_gateway.routes import Surface
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from nemo_relay_gateway._calls.observed import ObservedCall
 from nemo_relay_gateway._http.client import ClientConnection
-from nemo_relay_gateway._http.message import Headers, Response, request_head
-from nemo_relay_gateway._http.upstream import Origin, UpstreamConnection
+from nemo_relay_gateway._http.message import Headers, Response
+from nemo_relay_gateway._http.upstream import Outgoing, UpstreamConnection
 
 if TYPE_CHECKING:
     from nemo_relay_gateway._http.upstream import Pool
@@ -19,27 +20,18 @@ _log = logging.getLogger(__name__)
 _IDEMPOTENT = frozenset((b"GET", b"HEAD", b"OPTIONS"))
 
 
-class Outgoing:
-    """A request as a provider gets it."""
-
-    __slots__ = ("body", "head", "method", "origin")
-
-    def __init__(self, origin: Origin, method: bytes, target: bytes, headers: Headers, body: bytes) -> None:
-        self.origin = origin
-        self.method = method
-        self.body = body
-        fields = [(b"Host", origin.authority), *headers]
-        self.head = request_head(method, target, fields, len(body) if body or method in (b"POST", b"PUT") else None)
-
-
 class PassedCall:
     """One exchange. The client's bytes go first; the record follows them."""
 
-    def __init__(self, pool: Pool, client: ClientConnection, outgoing: Outgoing, record: ObservedCall | None) -> None:
+    def __init__(
+        self, pool: Pool, client: ClientConnection, outgoing: Outgoing, record: Callable[[], ObservedCall | None]
+    ) -> None:
         self._pool = pool
         self._client = client
         self._outgoing = outgoing
-        self._record = record
+        self._make_record = record
+        self._record: ObservedCall | None = None
+        self._is_announced = False
         self._connection: UpstreamConnection | None = None
         self._connecting: asyncio.Task[None] | None = None
         self._reused = False
@@ -53,6 +45,13 @@ class PassedCall:
             self._send(connection)
         else:
             self._connecting = asyncio.get_running_loop().create_task(self._connect())
+            self._announce()
+
+    def _announce(self) -> None:
+        """Record the start, before the provider can begin to work."""
+        if not self._is_announced:
+            self._is_announced = True
+            self._record = self._make_record()
 
     async def _connect(self) -> None:
         try:
@@ -71,7 +70,7 @@ class PassedCall:
 
     def _send(self, connection: UpstreamConnection) -> None:
         self._connection = connection
-        connection.send(self._outgoing.method, self._outgoing.head, self._outgoing.body, self)
+        connection.send(self._outgoing, self, self._announce)
 
     def _note(self, step: str, *what: Any) -> None:
         """Go on with the record. What fails there ends the record, not the call."""

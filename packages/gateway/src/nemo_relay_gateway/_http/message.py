@@ -4,6 +4,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
 from http import HTTPStatus
 from typing import NamedTuple
 
@@ -18,7 +20,8 @@ _HOP_BY_HOP = frozenset(
 _FRAMING = frozenset((b"content-length", b"host", b"expect"))
 
 
-class Request(NamedTuple):
+@dataclass(frozen=True)
+class Request:
     """A whole request of a client."""
 
     method: bytes
@@ -31,9 +34,13 @@ class Request(NamedTuple):
         """The path of the target, without its query."""
         return self.target.partition(b"?")[0].decode("latin-1")
 
+    @cached_property
+    def _first(self) -> dict[bytes, bytes]:
+        return {key.lower(): value for key, value in reversed(self.headers)}
+
     def header(self, name: bytes) -> bytes | None:
         """The first value of a header field, by its lower-case name."""
-        return first(self.headers, name)
+        return self._first.get(name)
 
 
 class Response(NamedTuple):

@@ -5,16 +5,18 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+from collections.abc import Callable
 from typing import NamedTuple, Protocol
 from urllib.parse import urlsplit
 
 import httptools
 
-from nemo_relay_gateway._http.message import Headers, first, has_body
+from nemo_relay_gateway._http.message import Headers, first, has_body, request_head
 
 CONNECT_SECONDS = 30.0
 KEPT_SECONDS = 20.0  # an idle connection older than that is not used again: providers close theirs after 30 to 60
 _KEPT = 64  # idle connections of one origin
+_LARGE = 32 * 1024  # bytes of a body; smaller ones go in one piece with their head
 
 
 class Origin(NamedTuple):
@@ -48,6 +50,19 @@ class Origin(NamedTuple):
         return (host if usual else f"{host}:{self.port}").encode()
 
 
+class Outgoing:
+    """A request as a provider gets it."""
+
+    __slots__ = ("body", "head", "method", "origin")
+
+    def __init__(self, origin: Origin, method: bytes, target: bytes, headers: Headers, body: bytes) -> None:
+        self.origin = origin
+        self.method = method
+        self.body = body
+        fields = [(b"Host", origin.authority), *headers]
+        self.head = request_head(method, target, fields, len(body) if body or method in (b"POST", b"PUT") else None)
+
+
 class Sink(Protocol):
     """Who gets an answer, piece by piece."""
 
@@ -78,16 +93,31 @@ class UpstreamConnection(asyncio.Protocol):
         assert isinstance(transport, asyncio.Transport)
         self.transport = transport
 
-    def send(self, method: bytes, head: bytes, body: bytes, sink: Sink) -> None:
-        """Write a request; ``sink`` gets what comes back."""
+    def send(self, outgoing: Outgoing, sink: Sink, before: Callable[[], None] | None = None) -> None:
+        """Write a request.
+
+        Args:
+            outgoing: the request.
+            sink: gets what comes back.
+            before: called before the request is whole. A large body is on its way meanwhile, all but its last byte,
+                without which no provider begins to work.
+        """
+        method, head, body = outgoing.method, outgoing.head, outgoing.body
         self._sink, self._method = sink, method
         self._parser = httptools.HttpResponseParser(self)
         self._status, self._reason = 0, b""
         self._headers: Headers = []
         self._ends_with_connection = self._keep_alive = False
-        self.transport.write(head + body if len(body) < 4096 else head)
-        if len(body) >= 4096:
-            self.transport.write(body)
+        if len(body) < _LARGE:
+            if before is not None:
+                before()
+            self.transport.write(head + body)
+            return
+        self.transport.write(head)
+        self.transport.write(memoryview(body)[:-1])
+        if before is not None:
+            before()
+        self.transport.write(body[-1:])
 
     def close(self) -> None:
         """Give the answer up."""
