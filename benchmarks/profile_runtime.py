@@ -25,13 +25,14 @@ from typing import Any
 
 import program
 from machine import describe
-from nemo_relay._runtime import clock, encoding, ids
+from nemo_relay._runtime import clock, ids
 from nemo_relay._runtime.delivery.file_sink import FileSink
 from nemo_relay._runtime.events import lines
-from nemo_relay._runtime.files.places import Place
 from nemo_relay._runtime.managed.llm import traced
 from nemo_relay._runtime.managed.llm_sanitizers import presentable
 from nemo_relay._runtime.tree.spans import LLMHandle, ScopeStack, ToolHandle
+from nemo_relay_records import encoding
+from nemo_relay_records.files.places import Place
 
 REPEAT = 7
 

@@ -135,7 +135,7 @@ def hermes_venv(tmp_path_factory: pytest.TempPathFactory) -> Path:
         pytest.skip(f"{HERMES} needs a Python older than 3.14, this is {sys.version.split()[0]}")
     folder = tmp_path_factory.mktemp("hermes")
     # HOSTS_RELAY="nemo-relay==0.10.4" shows what these tests say of another package.
-    parts = ("core", "packages/codecs", "packages/projections")
+    parts = ("core", *(f"packages/{name}" for name in ("codecs", "configuration", "projections", "records")))
     ours = [wheel_builder.build(ROOT / path, folder / "wheels") for path in parts]
     relay = [os.environ["HOSTS_RELAY"]] if os.environ.get("HOSTS_RELAY") else [str(wheel) for wheel in ours]
     venv = folder / "venv"

@@ -83,7 +83,7 @@ def test_every_module_imports_in_a_venv_of_its_own(dist: Distribution, clean_ven
 def test_the_core_alone_records_a_run(clean_venv: Callable[[], Any]) -> None:
     venv = clean_venv()
     venv.install(f"nemo-relay=={VERSION}")
-    ours = {"nemo-relay", "nemo-relay-codecs", "nemo-relay-projections"}
+    ours = {"nemo-relay", *(f"nemo-relay-{part}" for part in ("codecs", "configuration", "projections", "records"))}
     assert set(json.loads(venv.execute(INSTALLED))) == {*ours, "msgspec"}
     venv.execute((PROGRAMS / "core_alone.py").read_text(encoding="utf-8"))
     for extra in ADAPTERS:

@@ -19,13 +19,13 @@ from typing import Any
 
 from nemo_relay._runtime.checks import expect_text
 from nemo_relay._runtime.delivery.dispatcher import dispatcher
-from nemo_relay._runtime.encoding import decode, encode
 from nemo_relay._runtime.exports import claim
 from nemo_relay._runtime.registry import registry
 from nemo_relay.redaction import Redaction, chosen
 from nemo_relay_projections.atif import SCHEMA_VERSION, known_version, roots, trajectory
 from nemo_relay_projections.atif_completeness import Completeness, completeness
 from nemo_relay_projections.atif_stream import TrajectoryStream
+from nemo_relay_records.encoding import decode, encode
 
 __all__ = ["AtifExporter", "Completeness", "TrajectoryStream", "completeness", "read_events", "roots", "trajectory"]
 

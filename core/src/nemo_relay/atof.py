@@ -29,12 +29,12 @@ from nemo_relay._runtime.delivery.file_sink import Counters, FileSink
 from nemo_relay._runtime.delivery.sinks import BufferedSink, Sink, tap
 from nemo_relay._runtime.enums import AtofExporterMode
 from nemo_relay._runtime.exports import claim
-from nemo_relay._runtime.files.places import Place, Refused, reason
-from nemo_relay._runtime.files.rotation import Rotation
 from nemo_relay._runtime.log import faults
 from nemo_relay._runtime.registry import registry
 from nemo_relay.errors import MissingExtra, SinkError
 from nemo_relay.redaction import Redaction, chosen
+from nemo_relay_records.files.places import Place, Refused, reason
+from nemo_relay_records.files.rotation import Rotation
 
 __all__ = ["AtofExporter", "AtofExporterConfig", "Counters", "Sink"]
 

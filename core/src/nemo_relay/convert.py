@@ -23,14 +23,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from nemo_relay._observability import extensions
-from nemo_relay._observability.templates import rendered, template_problem
 from nemo_relay._runtime.delivery.sessions import Sessions, Style
 from nemo_relay._runtime.exports import claim
-from nemo_relay._runtime.files.lines import lines_of
-from nemo_relay._runtime.files.places import Place
 from nemo_relay.errors import InvalidValue, MissingExtra, SinkError
+from nemo_relay_configuration.observability import extensions
+from nemo_relay_configuration.observability.templates import rendered, template_problem
 from nemo_relay_projections.atif import SCHEMA_VERSIONS
+from nemo_relay_records.files.lines import lines_of
+from nemo_relay_records.files.places import Place
 
 __all__ = ["Converted", "to_atif", "to_spans"]
 

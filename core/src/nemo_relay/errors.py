@@ -35,9 +35,14 @@ What a callback of the application raises is never wrapped: the very same object
 
 from __future__ import annotations
 
-from nemo_relay._version import install_command
 from nemo_relay_codecs.errors import CodecError as CodecError
 from nemo_relay_codecs.errors import RelayError as RelayError
+from nemo_relay_configuration.errors import ConfigFileMissing as ConfigFileMissing
+from nemo_relay_configuration.errors import InvalidConfig as InvalidConfig
+from nemo_relay_configuration.errors import InvalidDocument as InvalidDocument
+from nemo_relay_configuration.errors import MissingExtra as MissingExtra
+from nemo_relay_configuration.errors import NotFound as NotFound
+from nemo_relay_configuration.errors import UnknownPlugin as UnknownPlugin
 
 __all__ = [
     "AlreadyRegistered",
@@ -74,17 +79,6 @@ class AlreadyRegistered(RelayError, RuntimeError):
     def __init__(self, name: str, what: str = "") -> None:
         super().__init__(f"already exists: {name} {what}already exists")
         self.name = name
-
-
-class NotFound(RelayError, RuntimeError):
-    """A scope or registration is not there (any more)."""
-
-    def __init__(self, what: str) -> None:
-        super().__init__(f"not found: {what}")
-
-
-class UnknownPlugin(NotFound, FileNotFoundError):
-    """A plugin kind or manifest does not exist."""
 
 
 class InvalidArgument(RelayError, RuntimeError):
@@ -159,32 +153,6 @@ class NoActiveScope(RelayError, RuntimeError):
     """Nothing to capture: no scope has been opened in this context."""
 
 
-class InvalidConfig(RelayError, ValueError):
-    """A plugin document was refused."""
-
-    def __init__(self, detail: str) -> None:
-        super().__init__(f"invalid config: {detail}")
-
-
-class InvalidDocument(InvalidConfig):
-    """A plugin document does not have the shape of one. Its text is the published one, which has no prefix."""
-
-    def __init__(self, detail: str) -> None:
-        ValueError.__init__(self, detail)
-
-
-class ConfigFileMissing(InvalidConfig, FileNotFoundError):
-    """A configuration file that was named explicitly does not exist.
-
-    Attributes:
-        path: the file.
-    """
-
-    def __init__(self, path: str) -> None:
-        super().__init__(f"explicit plugin configuration file does not exist: {path}")
-        self.path = path
-
-
 class RegistrationFailed(RelayError, RuntimeError):
     """A plugin's registration raised, or its kind is taken."""
 
@@ -212,14 +180,6 @@ class LoggingError(RelayError, RuntimeError):
 
     def __init__(self, detail: str) -> None:
         super().__init__(f"failed to initialize NeMo Relay operational logging: {detail}")
-
-
-class MissingExtra(RelayError, ImportError):
-    """A feature needs a library that is not installed."""
-
-    def __init__(self, feature: str, library: str, extra: str, distribution: str = "nemo-relay") -> None:
-        super().__init__(f"{feature} needs {library}: {install_command(extra, distribution)}", name=library)
-        self.extra = extra
 
 
 class MixedInstallation(RelayError, ImportError):

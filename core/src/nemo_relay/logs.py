@@ -161,6 +161,6 @@ def _write(level: int, message: str, target: str, fields: dict[str, Any] | None)
 
 
 def _text(value: object) -> str:
-    from nemo_relay._runtime.encoding import encode
+    from nemo_relay_records.encoding import encode
 
     return encode(value).decode()

@@ -12,7 +12,9 @@ Every class has the fields of the table of the same name in ``plugins.toml``; ``
 
 from __future__ import annotations
 
-from nemo_relay._observability.config import (
+from nemo_relay._runtime.exports import claim
+from nemo_relay_configuration.documents import ConfigPolicy
+from nemo_relay_configuration.observability.tables import (
     KIND,
     AtifConfig,
     AtofConfig,
@@ -30,8 +32,6 @@ from nemo_relay._observability.config import (
     OpenTelemetryTlsConfig,
     S3StorageConfig,
 )
-from nemo_relay._plugins.documents import ConfigPolicy
-from nemo_relay._runtime.exports import claim
 
 __all__ = [
     "OBSERVABILITY_PLUGIN_KIND",

@@ -35,11 +35,14 @@ from nemo_relay._plugins import activation as _activation
 from nemo_relay._plugins import autoload as _autoload
 from nemo_relay._plugins import host as _host
 from nemo_relay._plugins import kinds as _kinds
-from nemo_relay._plugins import schema as _schema
-from nemo_relay._plugins import validation as _validation
-from nemo_relay._plugins.documents import ComponentSpec, ConfigPolicy, JsonObject, PluginConfig
 from nemo_relay._plugins.protocols import Plugin, PluginContext
-from nemo_relay._plugins.reports import (
+from nemo_relay._runtime.awaitables import running_loop as _running_loop
+from nemo_relay._runtime.exports import borrowed as _borrowed
+from nemo_relay._runtime.exports import claim as _claim
+from nemo_relay_configuration import schema as _schema
+from nemo_relay_configuration import validation as _validation
+from nemo_relay_configuration.documents import ComponentSpec, ConfigPolicy, JsonObject, PluginConfig
+from nemo_relay_configuration.reports import (
     ConfigDiagnostic,
     ConfigReport,
     DynamicPluginCheckState,
@@ -50,10 +53,7 @@ from nemo_relay._plugins.reports import (
     PluginHostReport,
     RuntimeDiagnostic,
 )
-from nemo_relay._plugins.sources import layers as _layers
-from nemo_relay._runtime.awaitables import running_loop as _running_loop
-from nemo_relay._runtime.exports import borrowed as _borrowed
-from nemo_relay._runtime.exports import claim as _claim
+from nemo_relay_configuration.sources import layers as _layers
 
 __all__ = [
     "ComponentSpec",
@@ -223,12 +223,12 @@ def validate(
         InvalidConfig: a document or file is malformed (a ValueError).
         UnknownPlugin: a file names a manifest that is not there (a FileNotFoundError).
     """
-    return _validation.report(_layers.layered(config, additional_plugins_toml))
+    return _validation.report(_layers.layered(config, additional_plugins_toml), _kinds)
 
 
 def validate_exact(config: PluginConfig | JsonObject) -> PluginHostReport:
     """Like ``validate`` for the document alone: no file is read, and ``resolved_config`` shows every default."""
-    return _validation.report(_layers.exact(config))
+    return _validation.report(_layers.exact(config), _kinds)
 
 
 async def initialize(
@@ -317,7 +317,7 @@ def schema() -> JsonObject:
     ``python -m nemo_relay.plugin schema plugins.schema.json`` writes it to a file; a first line
     ``#:schema ./plugins.schema.json`` makes editors check and complete the document.
     """
-    return _schema.document()
+    return _schema.document(_kinds)
 
 
 def report() -> ConfigReport | None:

@@ -29,14 +29,14 @@ from nemo_relay._runtime.delivery.sessions import Sessions
 from nemo_relay._runtime.delivery.sinks import Sink
 from nemo_relay._runtime.delivery.trajectories import TrajectoryFiles
 from nemo_relay._runtime.enums import AtofExporterMode
-from nemo_relay._runtime.files.lines import lines_of
-from nemo_relay._runtime.files.places import Place
-from nemo_relay._runtime.files.rotation import older_files
 from nemo_relay._runtime.log import faults, oplog
 from nemo_relay._runtime.registry import registry
 from nemo_relay.atof import AtofExporter, AtofExporterConfig
 from nemo_relay.errors import SinkError
 from nemo_relay.redaction import Redaction, chosen
+from nemo_relay_records.files.lines import lines_of
+from nemo_relay_records.files.places import Place
+from nemo_relay_records.files.rotation import older_files
 
 __all__ = ["STOP_SECONDS", "Rebuilt", "Recording", "rebuild", "record"]
 

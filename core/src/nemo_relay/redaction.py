@@ -19,9 +19,9 @@ A callback decides case by case, e.g. to keep the last characters:
 
 from __future__ import annotations
 
-from nemo_relay._runtime.redaction.looks import DEFAULT_VALUES
-from nemo_relay._runtime.redaction.names import DEFAULT_KEYS
-from nemo_relay._runtime.redaction.redactor import REPLACEMENT, Callback, Redaction
+from nemo_relay_records.redaction.looks import DEFAULT_VALUES
+from nemo_relay_records.redaction.names import DEFAULT_KEYS
+from nemo_relay_records.redaction.redactor import REPLACEMENT, Callback, Redaction
 
 __all__ = ["DEFAULT_KEYS", "DEFAULT_VALUES", "REPLACEMENT", "Callback", "Redaction", "chosen"]
 
@@ -40,6 +40,6 @@ def chosen(redact: bool | Redaction) -> Redaction | None:
         raise TypeError(f"redact must be True, False or a Redaction, not {redact!r}")
     if not redact:
         return None
-    from nemo_relay._runtime.redaction.redactor import default
+    from nemo_relay_records.redaction.redactor import default
 
     return default

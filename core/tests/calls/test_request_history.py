@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from nemo_relay import LLMRequest, ScopeType, llm, scope
-from nemo_relay._runtime.encoding import decode, encode
 from nemo_relay._runtime.managed.history import encoded_once, latest, recent
 from nemo_relay.codecs import AnthropicMessagesCodec, OpenAIChatCodec, OpenAIResponsesCodec
 from nemo_relay.testing import capture_events
+from nemo_relay_records.encoding import decode, encode
 
 PIXELS = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk"
 IMAGE = {"type": "image_url", "image_url": {"url": f"data:image/png;base64,{PIXELS}"}}

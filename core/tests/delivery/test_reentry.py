@@ -58,7 +58,7 @@ def make(number):
 BUFFERED = """
 from nemo_relay._runtime.delivery.file_sink import FileSink
 from nemo_relay._runtime.delivery.sinks import BufferedSink
-from nemo_relay._runtime.files.places import Place
+from nemo_relay_records.files.places import Place
 def make(number):
     path = Path(f"{number}.jsonl").resolve()
     sink = BufferedSink(FileSink(Place.of(path)))

@@ -37,9 +37,9 @@ from nemo_relay import (
     scope,
     tools,
 )
-from nemo_relay._runtime import encoding
-from nemo_relay._runtime.encoding import encode
 from nemo_relay.testing import capture_events, isolated
+from nemo_relay_records import encoding
+from nemo_relay_records.encoding import encode
 
 
 class Point(NamedTuple):

@@ -19,15 +19,15 @@ from pathlib import Path
 import pytest
 
 from nemo_relay import AtofExporter, AtofExporterConfig, AtofExporterMode, scope
-from nemo_relay._runtime.files import append
-from nemo_relay._runtime.files.append import AppendFile
-from nemo_relay._runtime.files.places import Place
-from nemo_relay._runtime.files.rotation import Rotation
-from nemo_relay._runtime.files.whole import replace
 from nemo_relay._runtime.log.config import SinkSettings
 from nemo_relay._runtime.log.outputs import FileOutput
 from nemo_relay.errors import LoggingError, SinkError
 from nemo_relay.recording import record
+from nemo_relay_records.files import append
+from nemo_relay_records.files.append import AppendFile
+from nemo_relay_records.files.places import Place
+from nemo_relay_records.files.rotation import Rotation
+from nemo_relay_records.files.whole import replace
 
 Opener = Callable[[Path], object]
 
@@ -153,7 +153,7 @@ def test_r13_a_file_of_another_user_is_refused(tmp_path: Path, opened: Opener) -
 def test_r13_a_planted_draft_is_not_written_through(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from itertools import count
 
-    from nemo_relay._runtime.files import whole as documents
+    from nemo_relay_records.files import whole as documents
 
     monkeypatch.setattr(documents, "_numbers", count(7))
     (tmp_path / "victim").write_text("precious")

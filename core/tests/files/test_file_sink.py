@@ -17,9 +17,9 @@ import pytest
 
 from nemo_relay import AtofExporter, AtofExporterConfig, AtofExporterMode, ScopeType, scope
 from nemo_relay._runtime.delivery.file_sink import FileSink
-from nemo_relay._runtime.files import append
-from nemo_relay._runtime.files.places import Place
 from nemo_relay.errors import AlreadyRegistered, SinkError
+from nemo_relay_records.files import append
+from nemo_relay_records.files.places import Place
 
 
 def exporter(

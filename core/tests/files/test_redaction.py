@@ -22,9 +22,9 @@ from nemo_relay import (
     tools,
 )
 from nemo_relay._runtime.log import faults
-from nemo_relay._runtime.redaction.names import is_secret_header
 from nemo_relay.recording import record
 from nemo_relay.redaction import Redaction
+from nemo_relay_records.redaction.names import is_secret_header
 
 HEADERS = """x-functions-key cf-aig-authorization helicone-auth x-portkey-api-key x-access-token apikey
 x-litellm-api-key langsmith-api-key X-Api-Token x-auth x-vault-token private-token x-gitlab-token X-Shopify-Access-Token

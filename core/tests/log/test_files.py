@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from nemo_relay._runtime.files.append import AppendFile
-from nemo_relay._runtime.files.places import Place
-from nemo_relay._runtime.files.rotation import Rotation
 from nemo_relay._runtime.log.config import SinkSettings
 from nemo_relay._runtime.log.outputs import FileOutput
 from nemo_relay._runtime.log.record import TRACE, Record
+from nemo_relay_records.files.append import AppendFile
+from nemo_relay_records.files.places import Place
+from nemo_relay_records.files.rotation import Rotation
 
 from .processes import config, records, run
 
@@ -150,7 +150,7 @@ def test_a_disk_that_fails_is_reported_once(
     def full(fd: int, line: bytes) -> int:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr("nemo_relay._runtime.files.append.write", full)
+    monkeypatch.setattr("nemo_relay_records.files.append.write", full)
     for number in range(5):
         output.write(record(f"m{number}"))
     output.close(10)

@@ -12,7 +12,7 @@ import pytest
 
 from nemo_relay import LLMRequest, ScopeType, llm, plugin, scope, tools
 from nemo_relay._plugins import host
-from nemo_relay._plugins.sources import files as config_files
+from nemo_relay_configuration.sources import files as config_files
 
 
 @pytest.fixture(autouse=True)

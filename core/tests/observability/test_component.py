@@ -55,7 +55,7 @@ async def test_a_second_run_starts_a_fresh_file_where_it_may(folder: Path) -> No
 async def test_a_section_without_its_library_leaves_the_others_at_work(
     folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from nemo_relay._observability import extensions
+    from nemo_relay_configuration.observability import extensions
 
     monkeypatch.setattr(extensions, "load", lambda group, name: None)
     atof = {"output_directory": "out", "filename": "events.jsonl"}

@@ -86,7 +86,7 @@ def test_spans_go_into_a_file(recorded: Path, folder: Path) -> None:
 
 
 def test_without_the_distribution_it_says_what_to_install(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from nemo_relay._observability import extensions
+    from nemo_relay_configuration.observability import extensions
 
     monkeypatch.setattr(extensions, "load", lambda group, name: None)
     with pytest.raises(errors.MissingExtra, match=r"nemo-relay\[otel\]"):

@@ -169,7 +169,7 @@ UPGRADES: list[tuple[dict[str, Any], dict[str, Any]]] = [
 
 @pytest.mark.parametrize(("old", "new"), UPGRADES)
 def test_older_versions_are_read_with_a_warning(old: dict[str, Any], new: dict[str, Any]) -> None:
-    from nemo_relay._observability.upgrade import upgraded
+    from nemo_relay_configuration.observability.upgrade import upgraded
 
     current, _ = upgraded(old)
     assert current == {"version": 4, **{name: {"enabled": True, **section} for name, section in new.items()}}

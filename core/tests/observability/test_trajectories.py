@@ -10,9 +10,10 @@ from typing import Any
 import pytest
 
 from nemo_relay import ScopeType, plugin, scope
-from nemo_relay._observability import extensions, uploads
-from nemo_relay._observability.templates import Unnamed, rendered
+from nemo_relay._observability import uploads
 from nemo_relay.observability import AtofFileSinkConfig
+from nemo_relay_configuration.observability import extensions
+from nemo_relay_configuration.observability.templates import Unnamed, rendered
 
 from .conftest import a_run, document
 

@@ -11,8 +11,8 @@ import pytest
 
 from nemo_relay import plugin
 from nemo_relay._plugins import host
-from nemo_relay._plugins.sources import files as config_files
 from nemo_relay._runtime.registry import gates, registry
+from nemo_relay_configuration.sources import files as config_files
 
 
 @pytest.fixture(autouse=True)

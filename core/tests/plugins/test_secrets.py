@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 
 from nemo_relay import errors, plugin, scope
-from nemo_relay._plugins.sources.secrets import Secrets, redacted
 from nemo_relay.plugin import ComponentSpec, PluginConfig
+from nemo_relay_configuration.sources.secrets import Secrets, redacted
 
 from .conftest import Offer, one
 from .test_layers import write

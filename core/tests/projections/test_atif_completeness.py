@@ -6,9 +6,9 @@ from __future__ import annotations
 from io import BytesIO
 
 from nemo_relay import LLMRequest, ScopeType, llm, scope, tools
-from nemo_relay._runtime.encoding import decode
 from nemo_relay.atif import TrajectoryStream, completeness
 from nemo_relay.testing import capture_events
+from nemo_relay_records.encoding import decode
 
 
 def test_what_is_missing_and_what_has_no_place() -> None:

@@ -13,12 +13,12 @@ import pytest
 import nemo_relay
 from nemo_relay import ScopeType, guardrails, intercepts, llm, plugin, runtime_registrations, scope, subscribers, tools
 from nemo_relay._plugins import kinds
-from nemo_relay._plugins.sources import files, layers
 from nemo_relay._runtime.delivery.dispatcher import dispatcher
 from nemo_relay._runtime.log import faults
 from nemo_relay._runtime.registry import registry
 from nemo_relay._runtime.tree import propagation
 from nemo_relay.testing import capture_events, isolated
+from nemo_relay_configuration.sources import files, layers
 
 from ..plugins.conftest import Recorder, one
 

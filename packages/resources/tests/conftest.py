@@ -11,8 +11,8 @@ import pytest
 
 from nemo_relay import subscribers
 from nemo_relay._plugins import host
-from nemo_relay._plugins.sources import files
 from nemo_relay._runtime.managed import scope
+from nemo_relay_configuration.sources import files
 
 
 @pytest.fixture(autouse=True)

@@ -10,8 +10,6 @@ from pathlib import Path
 from typing import Any
 
 from nemo_relay import __version__
-from nemo_relay._observability import extensions
-from nemo_relay._observability.templates import Unnamed, rendered
 from nemo_relay._observability.uploads import Store, Uploads
 from nemo_relay._runtime.delivery.live_trajectories import LiveTrajectories
 from nemo_relay._runtime.delivery.sessions import Style
@@ -20,6 +18,8 @@ from nemo_relay._runtime.log import faults
 from nemo_relay.errors import MissingExtra
 from nemo_relay.redaction import Redaction, chosen
 from nemo_relay.types import Event
+from nemo_relay_configuration.observability import extensions
+from nemo_relay_configuration.observability.templates import Unnamed, rendered
 
 JsonObject = dict[str, Any]
 _CLOSE_SECONDS = 60.0

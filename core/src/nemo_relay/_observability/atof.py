@@ -9,13 +9,13 @@ import threading
 from typing import Any
 
 from nemo_relay import AtofExporterMode
-from nemo_relay._observability import extensions
-from nemo_relay._observability.masking import identity, redaction
+from nemo_relay._observability.masking import Masking, identity, redaction
 from nemo_relay._runtime.log import faults
 from nemo_relay.atof import AtofExporter, AtofExporterConfig
 from nemo_relay.errors import MissingExtra
 from nemo_relay.redaction import Redaction
 from nemo_relay.types import Event
+from nemo_relay_configuration.observability import extensions
 
 JsonObject = dict[str, Any]
 
@@ -34,7 +34,7 @@ def start(section: JsonObject, context: Any, redact: bool | Redaction = True) ->
             _file({**sink, "redact": redaction(sink.get("redact", redact))}, number, context)
             continue
         try:
-            extensions.sink(sink).activate(sink, extensions.Masking(context, redact))
+            extensions.sink(sink).activate(sink, Masking(context, redact))
         except MissingExtra as error:
             missing.append(error)
     if missing and len(missing) == len(sinks):

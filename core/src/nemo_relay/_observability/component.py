@@ -7,15 +7,18 @@ others at work.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
-from nemo_relay._observability import atif, atof, diagnosis, extensions
-from nemo_relay._observability import schema as described
-from nemo_relay._observability.masking import redaction
-from nemo_relay._observability.upgrade import upgraded
+from nemo_relay._observability import atif, atof
+from nemo_relay._observability.masking import Masking, redaction
 from nemo_relay._runtime.log import faults
 from nemo_relay._runtime.managed import annotations as annotating
 from nemo_relay.errors import MissingExtra
+from nemo_relay.redaction import Redaction
+from nemo_relay_configuration.observability import diagnosis, extensions
+from nemo_relay_configuration.observability import schema as described
+from nemo_relay_configuration.observability.upgrade import upgraded
 
 JsonObject = dict[str, Any]
 
@@ -57,7 +60,25 @@ def register(config: JsonObject, context: Any) -> None:
         faults.report("observability_section_unavailable", missing)
 
 
-_SECTIONS = {"atof": atof.start, "atif": atif.start, "opentelemetry": extensions.open_telemetry}
+def _open_telemetry(config: JsonObject, context: Any, redact: bool | Redaction) -> bool:
+    """Start the ``opentelemetry`` section; with none in the document, what ``OTEL_*`` variables ask for.
+
+    Raises:
+        MissingExtra: the document has the section and the distribution is missing (an ImportError).
+    """
+    name = "opentelemetry"
+    found = extensions.section(name) if config else extensions.load(extensions.SECTIONS, name)
+    if found is None:
+        return False
+    found.activate(config, Masking(context, redact))
+    return bool(config)
+
+
+_SECTIONS: dict[str, Callable[[JsonObject, Any, bool | Redaction], bool]] = {
+    "atof": atof.start,
+    "atif": atif.start,
+    "opentelemetry": _open_telemetry,
+}
 
 
 def _is_wanted(name: str, section: JsonObject | None) -> bool:

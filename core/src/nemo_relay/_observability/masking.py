@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from nemo_relay.redaction import DEFAULT_KEYS, DEFAULT_VALUES, Redaction
+from nemo_relay.redaction import DEFAULT_KEYS, DEFAULT_VALUES, Redaction, chosen
 
 
 def redaction(given: Any) -> bool | Redaction:
@@ -22,3 +22,28 @@ def identity(redact: bool | Redaction) -> Any:
     if isinstance(redact, bool):
         return redact
     return [redact.keys, redact.values, redact.replacement]
+
+
+class Masking:
+    """A plugin context whose sinks get lines without secrets."""
+
+    def __init__(self, context: Any, redact: bool | Redaction) -> None:
+        self._context = context
+        self._redaction = chosen(redact)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._context, name)
+
+    def register_subscriber(self, name: str, callback: Any) -> None:
+        """As the context's own."""
+        sink = getattr(callback, "__relay_sink__", None)
+        if sink is None or self._redaction is None:
+            self._context.register_subscriber(name, callback)
+            return
+        mask = self._redaction.line
+
+        def heard(event: Any) -> Any:
+            return callback(event)
+
+        heard.__relay_sink__ = lambda line: sink(mask(line))  # type: ignore[attr-defined]
+        self._context.register_subscriber(name, heard)

@@ -10,10 +10,10 @@ from typing import Any
 
 from nemo_relay._plugins import host as hosts
 from nemo_relay._plugins.host import TARGET, Host, prepared
-from nemo_relay._plugins.sources.layers import Path, Resolved
 from nemo_relay._runtime.awaitables import run_blocking, running_loop
 from nemo_relay._runtime.log import oplog
 from nemo_relay.errors import RegistrationFailed
+from nemo_relay_configuration.sources.layers import Path, Resolved
 
 
 async def initialize(config: object, additional: Path | None) -> Host:

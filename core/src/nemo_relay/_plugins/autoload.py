@@ -13,8 +13,8 @@ import sys
 from itertools import pairwise
 
 from nemo_relay._plugins import activation, host
-from nemo_relay._plugins.sources import files
 from nemo_relay._runtime.log import faults
+from nemo_relay_configuration.sources import files
 
 SWITCH = "NEMO_RELAY_PLUGINS"
 STRICT = "NEMO_RELAY_PLUGINS_STRICT"

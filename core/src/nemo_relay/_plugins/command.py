@@ -8,8 +8,9 @@ import json
 import sys
 from pathlib import Path
 
-from nemo_relay._plugins import host, schema, validation
+from nemo_relay._plugins import host, kinds
 from nemo_relay.errors import RelayError
+from nemo_relay_configuration import schema, validation
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -27,7 +28,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _schema(path: str | None) -> int:
-    text = json.dumps(schema.document(), indent=2) + "\n"
+    text = json.dumps(schema.document(kinds), indent=2) + "\n"
     if path is None:
         sys.stdout.write(text)
     else:
@@ -37,7 +38,7 @@ def _schema(path: str | None) -> int:
 
 def _validate(path: str | None) -> int:
     try:
-        report = validation.report(host.prepared({}, path))
+        report = validation.report(host.prepared({}, path), kinds)
     except RelayError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1

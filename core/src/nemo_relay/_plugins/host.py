@@ -15,12 +15,9 @@ from concurrent.futures import Future
 from copy import deepcopy
 from typing import Any
 
-from nemo_relay._plugins import kinds, validation
+from nemo_relay._plugins import kinds
 from nemo_relay._plugins.contexts import Context, Part, Resource, exchange
-from nemo_relay._plugins.reports import PluginHostReport
 from nemo_relay._plugins.runtime_reports import RuntimeReports
-from nemo_relay._plugins.sources import files, layers
-from nemo_relay._plugins.sources.layers import Path, Resolved
 from nemo_relay._plugins.watching import Watcher
 from nemo_relay._runtime.awaitables import run_blocking
 from nemo_relay._runtime.delivery import flush
@@ -35,6 +32,10 @@ from nemo_relay.errors import (
     RelayError,
     UnknownPlugin,
 )
+from nemo_relay_configuration import validation
+from nemo_relay_configuration.reports import PluginHostReport
+from nemo_relay_configuration.sources import files, layers
+from nemo_relay_configuration.sources.layers import Path, Resolved
 
 CLOSE_SECONDS = 10.0  # how long an ending activation waits for the events that were queued before
 EXIT_SECONDS = 2.0  # and how long where the process is ending
@@ -135,7 +136,7 @@ class Host:
             resolved = prepared(self.config, self.additional)
             self.drain(run_blocking(lambda: self.change(resolved)))
         except (RelayError, OSError) as error:
-            shown = self.runtime.secrets.masked(error)
+            shown = self.runtime.masked(error)
             self.runtime.add("plugin.reload_failed", "plugin", faults.describe(shown), None, None)
             faults.report("plugin_reload_failed", shown)
         else:
@@ -191,7 +192,7 @@ class Host:
                     if hasattr(answer, "__await__"):
                         run_blocking(lambda answer=answer: _awaited(answer))  # type: ignore[misc]
                 except Exception as error:
-                    faults.report(failure, self.runtime.secrets.masked(error), plugin_kind=part.kind)
+                    faults.report(failure, self.runtime.masked(error), plugin_kind=part.kind)
 
     async def _register_all(self, resolved: Resolved) -> tuple[list[Part], list[Part]]:
         """All parts of the new document, and those of them that are new."""
@@ -223,7 +224,7 @@ class Host:
         except MissingExtra:
             raise  # it says what to install
         except Exception as error:
-            shown = self.runtime.secrets.masked(error)
+            shown = self.runtime.masked(error)
             text = faults.describe(error) if shown is error else faults.text(shown)
             raise RegistrationFailed(text) from (error if shown is error else None)
         finally:
@@ -278,7 +279,7 @@ def accepted(resolved: Resolved) -> PluginHostReport:
     Raises:
         ConfigFileMissing, InvalidConfig: it cannot (both a ValueError).
     """
-    report = validation.report(resolved)
+    report = validation.report(resolved, kinds)
     if resolved.missing is not None:
         raise ConfigFileMissing(resolved.missing)
     found = validation.errors(report)

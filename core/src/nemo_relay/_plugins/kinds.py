@@ -15,10 +15,12 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from nemo_relay._plugins.builtin import BUILTIN, builtin
-from nemo_relay._plugins.checking import nearest
 from nemo_relay._runtime.checks import expect_text
-from nemo_relay._runtime.log import oplog
+from nemo_relay._runtime.log import faults, oplog
 from nemo_relay.errors import RegistrationFailed
+from nemo_relay_configuration.checking import nearest
+from nemo_relay_configuration.documents import JsonObject
+from nemo_relay_configuration.kinds import LoadFailed
 
 GROUP = "nemo_relay.plugins"
 SWITCH = "NEMO_RELAY_LOAD_PLUGINS"
@@ -38,10 +40,6 @@ _registered: dict[str, Any] = {}
 _numbers = iter(range(1, 2**63))
 _installed: dict[str, Any] | None = None  # the entry points, read once
 _loaded: dict[str, Any] = {}
-
-
-class LoadFailed(Exception):
-    """An installed plugin could not be loaded; the cause says why."""
 
 
 def register(kind: str, plugin: Any) -> None:
@@ -109,6 +107,17 @@ def prepare(kinds: Iterable[str]) -> None:
             find(kind)
         except LoadFailed:
             continue
+
+
+def schema(kind: str) -> JsonObject | None:
+    """The JSON Schema of its ``config``. What cannot be loaded, or does not know itself, leaves its config open."""
+    try:
+        describe = getattr(find(kind), "schema", None)
+        found = describe() if callable(describe) else None
+    except Exception as error:
+        faults.report("plugin_schema_failed", error, plugin_kind=kind)
+        return None
+    return found if isinstance(found, dict) else None
 
 
 def is_dispensable(kind: str) -> bool:

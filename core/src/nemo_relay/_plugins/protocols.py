@@ -6,8 +6,6 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Any, Protocol
 
-from nemo_relay._plugins.documents import JsonObject
-from nemo_relay._plugins.reports import ConfigDiagnostic
 from nemo_relay.runtime_registrations import ConditionalMiddlewareGuardrail, RuntimeRegistrationKind
 from nemo_relay.types import (
     Event,
@@ -24,6 +22,8 @@ from nemo_relay.types import (
     ToolRequestIntercept,
     ToolSanitizeGuardrail,
 )
+from nemo_relay_configuration.documents import JsonObject
+from nemo_relay_configuration.reports import ConfigDiagnostic
 
 
 class PluginContext(Protocol):

@@ -6,8 +6,9 @@ from __future__ import annotations
 import threading
 from typing import Any
 
-from nemo_relay._plugins.reports import RuntimeDiagnostic
-from nemo_relay._plugins.sources.secrets import Secrets
+from nemo_relay._runtime.log.faults import describe
+from nemo_relay_configuration.reports import RuntimeDiagnostic
+from nemo_relay_configuration.sources.secrets import Secrets
 
 MAX_KINDS = 256  # further ones are counted under their code alone
 MAX_MESSAGE = 1_024  # characters
@@ -32,6 +33,12 @@ class RuntimeReports:
             count = self._kept[key]["count"] if key in self._kept else 0
             said = {name: value for name, value in where.items() if value is not None}
             self._kept[key] = {"code": code, "component": component, "message": text, "count": count + 1, **said}
+
+    def masked(self, error: BaseException) -> BaseException:
+        """``error``, or another in its place when its text holds a secret of the configuration."""
+        text = describe(error)
+        clean = self.secrets.mask(text)
+        return error if clean == text else RuntimeError(clean)
 
     def listed(self) -> list[RuntimeDiagnostic]:
         """All of them, in the order in which they first happened."""

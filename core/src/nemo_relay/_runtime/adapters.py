@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import sys
 
-from nemo_relay._version import install_command
+from nemo_relay_configuration.errors import install_command
 
 PACKAGE = "nemo_relay.integrations"
 

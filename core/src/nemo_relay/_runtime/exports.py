@@ -6,6 +6,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+# Rooms that are distributions of their own: what they hold is offered by the core's public modules alone.
+_BEHIND = ("nemo_relay_configuration.", "nemo_relay_records.")
+
 
 def borrowed(module: str, homes: dict[str, str]) -> Callable[[str], Any]:
     """The ``__getattr__`` of ``module``; ``homes`` gives the names, divided by spaces, by the module they come from."""
@@ -29,5 +32,6 @@ def claim(space: dict[str, Any], *more: str) -> None:
     """
     for name in (*space["__all__"], *more):
         value = space.get(name)
-        if isinstance(getattr(value, "__qualname__", None), str) and "._" in str(getattr(value, "__module__", "")):
+        home = str(getattr(value, "__module__", ""))
+        if isinstance(getattr(value, "__qualname__", None), str) and ("._" in home or home.startswith(_BEHIND)):
             value.__module__ = space["__name__"]

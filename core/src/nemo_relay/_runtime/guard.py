@@ -8,20 +8,9 @@ whatever they like, ``SystemExit`` included: a tool's result is not lost for it.
 from __future__ import annotations
 
 from collections.abc import Callable
-from opcode import opmap
 from typing import Any
 
-_RAISE = opmap["RAISE_VARARGS"]
-
-
-def is_interrupt(error: BaseException) -> bool:
-    """Whether ``error`` is the user's Ctrl-C, and not a KeyboardInterrupt that some code raised by a statement."""
-    if not isinstance(error, KeyboardInterrupt):
-        return False
-    innermost = error.__traceback__
-    while innermost is not None and innermost.tb_next is not None:
-        innermost = innermost.tb_next
-    return innermost is None or innermost.tb_frame.f_code.co_code[innermost.tb_lasti] != _RAISE
+from nemo_relay_records.interrupts import is_interrupt
 
 
 def pass_on(error: BaseException) -> None:

@@ -8,12 +8,12 @@ from contextlib import ExitStack, contextmanager
 from typing import Any
 
 from nemo_relay._plugins import host, kinds
-from nemo_relay._plugins.sources import files
 from nemo_relay._runtime.awaitables import running_loop
 from nemo_relay._runtime.delivery.dispatcher import Dispatcher, dispatcher
 from nemo_relay._runtime.log import faults
 from nemo_relay._runtime.registry import gates, registry
 from nemo_relay._runtime.tree import context, propagation
+from nemo_relay_configuration.sources import files
 
 FLUSH_SECONDS = 20.0
 

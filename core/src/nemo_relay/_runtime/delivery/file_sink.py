@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from nemo_relay._runtime.files.append import AppendFile
-from nemo_relay._runtime.files.places import Place, reason
-from nemo_relay._runtime.files.rotation import Rotation
 from nemo_relay._runtime.log import faults
 from nemo_relay.errors import SinkError
+from nemo_relay_records.files.append import AppendFile
+from nemo_relay_records.files.places import Place, reason
+from nemo_relay_records.files.rotation import Rotation
 
 
 class Counters(NamedTuple):

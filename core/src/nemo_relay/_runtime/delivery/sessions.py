@@ -18,10 +18,10 @@ from tempfile import SpooledTemporaryFile
 from time import monotonic
 from typing import IO, Any
 
-from nemo_relay._runtime.encoding import decode, encode
-from nemo_relay._runtime.files.places import Place, make_folder, open_regular
-from nemo_relay._runtime.files.whole import replace
 from nemo_relay._runtime.log import faults
+from nemo_relay_records.encoding import decode, encode
+from nemo_relay_records.files.places import Place, make_folder, open_regular
+from nemo_relay_records.files.whole import replace
 
 _FINISHED = 32  # sessions kept in mind after their end
 _IDLE = 64  # sessions without an agent that nothing is at work in

@@ -19,11 +19,11 @@ from typing import Any
 
 from nemo_relay._runtime.delivery.file_sink import FileSink
 from nemo_relay._runtime.delivery.sessions import Sessions
-from nemo_relay._runtime.files.held import Held
-from nemo_relay._runtime.files.lines import lines_of
-from nemo_relay._runtime.files.rotation import older_files
 from nemo_relay._runtime.log import faults
 from nemo_relay._runtime.threads import Worker
+from nemo_relay_records.files.held import Held
+from nemo_relay_records.files.lines import lines_of
+from nemo_relay_records.files.rotation import older_files
 
 _BLOCK = 1 << 20
 _BATCH_SECONDS = 0.02  # the thread lets events gather, so that it does not take turns with their emitter

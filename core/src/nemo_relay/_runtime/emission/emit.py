@@ -7,13 +7,13 @@ from typing import Any
 
 from nemo_relay._runtime import clock, ids
 from nemo_relay._runtime.emission.publish import Sanitize, publish
-from nemo_relay._runtime.encoding import NULL, decode, encode, quote
 from nemo_relay._runtime.events.events import MarkEvent, ScopeEvent
 from nemo_relay._runtime.events.lines import lineage
 from nemo_relay._runtime.log import faults
 from nemo_relay._runtime.registry import registry
 from nemo_relay._runtime.registry.registration import Audience
 from nemo_relay._runtime.tree.spans import Span, session_of
+from nemo_relay_records.encoding import NULL, decode, encode, quote
 
 OK: dict[str, Any] = {"otel.status_code": "OK"}
 _OK_JSON = b'{"otel.status_code":"OK"}'

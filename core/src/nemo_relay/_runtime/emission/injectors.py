@@ -8,10 +8,11 @@ import re
 from collections.abc import Callable, Generator
 from typing import Any
 
-from nemo_relay._runtime import encoding, guard
+from nemo_relay._runtime import guard
 from nemo_relay._runtime.delivery.dispatcher import EventType
 from nemo_relay._runtime.log import faults
 from nemo_relay._runtime.registry.registration import Entry
+from nemo_relay_records import encoding
 
 _KEY = r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*"
 Step = tuple[Callable[..., Any], tuple[Any, ...]]

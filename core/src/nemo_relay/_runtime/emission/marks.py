@@ -8,11 +8,11 @@ from typing import Any
 
 from nemo_relay._runtime.checks import expect
 from nemo_relay._runtime.emission import emit
-from nemo_relay._runtime.encoding import strict
 from nemo_relay._runtime.enums import LogSeverity
 from nemo_relay._runtime.events.events import SEVERITY_KEY
 from nemo_relay._runtime.log import faults
 from nemo_relay._runtime.tree.spans import ScopeHandle, Span
+from nemo_relay_records.encoding import strict
 
 
 def checked_schema(schema: Any) -> dict[str, str]:

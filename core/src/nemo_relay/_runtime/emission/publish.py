@@ -13,7 +13,7 @@ from collections.abc import Callable, Generator
 from contextvars import copy_context
 from typing import Any
 
-from nemo_relay._runtime import encoding, guard
+from nemo_relay._runtime import guard
 from nemo_relay._runtime.awaitables import is_awaitable, run_on_some_loop, running_loop
 from nemo_relay._runtime.delivery.dispatcher import EventType, dispatcher
 from nemo_relay._runtime.emission import injectors as injection
@@ -24,6 +24,8 @@ from nemo_relay._runtime.registry.registration import Audience, Entry
 from nemo_relay._runtime.registry.registry import Family
 from nemo_relay._runtime.tree.context import as_emitted, publishing
 from nemo_relay._runtime.tree.spans import Span
+from nemo_relay_records import encoding
+from nemo_relay_records.interrupts import is_interrupt
 
 _activity = registry.activity
 
@@ -75,7 +77,7 @@ def _deliver(make: EventType, line: bytes, audience: Audience, span: Span) -> No
 
 
 def _sink_failed(sink: Callable[[bytes], None], error: BaseException) -> None:
-    if guard.is_interrupt(error):
+    if is_interrupt(error):
         raise error
     # One sink's trouble is neither the application's nor that of the next sink.
     faults.report("event_sink_failed", error, sink=getattr(sink, "__qualname__", type(sink).__qualname__))
@@ -151,7 +153,7 @@ def _defer(
                     try:
                         answer = await answer
                     except BaseException as raised:
-                        if guard.is_interrupt(raised):
+                        if is_interrupt(raised):
                             raise
                         answer, error = None, raised
                 fn, args = chain.send(answer) if error is None else chain.throw(error)

@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from nemo_relay._runtime.encoding import decode
 from nemo_relay._runtime.enums import LogSeverity
 from nemo_relay._runtime.events.lines import Parts, mark_line, scope_line
+from nemo_relay_records.encoding import decode
 
 if TYPE_CHECKING:
     from nemo_relay._runtime.events.wire import Wire

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from nemo_relay._runtime import encoding
 from nemo_relay._runtime.clock import rfc3339
+from nemo_relay_records import encoding
 
 Parts = tuple[Any, ...]  # what ``scope_line`` or ``mark_line`` takes
 

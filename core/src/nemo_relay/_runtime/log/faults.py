@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
-from nemo_relay._runtime.guard import is_interrupt
+from nemo_relay_records.interrupts import is_interrupt
 
 MAX_KINDS = 4_096  # further kinds are counted under their event alone: names of spans may be without number
 
@@ -21,7 +21,7 @@ def text(error: BaseException) -> str:
 
     A ``__str__`` that raises is the application's: it must not become another error.
     """
-    from nemo_relay._runtime.redaction.redactor import mask
+    from nemo_relay_records.redaction.redactor import mask
 
     try:
         return mask(str(error))

@@ -12,8 +12,8 @@ from collections.abc import Callable
 from typing import Any
 
 from nemo_relay._runtime.clock import rfc3339
-from nemo_relay._runtime.encoding import encode
 from nemo_relay._runtime.log.record import LEVELS, Record
+from nemo_relay_records.encoding import encode
 
 Format = Callable[[Record], str]
 

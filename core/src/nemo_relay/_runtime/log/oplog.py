@@ -99,7 +99,7 @@ def shutdown() -> None:
 
 
 def _copied(fields: dict[str, Any]) -> dict[str, Any]:
-    from nemo_relay._runtime.encoding import decode, encode
+    from nemo_relay_records.encoding import decode, encode
 
     copy: dict[str, Any] = decode(encode(fields)) if fields else {}
     return copy

@@ -7,9 +7,6 @@ import os
 import threading
 from time import monotonic, time_ns
 
-from nemo_relay._runtime.files.append import AppendFile
-from nemo_relay._runtime.files.places import Place, reason
-from nemo_relay._runtime.files.rotation import Rotation
 from nemo_relay._runtime.log import faults
 from nemo_relay._runtime.log import format as logformat
 from nemo_relay._runtime.log.config import Settings, SinkSettings
@@ -18,6 +15,9 @@ from nemo_relay._runtime.log.record import ERROR, Output, Record
 from nemo_relay._runtime.queues import BoundedQueue, Empty
 from nemo_relay._runtime.threads import Worker
 from nemo_relay.errors import LoggingError
+from nemo_relay_records.files.append import AppendFile
+from nemo_relay_records.files.places import Place, reason
+from nemo_relay_records.files.rotation import Rotation
 
 _MAX_BYTES = 16 << 20  # of the records that wait for one file
 

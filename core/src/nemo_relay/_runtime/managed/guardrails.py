@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 from nemo_relay._runtime import clock
 from nemo_relay._runtime.awaitables import finish
 from nemo_relay._runtime.emission import emit
-from nemo_relay._runtime.encoding import encode
 from nemo_relay._runtime.enums import ScopeType
 from nemo_relay._runtime.guard import blame
 from nemo_relay._runtime.log import faults
@@ -17,6 +16,7 @@ from nemo_relay._runtime.registry import registry
 from nemo_relay._runtime.registry.registration import Entry
 from nemo_relay._runtime.tree.spans import ScopeHandle
 from nemo_relay.errors import CallbackError, GuardrailRejected
+from nemo_relay_records.encoding import encode
 
 if TYPE_CHECKING:
     from nemo_relay._runtime.managed.engine import ManagedCall

@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from operator import is_
 from typing import Any
 
-from nemo_relay._runtime.encoding import encode, raw
 from nemo_relay._runtime.log import faults
 from nemo_relay._runtime.managed.annotations import plain
 from nemo_relay_codecs.request import LLMRequest
+from nemo_relay_records.encoding import encode, raw
 
 
 def recent(annotated: Any, content: Any, codec: Any, request: LLMRequest) -> tuple[Any, Any]:

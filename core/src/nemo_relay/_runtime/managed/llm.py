@@ -12,7 +12,6 @@ from nemo_relay._runtime.awaitables import finish
 from nemo_relay._runtime.checks import expect
 from nemo_relay._runtime.emission import emit
 from nemo_relay._runtime.emission.marks import emit_pending
-from nemo_relay._runtime.encoding import NULL, encode
 from nemo_relay._runtime.guard import blame
 from nemo_relay._runtime.managed import annotations as annotating
 from nemo_relay._runtime.managed import history
@@ -28,6 +27,7 @@ from nemo_relay._runtime.tree import propagation
 from nemo_relay._runtime.tree.spans import LLMHandle, Span
 from nemo_relay.errors import CallbackError, InvalidArgument
 from nemo_relay_codecs.request import LLMRequest
+from nemo_relay_records.encoding import NULL, encode
 
 _activity = registry.activity
 _MICROSECOND = 1_000

@@ -10,18 +10,18 @@ from typing import Any
 from nemo_relay._runtime import guard
 from nemo_relay._runtime.checks import expect
 from nemo_relay._runtime.emission.publish import Sanitize, Step
-from nemo_relay._runtime.encoding import encode, strict
 from nemo_relay._runtime.log import faults
 from nemo_relay._runtime.managed import annotations as annotating
 from nemo_relay._runtime.managed.codec_context import LlmRequestContext, LlmResponseContext
 from nemo_relay._runtime.registry import registry
 from nemo_relay._runtime.tree.spans import LLMHandle
 from nemo_relay_codecs.request import LLMRequest
+from nemo_relay_records.encoding import encode, strict
 
 
 def without_credentials(headers: dict[str, Any]) -> dict[str, Any]:
     """``headers`` without those that carry credentials, in whatever spelling."""
-    from nemo_relay._runtime.redaction.names import is_secret_header  # patterns take a while to load
+    from nemo_relay_records.redaction.names import is_secret_header  # patterns take a while to load
 
     return {key: value for key, value in headers.items() if not is_secret_header(key)}
 

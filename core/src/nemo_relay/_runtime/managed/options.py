@@ -6,8 +6,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from nemo_relay._runtime.encoding import decode, strict
 from nemo_relay.errors import InvalidValue
+from nemo_relay_records.encoding import decode, strict
 
 MAX_BYTES = 64 * 1024  # of an application's context, as JSON
 MAX_DEPTH = 32

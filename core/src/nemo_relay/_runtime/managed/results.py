@@ -7,10 +7,10 @@ from typing import Any, Generic, TypeVar
 
 from nemo_relay._runtime.checks import expect
 from nemo_relay._runtime.emission.marks import PendingMarkSpec
-from nemo_relay._runtime.encoding import strict
 from nemo_relay._runtime.managed.options import read_context
 from nemo_relay._runtime.managed.views import copy_json
 from nemo_relay_codecs.request import LLMRequest
+from nemo_relay_records.encoding import strict
 
 T = TypeVar("T")
 

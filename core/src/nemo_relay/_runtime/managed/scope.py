@@ -12,12 +12,12 @@ from typing import Any, ParamSpec, TypeVar
 from nemo_relay._runtime import clock
 from nemo_relay._runtime.checks import expect, expect_text
 from nemo_relay._runtime.emission import emit
-from nemo_relay._runtime.encoding import encode
 from nemo_relay._runtime.enums import ScopeAttributes, ScopeType
 from nemo_relay._runtime.log import faults
 from nemo_relay._runtime.registry import registry
 from nemo_relay._runtime.tree import context, generators
 from nemo_relay._runtime.tree.spans import ScopeHandle, Span
+from nemo_relay_records.encoding import encode
 
 _activity = registry.activity
 

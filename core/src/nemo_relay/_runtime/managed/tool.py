@@ -12,7 +12,6 @@ from nemo_relay._runtime.emission import emit
 from nemo_relay._runtime.emission.marks import emit_pending
 from nemo_relay._runtime.emission.publish import Step
 from nemo_relay._runtime.emission.skills import emit_skill_loads, source_of
-from nemo_relay._runtime.encoding import NULL, encode, strict
 from nemo_relay._runtime.guard import blame
 from nemo_relay._runtime.log import faults
 from nemo_relay._runtime.managed.engine import ManagedCall, failure
@@ -23,6 +22,7 @@ from nemo_relay._runtime.registry import registry
 from nemo_relay._runtime.registry.registration import Entry
 from nemo_relay._runtime.tree.spans import Span, ToolHandle
 from nemo_relay.errors import CallbackError, InvalidArgument
+from nemo_relay_records.encoding import NULL, encode, strict
 
 _activity = registry.activity
 _MICROSECOND = 1_000

@@ -6,9 +6,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from nemo_relay._runtime import encoding
 from nemo_relay._runtime.awaitables import is_async_callable, running_loop
 from nemo_relay._runtime.checks import expect, expect_text
+from nemo_relay_records import encoding
 
 Sink = Callable[[bytes], None]
 

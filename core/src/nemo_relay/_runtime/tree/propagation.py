@@ -7,10 +7,10 @@ import re
 from typing import Any
 
 from nemo_relay._runtime.checks import expect
-from nemo_relay._runtime.encoding import encode
 from nemo_relay._runtime.enums import ScopeType
 from nemo_relay._runtime.tree.spans import ScopeHandle, ScopeStack, Span, session_of
 from nemo_relay.errors import InvalidArgument, InvalidValue, NoActiveScope
+from nemo_relay_records.encoding import encode
 
 # Whether a provider request gets the ``traceparent`` of its call; see ``nemo_relay.llm.configure``.
 send_header = True
