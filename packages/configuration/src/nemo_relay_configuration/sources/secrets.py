@@ -15,21 +15,16 @@ from collections.abc import Callable, Iterator
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
-REDACTED = "[REDACTED]"
+from nemo_relay_records.redaction.redactor import REPLACEMENT as REDACTED
+from nemo_relay_records.redaction.redactor import default
+
 MAX_FILE_BYTES = 65_536
 MIN_MASKED = 4  # shorter values are too common to be looked for in texts
 
 _REFERENCE = re.compile(r"\$\$\{|\$\{(env|file):([^}]*)\}")
 _FILE_REFERENCE = re.compile(r"(?<!\$)\$\{file:([^}]*)\}")
-_KEY = re.compile(
-    r"pass(word|wd|phrase)|secret|token(?!s|_count)|api[-_]?key|access[-_]?key|authorization|(^|[-_.])auth($|[-_.])"
-    r"|credential|cookie|private[-_]?key|signature|^key$|headers?$",
-    re.IGNORECASE,
-)
-_VALUE = re.compile(
-    r"\b(sk-|ghp_|github_pat_|nvapi-|AIza|AKIA|xox[a-z]-|hf_|glpat-|gsk_)[\w-]{8,}"
-    r"|\b(Bearer|Basic) +\S{4,}|\beyJ[\w-]+\.",
-)
+# Besides what speaks of a secret everywhere: any header may be one, and a key of nothing in particular.
+_HIDES = re.compile(r"(^|[-_.])headers?$|^key$", re.IGNORECASE)
 _URL = re.compile(r"^[A-Za-z][A-Za-z0-9+.-]*://")
 
 
@@ -139,7 +134,7 @@ def _strings(value: Any, change: Callable[[str, str], str], path: str = "") -> A
 
 def _shown(value: Any, secrets: Secrets, hidden: bool) -> Any:
     if isinstance(value, dict):
-        return {key: _shown(item, secrets, hidden or bool(_KEY.search(key))) for key, item in value.items()}
+        return {key: _shown(item, secrets, hidden or _is_secret(key)) for key, item in value.items()}
     if isinstance(value, list):
         return [_shown(item, secrets, hidden) for item in value]
     if isinstance(value, str):
@@ -150,11 +145,16 @@ def _shown(value: Any, secrets: Secrets, hidden: bool) -> Any:
 def _shown_text(text: str, secrets: Secrets, hidden: bool) -> str:
     if not text or (_REFERENCE.sub("", text) == "" and "$${" not in text):
         return text
-    if hidden or _VALUE.search(text):
-        for part in (text, *text.split()):  # "Bearer x": a message may show the second word alone
-            secrets.add(part)
-        return REDACTED
-    return _shown_url(text, secrets) if _URL.match(text) else text
+    shown = _shown_url(text, secrets) if _URL.match(text) and not hidden else text
+    if not hidden and default.text(shown) == shown:
+        return shown
+    for part in (text, *text.split()):  # "Bearer x": a message may show the second word alone
+        secrets.add(part)
+    return REDACTED
+
+
+def _is_secret(name: str) -> bool:
+    return default.is_secret(name) or _HIDES.search(name) is not None
 
 
 def _shown_url(text: str, secrets: Secrets) -> str:
