@@ -20,10 +20,11 @@ from nemo_relay._runtime.emission import emit
 from nemo_relay._runtime.enums import LLMAttributes
 from nemo_relay._runtime.exports import borrowed, claim
 from nemo_relay._runtime.managed.annotations import checked_response, resolve
+from nemo_relay._runtime.managed.call import ManagedCall
 from nemo_relay._runtime.managed.direct import through, through_sync
 from nemo_relay._runtime.managed.engine import steps
 from nemo_relay._runtime.managed.layers import complete, named
-from nemo_relay._runtime.managed.llm import LlmCall, finish_llm, open_llm
+from nemo_relay._runtime.managed.llm import LLM, finish_llm, open_llm
 from nemo_relay._runtime.managed.single_steps import ask, rewrite_request
 from nemo_relay._runtime.managed.streaming.stream import LlmStream, StreamCall, SyncLlmStream
 from nemo_relay._runtime.registry import registry
@@ -198,11 +199,11 @@ def execute(
     if codec is not None or response_codec is not None:
         span.codec, span.response_codec = resolve(codec), resolve(response_codec)
     if execution_options is not None or execution_context is not None:
-        made = LlmCall(span, request, func, sync=False).directed(execution_options, execution_context)
+        made = ManagedCall(LLM, span, request, func, sync=False).directed(execution_options, execution_context)
         return _execute_steps(made)  # type: ignore[no-any-return]
     if registry.activity.shapes_llms:
-        return _execute_steps(LlmCall(span, request, func, sync=False))  # type: ignore[no-any-return]
-    return _execute_through(LlmCall, span, request, func)  # type: ignore[no-any-return]
+        return _execute_steps(ManagedCall(LLM, span, request, func, sync=False))  # type: ignore[no-any-return]
+    return _execute_through(LLM, span, request, func)  # type: ignore[no-any-return]
 
 
 def execute_sync(
@@ -236,10 +237,11 @@ def execute_sync(
     if codec is not None or response_codec is not None:
         span.codec, span.response_codec = resolve(codec), resolve(response_codec)
     if execution_options is not None or execution_context is not None:
-        return complete(steps(LlmCall(span, request, func, sync=True).directed(execution_options, execution_context)))
+        made = ManagedCall(LLM, span, request, func, sync=True).directed(execution_options, execution_context)
+        return complete(steps(made))
     if registry.activity.shapes_llms:
-        return complete(steps(LlmCall(span, request, func, sync=True)))
-    return through_sync(LlmCall, span, request, func)
+        return complete(steps(ManagedCall(LLM, span, request, func, sync=True)))
+    return through_sync(LLM, span, request, func)
 
 
 def stream_execute(
@@ -337,14 +339,12 @@ def _streamed(
     span = LLMHandle(name, parent, bits, data, metadata, model_name)
     if codec is not None or response_codec is not None:
         span.codec, span.response_codec = resolve(codec), resolve(response_codec)
-    made = StreamCall(span, request, func, sync=sync)
-    made.prepare(collector, finalizer)
-    return made
+    return StreamCall(span, request, func, collector, finalizer, sync=sync)
 
 
-def _unstarted(name: str, request: LLMRequest, handle: Span | None) -> LlmCall:
+def _unstarted(name: str, request: LLMRequest, handle: Span | None) -> ManagedCall:
     parent, bits = _checked(name, request, handle, None, None)
-    return LlmCall(LLMHandle(name, parent, bits, None, None, None), request, lambda value: value, sync=False)
+    return ManagedCall(LLM, LLMHandle(name, parent, bits, None, None, None), request, lambda value: value, sync=False)
 
 
 def request_intercepts(name: str, request: LLMRequest, *, handle: Span | None = None) -> Any:

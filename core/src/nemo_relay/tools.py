@@ -19,11 +19,12 @@ from nemo_relay._runtime import clock
 from nemo_relay._runtime.checks import expect, expect_text
 from nemo_relay._runtime.enums import ToolAttributes
 from nemo_relay._runtime.exports import borrowed
+from nemo_relay._runtime.managed.call import ManagedCall
 from nemo_relay._runtime.managed.direct import through, through_sync
 from nemo_relay._runtime.managed.engine import steps
 from nemo_relay._runtime.managed.layers import complete, named
 from nemo_relay._runtime.managed.single_steps import ask, rewrite
-from nemo_relay._runtime.managed.tool import ToolCall, end_tool, open_tool
+from nemo_relay._runtime.managed.tool import TOOL, end_tool, open_tool
 from nemo_relay._runtime.registry import registry
 from nemo_relay._runtime.tree import context
 from nemo_relay._runtime.tree.spans import Span, ToolHandle
@@ -148,11 +149,11 @@ def execute(
     parent, bits = _checked(name, handle, attributes, tool_call_id)
     span = ToolHandle(name, parent, bits, data, metadata, tool_call_id)
     if execution_options is not None or execution_context is not None:
-        made = ToolCall(span, args, func, sync=False).directed(execution_options, execution_context)
+        made = ManagedCall(TOOL, span, args, func, sync=False).directed(execution_options, execution_context)
         return _execute_steps(made)  # type: ignore[no-any-return]
     if not registry.activity.shapes_tools:
-        return _execute_through(ToolCall, span, args, func)  # type: ignore[no-any-return]
-    return _execute_steps(ToolCall(span, args, func, sync=False))  # type: ignore[no-any-return]
+        return _execute_through(TOOL, span, args, func)  # type: ignore[no-any-return]
+    return _execute_steps(ManagedCall(TOOL, span, args, func, sync=False))  # type: ignore[no-any-return]
 
 
 def execute_sync(
@@ -186,15 +187,16 @@ def execute_sync(
     parent, bits = _checked(name, handle, attributes, tool_call_id)
     span = ToolHandle(name, parent, bits, data, metadata, tool_call_id)
     if execution_options is not None or execution_context is not None:
-        return complete(steps(ToolCall(span, args, func, sync=True).directed(execution_options, execution_context)))
+        made = ManagedCall(TOOL, span, args, func, sync=True).directed(execution_options, execution_context)
+        return complete(steps(made))
     if not registry.activity.shapes_tools:
-        return through_sync(ToolCall, span, args, func)
-    return complete(steps(ToolCall(span, args, func, sync=True)))
+        return through_sync(TOOL, span, args, func)
+    return complete(steps(ManagedCall(TOOL, span, args, func, sync=True)))
 
 
-def _unstarted(name: str, args: Any, handle: Span | None) -> ToolCall:
+def _unstarted(name: str, args: Any, handle: Span | None) -> ManagedCall:
     parent, bits = _checked(name, handle, None, None)
-    return ToolCall(ToolHandle(name, parent, bits, None, None, None), args, lambda value: value, sync=False)
+    return ManagedCall(TOOL, ToolHandle(name, parent, bits, None, None, None), args, lambda value: value, sync=False)
 
 
 def request_intercepts(name: str, args: Any, *, handle: Span | None = None) -> Any:

@@ -11,7 +11,8 @@ from collections.abc import Callable
 from typing import Any
 
 from nemo_relay._runtime.awaitables import finish
-from nemo_relay._runtime.managed.engine import ManagedCall, steps
+from nemo_relay._runtime.managed.call import Kind, ManagedCall
+from nemo_relay._runtime.managed.engine import steps
 from nemo_relay._runtime.registry import registry
 from nemo_relay._runtime.tree import context
 from nemo_relay._runtime.tree.spans import Span
@@ -21,12 +22,13 @@ _set = context.position.set
 _activity = registry.activity
 
 
-async def through(kind: type[ManagedCall], span: Span, argument: Any, func: Callable[[Any], Any]) -> Any:
+async def through(kind: Kind, span: Span, argument: Any, func: Callable[[Any], Any]) -> Any:
     """Run a call of that kind, which nothing shapes unless a policy has come since it was made."""
-    if not kind.is_unshaped():
-        return await steps(kind(span, argument, func, sync=False))
+    if kind.middleware.takes_part():
+        return await steps(ManagedCall(kind, span, argument, func, sync=False))
+    events = kind.events
     observed = _activity.observed
-    argument = kind.begin(span, argument) if observed else kind.begin_unobserved(span, argument)
+    argument = events.begin(span, argument)
     before = _get()
     _set(span)
     try:
@@ -36,19 +38,20 @@ async def through(kind: type[ManagedCall], span: Span, argument: Any, func: Call
     except BaseException as error:
         _set(before)
         if observed or _activity.observed:
-            kind.fail(span, error)
+            events.fail(span, error)
         raise
     _set(before)
     if observed or _activity.observed:
-        kind.conclude(span, answer)
+        events.conclude(span, answer)
     return answer
 
 
-def through_sync(kind: type[ManagedCall], span: Span, argument: Any, func: Callable[[Any], Any]) -> Any:
+def through_sync(kind: Kind, span: Span, argument: Any, func: Callable[[Any], Any]) -> Any:
     """The same without an event loop."""
     # Written out a second time: what passes through a coroutine, StopIteration does not survive.
+    events = kind.events
     observed = _activity.observed
-    argument = kind.begin(span, argument) if observed else kind.begin_unobserved(span, argument)
+    argument = events.begin(span, argument)
     before = _get()
     _set(span)
     try:
@@ -58,9 +61,9 @@ def through_sync(kind: type[ManagedCall], span: Span, argument: Any, func: Calla
     except BaseException as error:
         _set(before)
         if observed or _activity.observed:
-            kind.fail(span, error)
+            events.fail(span, error)
         raise
     _set(before)
     if observed or _activity.observed:
-        kind.conclude(span, answer)
+        events.conclude(span, answer)
     return answer

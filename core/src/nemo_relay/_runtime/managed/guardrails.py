@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from nemo_relay._runtime import clock
 from nemo_relay._runtime.awaitables import finish
@@ -11,15 +11,13 @@ from nemo_relay._runtime.emission import emit
 from nemo_relay._runtime.enums import ScopeType
 from nemo_relay._runtime.guard import blame
 from nemo_relay._runtime.log import faults
+from nemo_relay._runtime.managed.call import ManagedCall
 from nemo_relay._runtime.managed.scope import is_cancellation
 from nemo_relay._runtime.registry import registry
 from nemo_relay._runtime.registry.registration import Entry
 from nemo_relay._runtime.tree.spans import ScopeHandle
 from nemo_relay.errors import CallbackError, GuardrailRejected
 from nemo_relay_records.encoding import encode
-
-if TYPE_CHECKING:
-    from nemo_relay._runtime.managed.engine import ManagedCall
 
 
 async def check(call: ManagedCall, guardrails: tuple[Entry, ...], *, mark: bool = True) -> None:
@@ -29,7 +27,7 @@ async def check(call: ManagedCall, guardrails: tuple[Entry, ...], *, mark: bool 
         GuardrailRejected: one of them refused.
         CallbackError: one of them answered with something that is neither None nor a string.
     """
-    arguments = call.guard_arguments()
+    arguments = call.middleware.question(call)
     for entry in guardrails:
         span = _open(call, entry)
         try:
@@ -62,7 +60,7 @@ def _open(call: ManagedCall, entry: Entry) -> ScopeHandle:
     span = ScopeHandle(entry.name, ScopeType.Guardrail, parent, parent.stack, metadata=call.metadata)
     audience = registry.audience(parent)
     if audience is not None:
-        emit.start(span, audience, clock.source(), encode(call.guard_payload()))
+        emit.start(span, audience, clock.source(), encode(call.middleware.subject(call)))
     return span
 
 

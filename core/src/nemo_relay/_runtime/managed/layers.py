@@ -8,16 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Coroutine, Generator
 from types import FunctionType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from nemo_relay._runtime.awaitables import finish
 from nemo_relay._runtime.guard import blame
+from nemo_relay._runtime.managed.call import ManagedCall
 from nemo_relay._runtime.registry.registration import Entry
 from nemo_relay._runtime.tree import context
 from nemo_relay.errors import ContinuationClosed
-
-if TYPE_CHECKING:
-    from nemo_relay._runtime.managed.engine import ManagedCall
 
 _get = context.position.get
 _set = context.position.set
@@ -52,10 +50,10 @@ async def descend(call: ManagedCall, layers: tuple[Entry, ...], depth: int, valu
     entry = layers[depth]
     proceed = Continuation(call, layers, depth + 1, entry)
     try:
-        raw = entry.fn(*call.layer_arguments(entry, value, proceed))
+        raw = entry.fn(*call.middleware.arguments(call, entry, value, proceed))
         if hasattr(type(raw), "__await__"):
             raw = finish(raw) if call.sync else await raw
-        return call.accept_layer(entry, raw, proceed.taken())
+        return call.middleware.produced(raw, entry, proceed.taken())
     except StopIteration as error:
         return Raised(error)  # leaving a coroutine it would become another error
     except BaseException as error:
@@ -89,7 +87,7 @@ class Continuation:
         if not self.active:
             raise ContinuationClosed
         call = self.call
-        branch = Branch(self, call.checked(value), len(self.branches))
+        branch = Branch(self, call.middleware.passed_on(call, value), len(self.branches))
         self.branches.append(None)
         return branch.run_sync() if call.sync and not self.entry.is_async else branch
 
@@ -145,7 +143,7 @@ class Branch:
                 raw = call.func(self._value)
                 if hasattr(type(raw), "__await__"):
                     raw = finish(raw)
-                return self._kept(call.accept(raw))
+                return self._kept(call.middleware.produced(raw))
             return self._kept(complete(descend(call, proceed.layers, proceed.depth, self._value)))
         except BaseException as error:
             proceed.failed(error)
@@ -169,7 +167,7 @@ class Branch:
                     raw = call.func(self._value)
                     if hasattr(type(raw), "__await__"):
                         raw = await raw
-                    answer = self._kept(call.accept(raw))
+                    answer = self._kept(call.middleware.produced(raw))
                 else:
                     answer = self._kept(result(await descend(call, proceed.layers, proceed.depth, self._value)))
                 self._outcome = (answer, None)
@@ -190,7 +188,8 @@ class Branch:
     def _kept(self, produced: Produced) -> Any:
         proceed = self._proceed
         proceed.branches[self._index] = produced
-        return proceed.call.present(produced, proceed.entry)
+        call = proceed.call
+        return call.middleware.presented(call, produced, proceed.entry)
 
     def __await__(self) -> Generator[Any, Any, Any]:
         return (self._future or self._run()).__await__()

@@ -1,184 +1,66 @@
 # SPDX-License-Identifier: Apache-2.0
-"""LLM calls: what is particular to them on their way through the engine, and their manual life cycle."""
+"""LLM calls: their two events, of managed ones and of those that are opened by hand."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import Any
 
 from nemo_relay._runtime import clock
-from nemo_relay._runtime.awaitables import finish
-from nemo_relay._runtime.checks import expect
 from nemo_relay._runtime.emission import emit
 from nemo_relay._runtime.emission.marks import emit_pending
-from nemo_relay._runtime.guard import blame
 from nemo_relay._runtime.managed import annotations as annotating
 from nemo_relay._runtime.managed import history
-from nemo_relay._runtime.managed.codec_context import LlmExecutionContext, LlmRequestContext, LlmResponseContext
-from nemo_relay._runtime.managed.engine import ManagedCall, failure
-from nemo_relay._runtime.managed.layers import Continuation, Produced
+from nemo_relay._runtime.managed.call import Kind, ManagedCall
+from nemo_relay._runtime.managed.engine import failure
+from nemo_relay._runtime.managed.layers import Produced
 from nemo_relay._runtime.managed.llm_sanitizers import lowered, presentable, request_sanitizer, response_sanitizer
-from nemo_relay._runtime.managed.results import LLMRequestInterceptOutcome
-from nemo_relay._runtime.managed.views import RequestView, settle
+from nemo_relay._runtime.managed.middleware.llm import LlmMiddleware
 from nemo_relay._runtime.registry import registry
-from nemo_relay._runtime.registry.registration import Entry
 from nemo_relay._runtime.tree import propagation
 from nemo_relay._runtime.tree.spans import LLMHandle, Span
-from nemo_relay.errors import CallbackError, InvalidArgument
 from nemo_relay_codecs.request import LLMRequest
 from nemo_relay_records.encoding import NULL, encode
 
 _activity = registry.activity
 _MICROSECOND = 1_000
-NEW_FORM, OLD_FORM = 0, 1  # intercept(name, request, context, next), and without the context in 0.5 to 0.9
 
 
-class LlmCall(ManagedCall):
-    """A managed LLM call."""
+class LlmEvents:
+    """The two events of a managed LLM call."""
 
-    __slots__ = ("annotated", "contributions", "marks")
-    kind = "llm"
-    guardrails = registry.llm_guardrails
-    layers = registry.llm_execution_intercepts
+    def begin(self, span: LLMHandle, argument: LLMRequest) -> LLMRequest:
+        return _begun(span, argument, None) if _activity.observed else traced(argument, span, False)
 
-    span: LLMHandle
-    argument: LLMRequest
-
-    def __init__(self, span: LLMHandle, argument: LLMRequest, func: Callable[..., Any], *, sync: bool) -> None:
-        super().__init__(span, argument, func, sync=sync)
-        self.annotated: Any = None
-        self.marks: list[Any] = []
-        self.contributions: list[dict[str, Any]] = []
-
-    @property
-    def codec(self) -> Any:
-        """What normalises the request for intercepts and observers, if anything."""
-        return self.span.codec
-
-    @property
-    def response_codec(self) -> Any:
-        """What normalises the response for observers, if anything."""
-        return self.span.response_codec
-
-    @staticmethod
-    def is_unshaped() -> bool:
-        return not _activity.shapes_llms
-
-    @staticmethod
-    def begin(span: LLMHandle, argument: LLMRequest, annotated: Any = None) -> LLMRequest:
-        codec = span.codec
-        if codec is not None and annotated is None:
-            assert span.parent_span is not None
-            annotated = annotating.observed(codec, argument, span.parent_span)
-        shown = start_llm(span, argument, None, annotated, codec)
-        return traced(argument, span, shown)
-
-    @staticmethod
-    def begin_unobserved(span: LLMHandle, argument: LLMRequest) -> LLMRequest:
-        return traced(argument, span, False)
-
-    @staticmethod
-    def conclude(span: LLMHandle, raw: Any) -> None:
+    def conclude(self, span: LLMHandle, raw: Any) -> None:
         finish_llm(span, raw, emit.OK, span.response_codec, data=span.handle_data)
 
-    @staticmethod
-    def fail(span: LLMHandle, error: BaseException) -> None:
+    def fail(self, span: LLMHandle, error: BaseException) -> None:
         finish_llm(span, None, failure(span, error), None, data=span.handle_data)
 
-    def guard_arguments(self) -> tuple[Any, ...]:
-        return (RequestView(self.argument),)
+    def begin_shaped(self, call: ManagedCall) -> None:
+        span, edits = call.span, call.edits
+        call.argument = _begun(span, call.argument, None if edits is None else edits.annotated)
+        if edits is not None and edits.marks:
+            emit_pending(edits.marks, span, span.started_ns + _MICROSECOND, step_ns=0, family="llm")
+        if edits is not None and edits.contributions:
+            annotating.contribute(span, edits.contributions, span.started_ns + 2 * _MICROSECOND)
 
-    def guard_payload(self) -> dict[str, Any]:
-        return {"kind": "llm_conditional_execution"}
-
-    async def rewrite(self) -> None:
-        entries = registry.visible(registry.llm_request_intercepts, self.parent)
-        if not entries:
-            return
-        request = self.argument
-        # A request that its codec cannot read goes on raw, as if no codec had been given.
-        annotated = None if self.codec is None else annotating.decoded(self.codec, request)
-        codec = None if annotated is None else self.codec
-        for entry in entries:
-            try:
-                outcome = entry.fn(self.name, RequestView(request), annotated)
-                if hasattr(type(outcome), "__await__"):
-                    outcome = finish(outcome) if self.sync else await outcome
-                self._check(entry, outcome, request, codec)
-            except BaseException as error:
-                blame(error, "request intercept", entry.name, f"of the LLM call {self.name!r}")
-                raise
-            request = settle(outcome.request, request)
-            annotated = outcome.annotated_request
-            self.marks += outcome.pending_marks
-            self.contributions += outcome.optimization_contributions
-            if entry.break_chain:
-                break
-        self.annotated = annotated
-        self.argument = request if codec is None else settle(annotating.encoded(codec, annotated, request), request)
-
-    def _check(self, entry: Entry, outcome: Any, request: LLMRequest, codec: Any) -> None:
-        if type(outcome) is not LLMRequestInterceptOutcome:
-            got = "'None' is" if outcome is None else f"'{type(outcome).__name__}' object is"
-            raise CallbackError(
-                "LLM request intercept must return LLMRequestInterceptOutcome:"
-                f" {got} not an instance of 'LLMRequestInterceptOutcome'"
-            )
-        if codec is None:
-            return
-        if settle(outcome.request, request).content is not request.content:
-            raise InvalidArgument(
-                f"LLM request intercept '{entry.name}' changed request.content while a request codec is active;"
-                " modify annotated_request instead"
-            )
-        if outcome.annotated_request is None:
-            raise InvalidArgument(
-                f"LLM request intercept '{entry.name}' omitted annotated_request while a request codec is active"
-            )
-
-    def open(self) -> None:
-        span = self.span
-        argument = self.begin(span, self.argument, self.annotated)
-        if self.marks:
-            emit_pending(self.marks, span, span.started_ns + _MICROSECOND, step_ns=0, family="llm")
-        if self.contributions:
-            annotating.contribute(span, self.contributions, span.started_ns + 2 * _MICROSECOND)
-        self.argument = argument
-
-    def context(self) -> LlmExecutionContext:
-        """What execution intercepts learn about the codecs."""
-        return LlmExecutionContext(
-            LlmRequestContext(self.codec), LlmResponseContext(self.response_codec), self.application_context
-        )
-
-    def layer_arguments(self, entry: Entry, value: Any, proceed: Continuation) -> tuple[Any, ...]:
-        view = RequestView(value)
-        return (self.name, view, proceed) if entry.form == OLD_FORM else (self.name, view, self.context(), proceed)
-
-    def checked(self, value: Any) -> Any:
-        expect(value, LLMRequest, where="request")
-        original = value.original if isinstance(value, RequestView) else self.argument
-        return settle(value, original)
-
-    def accept(self, raw: Any) -> Produced:
-        return Produced(raw, raw)
-
-    def accept_layer(self, entry: Entry, raw: Any, branches: Sequence[Produced]) -> Produced:
-        return Produced(raw, raw)
-
-    def present(self, produced: Produced, entry: Entry) -> Any:
+    def conclude_shaped(self, call: ManagedCall, produced: Produced) -> Any:
+        self.conclude(call.span, produced.value)
         return produced.original
 
-    def succeed(self, produced: Produced) -> Any:
-        self.finish(produced.value, emit.OK, None)
-        return produced.original
 
-    def finish(self, response: Any, status: dict[str, Any], first_chunk: float | None) -> None:
-        """Publish the end event with ``response`` as its payload."""
-        finish_llm(
-            self.span, response, status, self.response_codec, data=self.span.handle_data, first_chunk=first_chunk
-        )
+LLM = Kind("llm", LlmEvents(), LlmMiddleware())
+
+
+def _begun(span: LLMHandle, argument: LLMRequest, annotated: Any) -> LLMRequest:
+    """Publish the start; returns the request with its header."""
+    codec = span.codec
+    if codec is not None and annotated is None:
+        assert span.parent_span is not None
+        annotated = annotating.observed(codec, argument, span.parent_span)
+    return traced(argument, span, start_llm(span, argument, None, annotated, codec))
 
 
 class TracedRequest(LLMRequest):

@@ -6,10 +6,9 @@ from __future__ import annotations
 from typing import Any
 
 from nemo_relay._runtime.awaitables import running_loop
-from nemo_relay._runtime.managed.engine import ManagedCall
+from nemo_relay._runtime.managed.call import Edits, ManagedCall
 from nemo_relay._runtime.managed.guardrails import check
 from nemo_relay._runtime.managed.layers import complete
-from nemo_relay._runtime.managed.llm import LlmCall
 from nemo_relay._runtime.managed.results import LLMRequestInterceptOutcome
 from nemo_relay._runtime.registry import registry
 from nemo_relay._runtime.tree import propagation
@@ -28,22 +27,23 @@ def rewrite(call: ManagedCall) -> Any:
     """What the request intercepts make of the call's argument."""
 
     async def steps() -> Any:
-        await call.rewrite()
+        await call.middleware.rewrite(call)
         return call.argument
 
     return _run(call, steps(), "tools.request_intercepts")
 
 
-def rewrite_request(call: LlmCall) -> Any:
+def rewrite_request(call: ManagedCall) -> Any:
     """What the request intercepts make of an LLM request, as a complete outcome."""
 
     async def steps() -> Any:
-        await call.rewrite()
+        await call.middleware.rewrite(call)
         request = call.argument
         header = propagation.traceparent(call.parent)
         if header is not None and propagation.send_header:
             request = LLMRequest({**request.headers, "traceparent": header}, request.content)
-        return LLMRequestInterceptOutcome(request, call.annotated, call.marks, call.contributions)
+        edits = call.edits or Edits()
+        return LLMRequestInterceptOutcome(request, edits.annotated, edits.marks, edits.contributions)
 
     return _run(call, steps(), "llm.request_intercepts")
 
@@ -52,6 +52,6 @@ def ask(call: ManagedCall) -> Any:
     """Whether the guardrails let the call through; raises GuardrailRejected when one does not."""
 
     async def steps() -> Any:
-        await check(call, registry.visible(call.guardrails, call.parent), mark=False)
+        await check(call, registry.visible(call.middleware.guardrails, call.parent), mark=False)
 
     return _run(call, steps(), f"{'llm' if call.kind == 'llm' else 'tools'}.conditional_execution")

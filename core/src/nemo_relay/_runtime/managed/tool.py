@@ -1,136 +1,52 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Tool calls: what is particular to them on their way through the engine, and their manual life cycle."""
+"""Tool calls: their two events, of managed ones and of those that are opened by hand."""
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
+from collections.abc import Generator
 from typing import Any
 
 from nemo_relay._runtime import clock, guard
-from nemo_relay._runtime.awaitables import finish
 from nemo_relay._runtime.emission import emit
 from nemo_relay._runtime.emission.marks import emit_pending
 from nemo_relay._runtime.emission.publish import Step
 from nemo_relay._runtime.emission.skills import emit_skill_loads, source_of
-from nemo_relay._runtime.guard import blame
 from nemo_relay._runtime.log import faults
-from nemo_relay._runtime.managed.engine import ManagedCall, failure
-from nemo_relay._runtime.managed.layers import Continuation, Produced
-from nemo_relay._runtime.managed.results import ToolExecutionContext, ToolExecutionInterceptOutcome, ToolExecutionResult
-from nemo_relay._runtime.managed.views import copy_json, same
+from nemo_relay._runtime.managed.call import Kind, ManagedCall
+from nemo_relay._runtime.managed.engine import failure
+from nemo_relay._runtime.managed.layers import Produced
+from nemo_relay._runtime.managed.middleware.tool import ToolMiddleware
+from nemo_relay._runtime.managed.results import ToolExecutionResult
 from nemo_relay._runtime.registry import registry
-from nemo_relay._runtime.registry.registration import Entry
 from nemo_relay._runtime.tree.spans import Span, ToolHandle
-from nemo_relay.errors import CallbackError, InvalidArgument
 from nemo_relay_records.encoding import NULL, encode, strict
 
 _activity = registry.activity
 _MICROSECOND = 1_000
-NEW_FORM, OLD_FORM = 0, 1  # intercept(context, next), and intercept(name, args, next) of 0.5 to 0.9
 
 
-class ToolCall(ManagedCall):
-    """A managed tool call."""
+class ToolEvents:
+    """The two events of a managed tool call."""
 
-    __slots__ = ()
-    kind = "tool"
-    guardrails = registry.tool_guardrails
-    layers = registry.tool_execution_intercepts
-
-    span: ToolHandle
-
-    @staticmethod
-    def is_unshaped() -> bool:
-        return not _activity.shapes_tools
-
-    @staticmethod
-    def begin(span: ToolHandle, argument: Any) -> Any:
-        start_tool(span, argument, None)
+    def begin(self, span: ToolHandle, argument: Any) -> Any:
+        if _activity.observed:
+            start_tool(span, argument, None)
         return argument
 
-    @staticmethod
-    def begin_unobserved(span: ToolHandle, argument: Any) -> Any:
-        return argument
-
-    @staticmethod
-    def conclude(span: ToolHandle, raw: Any) -> None:
+    def conclude(self, span: ToolHandle, raw: Any) -> None:
         if type(raw) is ToolExecutionResult:
             finish_tool(span, raw.result, raw.annotation, emit.OK, span.handle_data)
         else:
             finish_tool(span, raw, None, emit.OK, span.handle_data)
 
-    @staticmethod
-    def fail(span: ToolHandle, error: BaseException) -> None:
+    def fail(self, span: ToolHandle, error: BaseException) -> None:
         finish_tool(span, None, None, failure(span, error), span.handle_data, sanitized=False)
 
-    def guard_arguments(self) -> tuple[Any, ...]:
-        return (self.name, copy_json(self.argument))
+    def begin_shaped(self, call: ManagedCall) -> None:
+        start_tool(call.span, call.argument, None)
 
-    def guard_payload(self) -> dict[str, Any]:
-        return {"kind": "tool_conditional_execution", "target_name": self.name}
-
-    async def rewrite(self) -> None:
-        span = self.span
-        entries = registry.visible(registry.tool_request_intercepts, self.parent)
-        if not entries:
-            return
-        name, view = span.label, copy_json(self.argument)
-        for entry in entries:
-            before = view
-            try:
-                view = entry.fn(name, view)
-                if hasattr(type(view), "__await__"):
-                    view = finish(view) if self.sync else await view
-                if view is None and before is not None:
-                    raise CallbackError("tool request intercept returned None; it must return the arguments")
-            except BaseException as error:
-                blame(error, "request intercept", entry.name, f"of the tool call {name!r}")
-                raise
-            if entry.break_chain:
-                break
-        self.argument = self.checked(view)
-
-    def open(self) -> None:
-        start_tool(self.span, self.argument, None)
-
-    def layer_arguments(self, entry: Entry, value: Any, proceed: Continuation) -> tuple[Any, ...]:
-        span = self.span
-        if entry.form == OLD_FORM:
-            return (span.label, copy_json(value), proceed)
-        return (ToolExecutionContext(span.label, value, span.tool_call_id, self.application_context), proceed)
-
-    def checked(self, value: Any) -> Any:
-        return self.argument if same(value, self.argument) else value
-
-    def accept(self, raw: Any) -> Produced:
-        if type(raw) is ToolExecutionResult:
-            return Produced(raw.result, raw, raw.annotation, False)
-        return Produced(raw, raw)
-
-    def accept_layer(self, entry: Entry, raw: Any, branches: Sequence[Produced]) -> Produced:
-        made_marks: Sequence[Any] = ()
-        if type(raw) is ToolExecutionInterceptOutcome:
-            produced = _like(raw, branches)
-            made_marks = raw.pending_marks
-        elif entry.form == OLD_FORM:
-            produced = _with_marks(self.accept(raw), branches)
-        else:
-            raise InvalidArgument(
-                "tool execution intercept must return ToolExecutionInterceptOutcome; after await next(args), return"
-                " ToolExecutionInterceptOutcome(result=downstream.result, annotation=downstream.annotation):"
-                f" {_kind_of(raw)} not an instance of 'ToolExecutionInterceptOutcome'"
-            )
-        if made_marks:
-            produced.marks += tuple(made_marks)
-        return produced
-
-    def present(self, produced: Produced, entry: Entry) -> Any:
-        if entry.form == OLD_FORM or not produced.plain:
-            return produced.original
-        return ToolExecutionResult(produced.value, produced.annotation)
-
-    def succeed(self, produced: Produced) -> Any:
-        span, marks = self.span, produced.marks
+    def conclude_shaped(self, call: ManagedCall, produced: Produced) -> Any:
+        span, marks = call.span, produced.marks
         ns = emit.end_time(span) if marks else None
         finish_tool(span, produced.value, produced.annotation, emit.OK, span.handle_data, ns)
         if ns is not None:
@@ -138,31 +54,7 @@ class ToolCall(ManagedCall):
         return produced.original
 
 
-def _like(outcome: ToolExecutionInterceptOutcome, branches: Sequence[Produced]) -> Produced:
-    """What an intercept's outcome means to the caller: the very object of the branch it hands on, where it does."""
-    for branch in branches:
-        if branch.value is outcome.result and (
-            branch.annotation is outcome.annotation or same(branch.annotation, outcome.annotation)
-        ):
-            if len(branches) == 1:
-                return branch
-            produced = Produced(branch.value, branch.original, branch.annotation, branch.plain)
-            break
-    else:
-        plain = any(branch.plain for branch in branches) and outcome.annotation is None
-        original = outcome.result if plain else ToolExecutionResult(outcome.result, outcome.annotation)
-        produced = Produced(outcome.result, original, outcome.annotation, plain)
-    return _with_marks(produced, branches)
-
-
-def _with_marks(produced: Produced, branches: Sequence[Produced]) -> Produced:
-    for branch in branches:
-        produced.marks += branch.marks
-    return produced
-
-
-def _kind_of(value: Any) -> str:
-    return "'None' is" if value is None else f"'{type(value).__name__}' object is"
+TOOL = Kind("tool", ToolEvents(), ToolMiddleware())
 
 
 def _profile(tool_call_id: str | None, annotation: Any) -> bytes:

@@ -10,6 +10,7 @@ from nemo_relay._runtime.awaitables import finish, running_loop
 from nemo_relay._runtime.emission import emit
 from nemo_relay._runtime.log import faults
 from nemo_relay._runtime.managed.engine import failure
+from nemo_relay._runtime.managed.llm import finish_llm
 from nemo_relay._runtime.registry import registry
 from nemo_relay._runtime.tree.spans import Span
 
@@ -38,7 +39,8 @@ class Ending:
     @property
     def span(self) -> Span:
         """The span of the call."""
-        return self._call.span
+        span: Span = self._call.span
+        return span
 
     def chunk(self, chunk: Any) -> Any:
         """Note one chunk; returns what the collector returned, which may be awaitable."""
@@ -71,7 +73,8 @@ class Ending:
         if status is _DROPPED and self._is_complete(response):
             status = emit.OK
         seconds = (self._first_ns - self._call.span.started_ns) / 1e9 if self._count else None
-        self._call.finish(response, status, seconds)
+        span, codec = self._call.span, self._call.span.response_codec
+        finish_llm(span, response, status, codec, data=span.handle_data, first_chunk=seconds)
 
     def fail(self, error: BaseException) -> None:
         """Publish the end of a stream that raised."""
@@ -117,7 +120,7 @@ class Ending:
 
     def _is_complete(self, response: Any) -> bool:
         """Whether the dropped stream had said everything: its response decodes with a finish reason and usage."""
-        codec = self._call.response_codec
+        codec = self._call.span.response_codec
         if codec is None or response is None:
             return False
         try:

@@ -15,10 +15,12 @@ from weakref import ref
 from nemo_relay._runtime.awaitables import finish, running_loop, task_finder
 from nemo_relay._runtime.emission import emit
 from nemo_relay._runtime.log import faults
+from nemo_relay._runtime.managed.call import Kind, ManagedCall
 from nemo_relay._runtime.managed.codec_context import LlmExecutionContext, LlmRequestContext
 from nemo_relay._runtime.managed.engine import failure
 from nemo_relay._runtime.managed.layers import Continuation, Produced
-from nemo_relay._runtime.managed.llm import OLD_FORM, LlmCall
+from nemo_relay._runtime.managed.llm import LlmEvents
+from nemo_relay._runtime.managed.middleware.llm import OLD_FORM, LlmMiddleware
 from nemo_relay._runtime.managed.streaming.ending import CANCELLED, Ending
 from nemo_relay._runtime.managed.streaming.sources import Source, SyncSource
 from nemo_relay._runtime.managed.streaming.turns import Turns
@@ -27,40 +29,58 @@ from nemo_relay._runtime.registry import registry
 from nemo_relay._runtime.registry.registration import Entry
 
 
-class StreamCall(LlmCall):
+class StreamCall(ManagedCall):
     """A managed call whose result is an iterator of chunks."""
 
     __slots__ = ("collector", "continuations", "finalizer", "sources")
-    layers = registry.llm_stream_intercepts
 
-    collector: Callable[[Any], Any]
-    finalizer: Callable[[], Any]
-
-    def prepare(self, collector: Callable[[Any], Any], finalizer: Callable[[], Any]) -> None:
-        """Set what a stream has beyond a unary call."""
+    def __init__(
+        self,
+        span: Any,
+        argument: Any,
+        func: Callable[..., Any],
+        collector: Callable[[Any], Any],
+        finalizer: Callable[[], Any],
+        *,
+        sync: bool,
+    ) -> None:
+        super().__init__(STREAM, span, argument, func, sync=sync)
         self.collector = collector
         self.finalizer = finalizer
         self.continuations: list[Continuation] = []
         self.sources: list[Any] = []  # what intercepts read from; they need not close it themselves
 
-    def layer_arguments(self, entry: Entry, value: Any, proceed: Continuation) -> tuple[Any, ...]:
+
+class StreamMiddleware(LlmMiddleware):
+    """What middleware gets of a streamed call, and what becomes of its answers."""
+
+    layers = registry.llm_stream_intercepts
+
+    def arguments(self, call: Any, entry: Entry, value: Any, proceed: Continuation) -> tuple[Any, ...]:
         # The body of a generator intercept runs when its chunks are pulled: its `next` lives as long as the stream.
         proceed.lasting = True
-        self.continuations.append(proceed)
+        call.continuations.append(proceed)
         view = RequestView(value)
-        return (view, proceed) if entry.form == OLD_FORM else (self.name, view, self.context(), proceed)
+        return (view, proceed) if entry.form == OLD_FORM else (call.name, view, self.codecs(call), proceed)
 
-    def context(self) -> LlmExecutionContext:
+    def codecs(self, call: ManagedCall) -> LlmExecutionContext:
         """What stream intercepts learn about the codecs: chunks have no response codec."""
-        return LlmExecutionContext(LlmRequestContext(self.codec), None, self.application_context)
+        return LlmExecutionContext(LlmRequestContext(call.span.codec), None, call.application_context)
 
-    def present(self, produced: Produced, entry: Entry) -> Any:
-        source = SyncSource(produced.value) if self.sync else Source(produced.value)
-        self.sources.append(source)
+    def presented(self, call: Any, produced: Produced, entry: Entry) -> Any:
+        source = SyncSource(produced.value) if call.sync else Source(produced.value)
+        call.sources.append(source)
         return source
 
-    def succeed(self, produced: Produced) -> Any:
-        return SyncLlmStream(self, produced.value) if self.sync else LlmStream(self, produced.value)
+
+class StreamEvents(LlmEvents):
+    """The two events of a streamed call: the second one is the stream's, when it ends."""
+
+    def conclude_shaped(self, call: Any, produced: Produced) -> Any:
+        return SyncLlmStream(call, produced.value) if call.sync else LlmStream(call, produced.value)
+
+
+STREAM = Kind("llm", StreamEvents(), StreamMiddleware())
 
 
 class LlmStream:
