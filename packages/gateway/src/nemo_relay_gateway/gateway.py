@@ -13,9 +13,11 @@ from types import TracebackType
 from typing import Self
 
 from nemo_relay.runtime_registrations import is_shaped
+from nemo_relay_gateway._calls.conversation import Conversation
 from nemo_relay_gateway._calls.managed import Destination, ManagedExchange
-from nemo_relay_gateway._calls.observed import CREDENTIALS, observed
+from nemo_relay_gateway._calls.observed import CREDENTIALS, Heard, Place, observed
 from nemo_relay_gateway._calls.passing import PassedCall
+from nemo_relay_gateway._calls.upgraded import UpgradedCall
 from nemo_relay_gateway._hosts.known import origins
 from nemo_relay_gateway._http.client import ClientConnection, Connections, Exchange
 from nemo_relay_gateway._http.message import Headers, Request, Response, forwardable
@@ -24,7 +26,7 @@ from nemo_relay_gateway._sessions.sessions import Sessions
 from nemo_relay_gateway.config import CHATGPT, OPENAI, GatewayConfig
 from nemo_relay_gateway.errors import AddressInUse
 from nemo_relay_gateway.hooks import PREFIX, HookExchange
-from nemo_relay_gateway.routes import Route, find, target
+from nemo_relay_gateway.routes import Route, find, target, upgraded_surface
 
 TOKEN_HEADER = b"x-nemo-relay-proxy-token"
 _OURS = (b"x-nemo-relay-session-id", b"x-nemo-relay-subagent-id")
@@ -49,7 +51,7 @@ class Gateway:
     def __init__(self, config: GatewayConfig | None = None) -> None:
         self.config = config or GatewayConfig()
         self._origins = self.config.origins()
-        self._pool = Pool()
+        self._pool = Pool(self.config.connect_seconds)
         self._clients = Connections()
         self.sessions = Sessions()
         self._server: asyncio.Server | None = None
@@ -164,16 +166,39 @@ class Gateway:
             client.respond(Response.error(508, f"the base URL of {route.provider!r} points back at this gateway"))
             return None
         headers = self._headers(route, request)
+        if request.upgrade:
+            return self._upgrade(route, request, client, origin, headers)
         if route.surface is None:
             outgoing = Outgoing(origin, request.method, target(route, origin), headers, request.body)
             return _started(PassedCall(self._pool, client, outgoing, lambda: None))
-        place, heard = self.sessions.place(origins(request))
+        place, heard = self._placed(request)
         if route.surface.is_llm and is_shaped("llm"):
             to = Destination(self._pool, origin, target(route, origin), headers, self.config.send_traceparent)
             return _started(ManagedExchange(client, request, route.surface, place, to, heard))
         outgoing = Outgoing(origin, request.method, target(route, origin), headers, request.body)
         record = partial(observed, route.surface, request, place, heard)
         return _started(PassedCall(self._pool, client, outgoing, record))
+
+    def _upgrade(
+        self, route: Route, request: Request, client: ClientConnection, origin: Origin, headers: Headers
+    ) -> Exchange | None:
+        """A WebSocket: its bytes pass, and middleware, which takes part in calls over HTTP, must not be passed by."""
+        surface = upgraded_surface(request)
+        if surface is not None and is_shaped("llm"):
+            client.respond(Response.error(501, _NO_MIDDLEWARE))
+            return None
+        headers = [*headers, (b"Connection", b"Upgrade"), (b"Upgrade", request.upgrade)]
+        outgoing = Outgoing(origin, request.method, target(route, origin), headers, b"")
+
+        def begun(answered: Headers) -> Conversation | None:
+            if surface is None:
+                return None
+            return Conversation(surface, request, answered, self._placed, self.config.max_body_bytes)
+
+        return _started(UpgradedCall(self._pool, client, outgoing, begun))
+
+    def _placed(self, request: Request) -> tuple[Place, Heard | None]:
+        return self.sessions.place(origins(request))
 
     def _headers(self, route: Route, request: Request) -> Headers:
         """What the provider gets; the gateway's own credential only where the client has none."""
@@ -199,11 +224,15 @@ class Gateway:
         return Response(404, [], b"")
 
 
-def _started(exchange: PassedCall | ManagedExchange) -> Exchange:
+def _started(exchange: PassedCall | ManagedExchange | UpgradedCall) -> Exchange:
     exchange.start()
     return exchange
 
 
+_NO_MIDDLEWARE = (
+    "middleware is registered, and it takes part in calls over HTTP only: "
+    "send this one with POST, or switch WebSockets off in the client"
+)
 _UNKNOWN_CLIENT = Response.error(
     401, f"unauthorized gateway client: {TOKEN_HEADER.decode()} is missing or not that of this run"
 )

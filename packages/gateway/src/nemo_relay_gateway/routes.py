@@ -35,7 +35,9 @@ GENERATE = Surface("gemini.generate_content", "gemini_generate_content")
 
 _PREFIXES = {b"/openai/": OPENAI, b"/anthropic/": ANTHROPIC, b"/gemini/": GEMINI}
 _OPENAI = {b"/responses": RESPONSES, b"/chat/completions": CHAT, b"/embeddings": EMBEDDINGS}
-_GENERATE = re.compile(rb"/v1(alpha|beta)?\d*/(models|tunedModels|publishers/.+/models)/[^/]+:(stream)?generateContent")
+_GENERATE = re.compile(
+    rb"/v1(alpha|beta)?\d*/(models|tunedModels|publishers/.+/models)/[^/]+:(generate|streamGenerate)Content"
+)
 _BARE = (
     (re.compile(rb"(/v1)?/(responses|chat/completions|embeddings)(/.*)?"), OPENAI),
     (re.compile(rb"/v1/messages(/.*)?"), ANTHROPIC),
@@ -68,6 +70,12 @@ def _surface(provider: str, method: bytes, path: bytes) -> Surface | None:
     if provider == ANTHROPIC:
         return MESSAGES if path.removeprefix(b"/v1") == b"/messages" else None
     return GENERATE if _GENERATE.fullmatch(path) else None
+
+
+def upgraded_surface(request: Request) -> Surface | None:
+    """What a request that changes to WebSocket is taken for; None where its messages are not observed."""
+    path = request.target.partition(b"?")[0].removeprefix(b"/openai").removeprefix(b"/v1")
+    return RESPONSES if path == b"/responses" else None
 
 
 def target(route: Route, origin: Origin) -> bytes:

@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING
 
 from nemo_relay_gateway._http.message import Headers
-from nemo_relay_gateway._http.upstream import UpstreamConnection
+from nemo_relay_gateway._http.upstream import Unreachable, UpstreamConnection
 from nemo_relay_gateway.errors import ProviderUnreachable
 
 if TYPE_CHECKING:
@@ -110,10 +110,9 @@ async def fetch(pool: Pool, outgoing: Outgoing) -> Answer:
     connection = pool.take(outgoing.origin)
     if connection is None:
         try:
-            connection = await pool.connect(outgoing.origin)
-        except (OSError, TimeoutError) as error:
-            where = outgoing.origin.authority.decode()
-            raise ProviderUnreachable(f"{where}: {str(error) or type(error).__name__}") from None
+            connection = await pool.connect(outgoing.origin, UpstreamConnection)
+        except Unreachable as error:
+            raise ProviderUnreachable(str(error)) from None
     sink = _Collector(connection)
     connection.send(outgoing, sink)
     try:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from nemo_relay_gateway._calls.observed import ObservedCall
 from nemo_relay_gateway._http.client import ClientConnection
 from nemo_relay_gateway._http.message import Headers, Response
-from nemo_relay_gateway._http.upstream import Outgoing, UpstreamConnection
+from nemo_relay_gateway._http.upstream import Outgoing, Unreachable, UpstreamConnection
 
 if TYPE_CHECKING:
     from nemo_relay_gateway._http.upstream import Pool
@@ -55,10 +55,9 @@ class PassedCall:
 
     async def _connect(self) -> None:
         try:
-            connection = await self._pool.connect(self._outgoing.origin)
-        except (OSError, TimeoutError) as error:
-            where = self._outgoing.origin.authority.decode()
-            self._unanswered(f"cannot reach the provider at {where}: {str(error) or type(error).__name__}")
+            connection = await self._pool.connect(self._outgoing.origin, UpstreamConnection)
+        except Unreachable as error:
+            self._unanswered(str(error))
             return
         finally:
             self._connecting = None

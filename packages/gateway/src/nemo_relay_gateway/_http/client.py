@@ -7,7 +7,8 @@ import asyncio
 import contextlib
 import logging
 from collections import deque
-from typing import Protocol
+from dataclasses import replace
+from typing import Protocol, cast
 
 import httptools
 
@@ -41,6 +42,16 @@ class Exchange(Protocol):
 
     def resume(self) -> None:
         """The client reads again."""
+
+
+class Upgraded(Exchange, Protocol):
+    """One that has become a pipe."""
+
+    def feed(self, data: bytes) -> None:
+        """The client sends bytes."""
+
+    def drain(self) -> None:
+        """The gateway is to end: take leave when that loses nothing."""
 
 
 class Handler(Protocol):
@@ -95,6 +106,8 @@ class ClientConnection(asyncio.Protocol):
         self._chunked = False
         self._keep_alive = True
         self._head_sent = False
+        self._tunnel: Upgraded | None = None
+        self._early = b""
 
     def _reset(self) -> None:
         self._target = b""
@@ -120,16 +133,42 @@ class ClientConnection(asyncio.Protocol):
             exchange.abort()
 
     def data_received(self, data: bytes) -> None:
+        if self._tunnel is not None:
+            self._tunnel.feed(data)
+            return
         if self._deaf:
             return
         try:
             self._parser.feed_data(data)
-        except httptools.HttpParserUpgrade:
-            self._refuse(501, "the gateway does not speak the protocol that this request wants to change to")
+        except httptools.HttpParserUpgrade as upgrade:
+            self._wants_upgrade(data[upgrade.args[0] :])
         except httptools.HttpParserError as error:
             self._refuse(400, f"the request is not HTTP/1.1: {error}")
         if not self._busy and self._waiting:  # not inside the parser: what fails here is no fault of the request
             self._next()
+
+    def _wants_upgrade(self, rest: bytes) -> None:
+        """The last request wants another protocol. What follows is no HTTP, and waits until the provider has agreed."""
+        if self._deaf:
+            return
+        request, _ = self._waiting.pop()
+        wanted = (request.header(b"upgrade") or b"").lower()
+        if wanted != b"websocket" or request.method != b"GET":
+            self._refuse(501, "the gateway does not speak the protocol that this request wants to change to")
+            return
+        self._waiting.append((replace(request, upgrade=wanted), False))
+        self._early = rest
+        self.pause_reading()
+
+    def pause_reading(self) -> None:
+        """Read no more for now."""
+        if not self.transport.is_closing():
+            self.transport.pause_reading()
+
+    def resume_reading(self) -> None:
+        """Read on."""
+        if not self.transport.is_closing():
+            self.transport.resume_reading()
 
     def pause_writing(self) -> None:
         if self._exchange is not None:
@@ -210,6 +249,19 @@ class ClientConnection(asyncio.Protocol):
         if self._busy:
             self._exchange = exchange
 
+    def switch(self, reason: bytes, headers: Headers) -> None:
+        """Agree to the other protocol, as the provider did: a pipe from now on."""
+        exchange = self._exchange
+        assert exchange is not None
+        self._tunnel = cast(Upgraded, exchange)
+        self._bodiless = self._chunked = self._keep_alive = False
+        self._head_sent = True
+        self.transport.write(response_head(101, reason, headers))
+        early, self._early = self._early, b""
+        if early:
+            self._tunnel.feed(early)
+        self.resume_reading()
+
     def _refuse(self, status: int, message: str) -> None:
         """Answer a request that cannot be read, and end: where the next one begins is not known."""
         if self._deaf:
@@ -287,5 +339,7 @@ class ClientConnection(asyncio.Protocol):
     def drain(self) -> None:
         """Take no further request: close now if idle, else after the answer that is under way."""
         self.draining = True
-        if not self._busy and not self._waiting:
+        if self._tunnel is not None:
+            self._tunnel.drain()
+        elif not self._busy and not self._waiting:
             self.transport.close()

@@ -28,6 +28,7 @@ class Request:
     target: bytes
     headers: Headers
     body: bytes
+    upgrade: bytes = b""  # the protocol that the client wants to change to
 
     @property
     def path(self) -> str:

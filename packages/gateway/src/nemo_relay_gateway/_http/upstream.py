@@ -6,14 +6,13 @@ from __future__ import annotations
 import asyncio
 import ssl
 from collections.abc import Callable
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, TypeVar
 from urllib.parse import urlsplit
 
 import httptools
 
 from nemo_relay_gateway._http.message import Headers, first, has_body, request_head
 
-CONNECT_SECONDS = 30.0
 KEPT_SECONDS = 20.0  # an idle connection older than that is not used again: providers close theirs after 30 to 60
 _KEPT = 64  # idle connections of one origin
 _LARGE = 32 * 1024  # bytes of a body; smaller ones go in one piece with their head
@@ -82,10 +81,13 @@ class Sink(Protocol):
 class UpstreamConnection(asyncio.Protocol):
     """One connection to a provider; it answers one request at a time."""
 
+    final_interim = 0  # a status below 200 that is an answer all the same
+
     def __init__(self, pool: Pool, origin: Origin) -> None:
         self._pool = pool
         self._origin = origin
         self._sink: Sink | None = None
+        self._is_raw = False
         self.used = False
         self.idle_since = 0.0
 
@@ -140,10 +142,21 @@ class UpstreamConnection(asyncio.Protocol):
         if self._sink is None:  # bytes that nobody asked for
             self.transport.close()
             return
+        if self._is_raw:
+            self._sink.on_data(data)
+            return
         try:
             self._parser.feed_data(data)
+        except httptools.HttpParserUpgrade as upgrade:
+            self._changed(data[upgrade.args[0] :])
         except httptools.HttpParserError as error:
             self._broken(f"the provider's answer is not HTTP/1.1: {error}")
+
+    def _changed(self, rest: bytes) -> None:
+        if not self._is_raw:
+            self._broken("the provider changed to a protocol that nobody asked for")
+        elif rest and self._sink is not None:
+            self._sink.on_data(rest)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._pool.forget(self._origin, self)
@@ -173,13 +186,14 @@ class UpstreamConnection(asyncio.Protocol):
 
     def on_headers_complete(self) -> None:
         status = self._parser.get_status_code()
-        if status < 200 or self._sink is None:
+        self._is_raw = status == self.final_interim
+        if (status < 200 and not self._is_raw) or self._sink is None:
             return  # an interim answer, or nobody is there any more
         self._status = status
         self._keep_alive = self._parser.should_keep_alive()  # after the last byte it is always False
         framed = first(self._headers, b"content-length") is not None
         chunked = b"chunked" in (first(self._headers, b"transfer-encoding") or b"").lower()
-        self._ends_with_connection = not framed and not chunked and has_body(self._method, status)
+        self._ends_with_connection = self._is_raw or (not framed and not chunked and has_body(self._method, status))
         self._sink.on_head(status, self._reason, self._headers)
         if self._method == b"HEAD":  # the parser would wait for the body that its length announces
             self._complete(reusable=False)
@@ -202,11 +216,27 @@ class UpstreamConnection(asyncio.Protocol):
             sink.on_end()
 
 
-class Pool:
-    """The idle connections of all origins."""
+_Kind = TypeVar("_Kind", bound=UpstreamConnection)
 
-    def __init__(self, tls: ssl.SSLContext | None = None) -> None:
+
+class Unreachable(Exception):
+    """No connection to a provider could be had."""
+
+    def __init__(self, origin: Origin, reason: str) -> None:
+        super().__init__(f"cannot reach the provider at {origin.authority.decode()}: {reason}")
+
+
+class Pool:
+    """The idle connections of all origins.
+
+    Args:
+        seconds: how long a provider may take to accept a connection.
+        tls: how providers are trusted; None for the usual authorities.
+    """
+
+    def __init__(self, seconds: float = 30.0, tls: ssl.SSLContext | None = None) -> None:
         self._idle: dict[Origin, list[UpstreamConnection]] = {}
+        self._seconds = seconds
         self._tls = tls
 
     def take(self, origin: Origin) -> UpstreamConnection | None:
@@ -220,21 +250,28 @@ class Pool:
             connection.transport.close()
         return None
 
-    async def connect(self, origin: Origin) -> UpstreamConnection:
+    async def connect(self, origin: Origin, kind: Callable[[Pool, Origin], _Kind]) -> _Kind:
         """A new connection.
 
+        Args:
+            origin: where to.
+            kind: what it is for.
+
         Raises:
-            OSError: it could not be had; TimeoutError after 30 seconds.
+            Unreachable: it could not be had, or not in time.
         """
         key = origin._replace(prefix=b"")
         tls: ssl.SSLContext | None = None
         if origin.scheme == "https":
             tls = self._tls = self._tls or ssl.create_default_context()
         loop = asyncio.get_running_loop()
-        async with asyncio.timeout(CONNECT_SECONDS):
-            _, made = await loop.create_connection(
-                lambda: UpstreamConnection(self, key), origin.host, origin.port, ssl=tls
-            )
+        try:
+            async with asyncio.timeout(self._seconds):
+                _, made = await loop.create_connection(lambda: kind(self, key), origin.host, origin.port, ssl=tls)
+        except TimeoutError:
+            raise Unreachable(origin, f"no connection within {self._seconds:g} seconds") from None
+        except OSError as error:
+            raise Unreachable(origin, str(error) or type(error).__name__) from None
         return made
 
     def keep(self, origin: Origin, connection: UpstreamConnection) -> None:
