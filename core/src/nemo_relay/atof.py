@@ -136,8 +136,7 @@ class AtofExporter:
         expect(config, AtofExporterConfig)
         _check(config)
         self._sink: Sink = _stream(config) if config.sink_type == "stream" else _file(config)
-        redaction = chosen(config.redact)
-        self._redact = None if redaction is None else redaction.line
+        self._redaction = chosen(config.redact)
         self._names: set[str] = set()
         self._lock = threading.RLock()
         self._closed = False
@@ -170,7 +169,7 @@ class AtofExporter:
         """
         expect_text(name)
         with self._lock:
-            sink = _nothing if self._names or self._closed else tap(self._sink, self._redact)
+            sink = _nothing if self._names or self._closed else tap(self._sink, self._redaction)
             registry.subscribers.register(name, 0, self.write, sink=sink)
             self._names.add(name)
 
@@ -184,7 +183,7 @@ class AtofExporter:
     def write(self, line: bytes) -> None:
         """Take one line; the runtime calls it."""
         if not self._closed:
-            self._sink.offer(line if self._redact is None else self._redact(line))
+            self._sink.offer(line if self._redaction is None else self._redaction.line(line))
 
     def force_flush(self, timeout: float | None = None) -> bool:
         """Wait for events that async sanitizers hold back, and say whether all that was emitted has been written.

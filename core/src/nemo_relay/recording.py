@@ -18,7 +18,6 @@ import itertools
 import os
 import threading
 import warnings
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
@@ -26,7 +25,7 @@ from typing import Self
 from nemo_relay._runtime.delivery.dispatcher import dispatcher
 from nemo_relay._runtime.delivery.file_sink import Counters, FileSink
 from nemo_relay._runtime.delivery.sessions import Sessions
-from nemo_relay._runtime.delivery.sinks import Sink
+from nemo_relay._runtime.delivery.sinks import Sink, tap
 from nemo_relay._runtime.delivery.trajectories import TrajectoryFiles
 from nemo_relay._runtime.enums import AtofExporterMode
 from nemo_relay._runtime.log import faults, oplog
@@ -70,10 +69,9 @@ class Recording:
         self._sink = self._exporter._sink
         assert isinstance(self._sink, FileSink)
         self._files = TrajectoryFiles(self.directory / "atif", self._sink)
-        redaction = chosen(redact)
-        self._tap = _Tap(self._sink, self._files, None if redaction is None else redaction.line)
         self._name = f"nemo_relay.recording.{next(_numbers)}"
-        registry.subscribers.register(self._name, 0, self._tap, sink=self._tap)
+        take = tap(_Noted(self._sink, self._files), chosen(redact))
+        registry.subscribers.register(self._name, 0, take, sink=take)
         self._running = True
         self._stopping = threading.RLock()
         self._pid = os.getpid()
@@ -153,7 +151,7 @@ class Recording:
             text = f"the recording in {str(self.directory)!r} is not complete: {'; '.join(problems)}"
             self.error = SinkError(text)
             oplog.error("recording_incomplete", text)
-        elif self._warn_if_empty and not self._tap.count and os.getpid() == self._pid:
+        elif self._warn_if_empty and not self._files.heard and os.getpid() == self._pid:
             _warn_of_nothing(self.directory)
 
     def __repr__(self) -> str:
@@ -183,23 +181,19 @@ class Recording:
         await asyncio.shield(asyncio.to_thread(self.stop))  # the loop runs on meanwhile
 
 
-class _Tap:
-    """Takes lines from the runtime: masked, written, noted."""
+class _Noted:
+    """The file, and the trajectories that are told what was written to it."""
 
-    __slots__ = ("_hear", "_offer", "_redact", "count", "lose")
+    __slots__ = ("_hear", "_write", "lose")
 
-    def __init__(self, sink: Sink, files: TrajectoryFiles, redact: Callable[[bytes], bytes] | None) -> None:
-        self._offer = sink.offer
+    def __init__(self, sink: Sink, files: TrajectoryFiles) -> None:
+        self._write = sink.offer
         self._hear = files.hear
-        self._redact = redact
         self.lose = sink.lose
-        self.count = 0
 
-    def __call__(self, line: bytes) -> None:
-        self.count += 1
-        if self._redact is not None:
-            line = self._redact(line)
-        self._offer(line)
+    def offer(self, line: bytes) -> None:
+        """Write a line, and note it."""
+        self._write(line)
         self._hear(line)
 
 

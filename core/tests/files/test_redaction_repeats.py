@@ -105,3 +105,62 @@ def test_a_pattern_of_the_application_may_reach_across_what_is_known() -> None:
     assert redaction.line(clean) is clean
     dirty = line([*messages, {"role": "user", "content": "BEGIN all of it END"}], twice=False)
     assert b"all of it" not in redaction.line(dirty)
+
+
+UUID = "01a22667-e02e-71a8-963d-862ec3acfe02"
+ODD: tuple[dict[str, Any], ...] = (
+    {"password": 12345678},
+    {"token": UUID},
+    {f"password:{UUID}": "hunter2hunter2"},
+    {"api_key:17": "hunter2hunter2"},
+    {"name": "X-Api-Key", "value": UUID},
+    {"pair": ["authorization", UUID]},
+    {"text": f"https://user:{UUID}@example.test"},
+    {"text": f"GET /?api_key={UUID}"},
+    {"text": f"Bearer {UUID}"},
+    {"text": f"x:{UUID}-pwd=hunter2hunter2"},
+    {"text": f"x:{UUID} sk-ant-api03-abcdefghijklmnop"},
+    {"text": json.dumps({"id": 5, "secret": UUID})},
+)
+
+
+@pytest.mark.parametrize("secret", ODD, ids=str)
+def test_what_differs_from_a_known_text_in_numbers_alone_may_still_be_secret(secret: dict[str, Any]) -> None:
+    remembering = Redaction()
+    for number in range(3):
+        harmless = json.dumps({"step": number, "run": f"model:{UUID}", "id": UUID}, separators=(",", ":")).encode()
+        clean = b'{"data":%b,"name":"n"}\n' % harmless
+        assert remembering.made_of(clean, (b"null", harmless)) is clean
+    dirty = json.dumps({"step": 1, **secret, "id": UUID}, separators=(",", ":")).encode()
+    line = b'{"category_profile":null,"data":%b,"metadata":null,"name":"n","parent_uuid":null}\n' % dirty
+    for _ in range(2):
+        masked = remembering.made_of(line, (b'"name":"n"', dirty))
+        assert b"REDACTED" in masked
+        assert masked == Redaction().line(line)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_line_is_masked_by_its_payloads_as_it_is_by_itself(seed: int) -> None:
+    chance = random.Random(seed)
+    remembering = Redaction()
+    for number in range(60):
+        messages = [said(number + offset) for offset in range(chance.randrange(1, 12))]
+        if chance.random() < 0.3:
+            messages = with_secret(messages, chance.randrange(len(messages)), *chance.choice(SECRETS))
+        whole = line(messages, twice=chance.random() < 0.5)
+        event = json.loads(whole)
+        payloads = [json.dumps(event[name], separators=(",", ":")).encode() for name in ("category_profile", "data")]
+        assert remembering.made_of(whole, payloads) == Redaction().line(whole)
+
+
+def test_patterns_of_the_application_may_be_about_numbers() -> None:
+    by_name = Redaction(keys=[r"^step_12$"])
+    for number, masked in ((11, False), (12, True), (13, False)):
+        payload = b'{"step:%d":"value"}' % number
+        text = b'{"category_profile":null,"data":%b,"metadata":null,"name":"n","parent_uuid":null}\n' % payload
+        assert (b"REDACTED" in by_name.made_of(text, (payload,))) is masked
+    by_look = Redaction(values=[r":12\b"])
+    for number, masked in ((11, False), (12, True), (13, False)):
+        payload = b'{"a":"b:%d"}' % number
+        text = b'{"category_profile":null,"data":%b,"metadata":null,"name":"n","parent_uuid":null}\n' % payload
+        assert (b"REDACTED" in by_look.made_of(text, (payload,))) is masked

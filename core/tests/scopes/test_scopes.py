@@ -49,6 +49,36 @@ def test_input_and_output_are_the_payloads_and_data_stays_on_the_handle(ear: Ear
     assert "private" not in str(ear.heard)
 
 
+@pytest.mark.parametrize(
+    ("before", "later"),
+    [
+        ({"a": 1}, {"b": 2}),
+        ({"a": 1, "b": {"c": 3}}, {"b": 2, "d": None}),
+        ({"x": {"a": 1}}, {"a": 2}),
+        ({"x": '"a":'}, {"a": 2}),
+        ({}, {"a": 2}),
+        ({"a": 1}, {}),
+        ({}, {}),
+        ({'ä\n"': 1}, {'ä\n"': 2}),
+        ({"1": 1}, {1: 2}),
+        ({"a": 1}, None),
+        (None, {"a": 1}),
+        ([1], {"a": 1}),
+        ({"a": 1}, [1]),
+    ],
+    ids=str,
+)
+def test_the_metadata_of_the_end_is_laid_over_that_of_the_start(before: Any, later: Any, ear: Ear) -> None:
+    handle = scope.push("s", ScopeType.Function, metadata=before)
+    scope.pop(handle, metadata=later)
+    expected = before if later is None else later
+    if isinstance(before, dict) and isinstance(later, dict):
+        expected = {**before, **{str(key): value for key, value in later.items()}}
+    told = ear.end("s")["metadata"]
+    assert told == expected
+    assert list(told or ()) == list(expected or ())
+
+
 def test_push_and_pop_alone_say_nothing_of_success(ear: Ear) -> None:
     scope.pop(scope.push("a", ScopeType.Function))
     assert ear.end("a")["metadata"] is None

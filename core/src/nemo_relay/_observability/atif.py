@@ -29,14 +29,11 @@ def start(section: JsonObject, context: Any, redact: bool | Redaction = True) ->
     """Register the trajectory files."""
     key = "atif:" + json.dumps([section, os.getcwd()], sort_keys=True)
     destination = context.adopt(key, lambda: Destination(section, context), Destination.close)
-    redaction = chosen(redact)
 
     def heard(_event: Event) -> None:
         """Never called: the runtime hands the line to the sink."""
 
-    heard.__relay_sink__ = tap(  # type: ignore[attr-defined]
-        destination.files, None if redaction is None else redaction.line
-    )
+    heard.__relay_sink__ = tap(destination.files, chosen(redact))  # type: ignore[attr-defined]
     context.register_subscriber("atif", heard)
     return True
 

@@ -4,17 +4,30 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
-from typing import Protocol
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Protocol
 
 from nemo_relay._runtime.delivery.file_sink import Counters, FileSink
 from nemo_relay._runtime.log import faults
 from nemo_relay._runtime.queues import BoundedQueue, Empty
 from nemo_relay._runtime.threads import Worker
 
+if TYPE_CHECKING:
+    from nemo_relay_records.redaction.redactor import Redaction
 
-class Sink(Protocol):
+
+class Taker(Protocol):
     """Takes lines on the emitter's thread. Nothing here raises into the application or waits for a network."""
+
+    def offer(self, line: bytes) -> None:
+        """Take one line, which ends with a newline."""
+
+    def lose(self, count: int = 1) -> None:
+        """Count lines that were meant for this sink and will never reach it."""
+
+
+class Sink(Taker, Protocol):
+    """Says what became of the lines that it took."""
 
     @property
     def failure(self) -> OSError | None:
@@ -22,12 +35,6 @@ class Sink(Protocol):
 
     @failure.setter
     def failure(self, error: OSError | None) -> None: ...
-
-    def offer(self, line: bytes) -> None:
-        """Take one line, which ends with a newline."""
-
-    def lose(self, count: int = 1) -> None:
-        """Count lines that were meant for this sink and will never reach it."""
 
     def flush(self, timeout: float | None = None) -> bool:
         """Write what waits, for at most ``timeout`` seconds; whether nothing waits any more."""
@@ -43,22 +50,30 @@ Take = Callable[[bytes], None]
 
 
 class Tap:
-    """The callable that the runtime gives lines to: redacted, they go on to the sink."""
+    """The callable that the runtime gives lines to: redacted, they go on to the sink.
 
-    __slots__ = ("_offer", "_redact", "lose")
+    ``made_of`` is for the emitter, who knows what it has made the line of: payloads that are known need no second look.
+    """
 
-    def __init__(self, sink: Sink, redact: Callable[[bytes], bytes]) -> None:
+    __slots__ = ("_offer", "_redact", "_redact_made", "lose")
+
+    def __init__(self, sink: Taker, redaction: Redaction) -> None:
         self._offer = sink.offer
-        self._redact = redact
+        self._redact = redaction.line
+        self._redact_made = redaction.made_of
         self.lose = sink.lose
 
     def __call__(self, line: bytes) -> None:
         self._offer(self._redact(line))
 
+    def made_of(self, line: bytes, payloads: Iterable[bytes]) -> None:
+        """Take a line that was made of ``payloads``."""
+        self._offer(self._redact_made(line, payloads))
 
-def tap(sink: Sink, redact: Callable[[bytes], bytes] | None) -> Take:
+
+def tap(sink: Taker, redaction: Redaction | None) -> Take:
     """What to register for ``sink``."""
-    return sink.offer if redact is None else Tap(sink, redact)
+    return sink.offer if redaction is None else Tap(sink, redaction)
 
 
 class BufferedSink:

@@ -18,6 +18,7 @@ from nemo_relay_records.encoding import NULL, decode, encode, quote
 OK: dict[str, Any] = {"otel.status_code": "OK"}
 _OK_JSON = b'{"otel.status_code":"OK"}'
 _MICROSECOND = 1_000
+_EMPTY = len(b"{}")
 
 
 def start(
@@ -84,12 +85,21 @@ def merged(span: Span, metadata: Any) -> bytes:
     before = span.start_metadata
     if before is None:
         before = encode(span.given_metadata)
+    later = _OK_JSON if metadata is OK else encode(metadata)
     if before == NULL:
-        return _OK_JSON if metadata is OK else encode(metadata)
+        return later
     if metadata is None:
         return before
-    old = decode(before)
-    return encode({**old, **metadata}) if isinstance(old, dict) and isinstance(metadata, dict) else encode(metadata)
+    if not isinstance(metadata, dict) or not before.startswith(b"{"):
+        return later
+    if len(metadata) and len(before) > _EMPTY and not any(_says(before, key) for key in metadata):
+        return before[:-1] + b"," + later[1:]
+    return encode({**decode(before), **metadata})
+
+
+def _says(text: bytes, key: Any) -> bool:
+    """Whether the JSON object ``text`` may have the member ``key``."""
+    return type(key) is not str or text.find(f"{quote(key)}:".encode()) >= 0
 
 
 def over(metadata: Any, status: dict[str, Any]) -> Any:

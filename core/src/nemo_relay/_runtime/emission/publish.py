@@ -47,11 +47,18 @@ def publish(
         source: bytes | Parts = parts  # callbacks can do with the parts of a line
         if audience.sinks:
             source = make.made_of(parts)
-            for sink in audience.sinks:
+            for sink in audience.plain:
                 try:
                     sink(source)
                 except BaseException as error:
                     _sink_failed(sink, error)
+            if audience.makers:
+                payloads = make.payloads_of(parts, span.start_metadata)
+                for maker in audience.makers:
+                    try:
+                        maker(source, payloads)
+                    except BaseException as error:
+                        _sink_failed(maker, error)
         if audience.callbacks:
             dispatcher.put(make, source, audience.callbacks, span)
         return
@@ -76,7 +83,7 @@ def _deliver(make: EventType, line: bytes, audience: Audience, span: Span) -> No
         _hand_over(make, line, audience, span)
 
 
-def _sink_failed(sink: Callable[[bytes], None], error: BaseException) -> None:
+def _sink_failed(sink: Callable[..., None], error: BaseException) -> None:
     if is_interrupt(error):
         raise error
     # One sink's trouble is neither the application's nor that of the next sink.

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from nemo_relay._runtime.enums import LogSeverity
-from nemo_relay._runtime.events.lines import Parts, mark_line, scope_line
+from nemo_relay._runtime.events.lines import Parts, mark_line, mark_payloads, scope_line, scope_payloads
 from nemo_relay_records.encoding import decode
 
 if TYPE_CHECKING:
@@ -37,6 +37,7 @@ class _Event:
     __slots__ = ("_payloads", "_source", "_wire")
 
     made_of: Callable[[Parts], bytes]
+    payloads_of: Callable[[Parts, bytes | None], tuple[bytes, ...]]
 
     def __init__(self, source: bytes | Parts) -> None:
         self._source = source
@@ -146,6 +147,7 @@ class ScopeEvent(_Event):
 
     __slots__ = ()
     made_of = staticmethod(scope_line)
+    payloads_of = staticmethod(scope_payloads)
 
     @property
     def scope_category(self) -> str:
@@ -173,6 +175,7 @@ class MarkEvent(_Event):
 
     __slots__ = ()
     made_of = staticmethod(mark_line)
+    payloads_of = staticmethod(mark_payloads)
 
     @property
     def severity(self) -> LogSeverity | None:

@@ -14,6 +14,8 @@ from nemo_relay_records import encoding
 
 Parts = tuple[Any, ...]  # what ``scope_line`` or ``mark_line`` takes
 
+_LINEAGE = ',"parent_uuid":'
+
 # Below this many bytes it is quicker to build one text than to join pieces of bytes.
 _SHORT = 1_024
 
@@ -23,7 +25,7 @@ def lineage(parent_uuid: str | None, session: str | None) -> str:
     parent = "null" if parent_uuid is None else f'"{parent_uuid}"'
     # A session that is not known is left out rather than written as null.
     root = "" if session is None else f',"propagation_root_uuid":"{session}"'
-    return f',"parent_uuid":{parent}{root}'
+    return f"{_LINEAGE}{parent}{root}"
 
 
 def scope_line(parts: Parts) -> bytes:
@@ -60,6 +62,24 @@ def mark_line(parts: Parts) -> bytes:
     tail = f'{place},"timestamp":"{rfc3339(ns)}","uuid":"{uuid}"}}\n'
     schema = b',"data_schema":%b,"kind":"mark","metadata":' % data_schema
     return b"".join((head.encode(), profile, b',"data":', data, schema, metadata, tail.encode()))
+
+
+def scope_payloads(parts: Parts, before: bytes | None) -> tuple[bytes, ...]:
+    """What the application had a say in of the line of a scope event, as JSON texts.
+
+    ``before`` is the metadata of the start event. That of the end event says it again, and that text is known then.
+    """
+    place, profile, data, metadata = parts[3], parts[6], parts[7], parts[8]
+    name = place[: place.find(_LINEAGE)].encode()
+    if before is not None and len(metadata) > len(before) and metadata.startswith(before[:-1]):
+        return name, profile, data, before, metadata[len(before) - 1 :]
+    return name, profile, data, metadata
+
+
+def mark_payloads(parts: Parts, _before: bytes | None) -> tuple[bytes, ...]:
+    """The same of a mark."""
+    place = parts[0]
+    return place[: place.find(_LINEAGE)].encode(), *parts[4:]
 
 
 def weight(parts: Parts) -> int:

@@ -31,12 +31,21 @@ class Entry:
 
 
 class Audience:
-    """Who hears of an event: sinks take its line at once, on the emitter's thread; callbacks get it from the queue."""
+    """Who hears of an event: sinks take its line at once, on the emitter's thread; callbacks get it from the queue.
 
-    __slots__ = ("callbacks", "sinks")
+    Attributes:
+        sinks: all of them.
+        plain: the sinks that take the line and no more.
+        makers: of the others, what takes the line and the payloads that it was made of (``sinks.Tap.made_of``).
+        callbacks: the other subscribers.
+    """
+
+    __slots__ = ("callbacks", "makers", "plain", "sinks")
 
     def __init__(self, entries: tuple[Entry, ...]) -> None:
         self.sinks = tuple(entry.sink for entry in entries if entry.sink is not None)
+        self.makers = tuple(sink.made_of for sink in self.sinks if hasattr(sink, "made_of"))
+        self.plain = tuple(sink for sink in self.sinks if not hasattr(sink, "made_of"))
         self.callbacks = tuple(entry for entry in entries if entry.sink is None)
 
 

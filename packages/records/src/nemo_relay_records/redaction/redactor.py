@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """The redactor: a line of an event, a value or a text, without its secrets.
 
-A line is looked at once. Names of keys repeat, so those that were found harmless are remembered; texts are asked a few
-quick questions. Only a line with a candidate is taken apart. Nothing here raises, and nothing changes an object.
+A line is looked at once, by the payloads that it was made of where the caller has them: metadata repeats, and the end
+of a span says again what its start has said. Names of keys repeat, so those that were found harmless are remembered;
+texts are asked a few quick questions. Only a line with a candidate is taken apart. Nothing here raises, and nothing
+changes an object.
 """
 
 from __future__ import annotations
@@ -29,6 +31,7 @@ _LOOSE = re.compile(
 _NO_VALUE = ("bearer", "basic", "none", "null", "true", "false")
 _UNLIKE_A_WORD = re.compile(r"[0-9A-Z_\-+/.]")  # "Unexpected token: foo" tells what went wrong
 _PARTS = ("category_profile", "data", "metadata", "name")
+_NOTHING = len(b"null")  # what is no longer holds no secret
 _NAMED = ("name", "key", "header")  # of an object that spells a pair: {"name": ..., "value": ...}
 
 Callback = Callable[[str, Any], Any]
@@ -66,18 +69,32 @@ class Redaction:
         others = tuple(pattern.encode() for pattern in self.values if pattern not in DEFAULT_VALUES)
         self._others = re.compile(b"|".join(b"(?:%b)" % _unnamed(pattern) for pattern in others)) if others else None
         self._harmless: set[bytes] = set()
-        self._repeats = Repeats()
+        # Patterns of the application's may be about numbers.
+        numbers = self.keys != DEFAULT_KEYS or self._others is not None
+        self._repeats = Repeats(self._suspects_in, numbers=numbers)
 
     def line(self, line: bytes) -> bytes:
         """The line of an event without its secrets; the very object where there are none."""
         try:
-            if not self._suspects(line):
-                return line
-            record = decode(line)
-            for part in _PARTS:
-                if record.get(part) is not None:
-                    record[part] = self._walk(record[part], 0)
-            return encode(record) + b"\n"
+            return self._masked(line) if self._suspects(line) else line
+        except Exception as error:
+            return _unreadable(line, error)
+
+    def made_of(self, line: bytes, payloads: Iterable[bytes]) -> bytes:
+        """The same for a line of which it is known what it was made of.
+
+        Args:
+            line: the line of an event.
+            payloads: JSON texts: all of its parts that the application had a say in. The runtime has made the rest.
+        """
+        try:
+            if self._others is not None:  # they may reach as far as they like
+                return self.line(line)
+            are_harmless = self._repeats.are_harmless
+            for payload in payloads:
+                if len(payload) > _NOTHING and not are_harmless(payload, 0, len(payload)):
+                    return self._masked(line)
+            return line
         except Exception as error:
             return _unreadable(line, error)
 
@@ -107,13 +124,14 @@ class Redaction:
         if self._others is not None:  # they may reach as far as they like
             payload = line[start:stop]
             return self._suspects_in(payload) or self._others.search(payload) is not None
-        parts, met = self._repeats.unknown(line, start, stop if stop >= 0 else len(line))
-        for part in parts:
-            if self._suspects_in(part):
-                return True
-        if met:
-            self._repeats.learn(met)
-        return False
+        return not self._repeats.are_harmless(line, start, stop if stop >= 0 else len(line))
+
+    def _masked(self, line: bytes) -> bytes:
+        record = decode(line)
+        for part in _PARTS:
+            if record.get(part) is not None:
+                record[part] = self._walk(record[part], 0)
+        return encode(record) + b"\n"
 
     def _suspects_in(self, part: bytes) -> bool:
         names = _KEYS.findall(part)

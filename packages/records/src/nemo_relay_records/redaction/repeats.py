@@ -3,12 +3,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Callable, Iterable, Iterator
 from itertools import chain, takewhile
 
 _BLOCK = 2_048  # bytes
 _SHORTEST = 2 * _BLOCK
 _MOST = 16_384  # beginnings remembered, each by a number
+# What differs from run to run and holds no secret: no pattern asks which digits stand there, and behind a colon none
+# begins or ends in the middle of them. A secret that is a number or a UUID is one by its name, which stays.
+_UUID = rb"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
+_NUMBERS = re.compile(rb':(?:"%b"|%b|\d+)' % (_UUID, _UUID)).sub
 # Where the body of a request begins, behind its normalised form, which says much the same.
 _BODY = b'"data":{"content":'
 # Between two objects of which the first ends with a text: no secret, no name and no pair of both reaches across.
@@ -16,31 +21,51 @@ _BETWEEN = b'"},{"'
 
 
 class Repeats:
-    """Knows how harmless texts began, by numbers: a number stands for every byte up to a point, and keeps none."""
+    """Knows how harmless texts began, by numbers: a number stands for every byte up to a point, and keeps none.
 
-    def __init__(self) -> None:
+    Args:
+        suspects: whether there may be a secret in a text.
+        numbers: the numbers and UUIDs in a text tell it apart from another one.
+    """
+
+    def __init__(self, suspects: Callable[[bytes], bool], *, numbers: bool = False) -> None:
+        self._suspects = suspects
+        self._numbers = numbers
         self._known: set[int] = set()
+        self._exact: set[int] = set()  # short texts as they were, which are asked about again soon or never
 
-    def unknown(self, text: bytes, start: int, stop: int) -> tuple[list[bytes], list[int]]:
-        """What has to be looked at of ``text`` between two places, and what to ``learn`` once it is found harmless."""
+    def are_harmless(self, text: bytes, start: int, stop: int) -> bool:
+        """Whether there is no secret in ``text`` between two places, for all we know."""
         if stop - start < _SHORTEST:
-            part = text[start:stop]
-            number = hash(part)
-            return ([], []) if number in self._known else ([part], [number])
-        parts: list[bytes] = []
+            return self._is_harmless(text[start:stop])
         met: list[int] = []
         while start < stop:
             known, end = self._follow(text, start, stop, met)
             between = text.rfind(_BETWEEN, start, known)
-            parts.append(text[start if between < 0 else between + 2 : end])
+            if self._suspects(text[start if between < 0 else between + 2 : end]):
+                return False
             start = end
-        return parts, met
+        self._learn(self._known, met)
+        return True
 
-    def learn(self, met: list[int]) -> None:
-        """Remember what turned out to be harmless."""
-        if len(self._known) > _MOST:
-            self._known.clear()
-        self._known.update(met)
+    def _is_harmless(self, part: bytes) -> bool:
+        exact = hash(part)
+        if exact in self._exact:
+            return True
+        if not self._numbers:
+            part = _NUMBERS(b":0", part)
+        number = hash(part)
+        if number not in self._known:
+            if self._suspects(part):
+                return False
+            self._learn(self._known, (number,))
+        self._learn(self._exact, (exact,))
+        return True
+
+    def _learn(self, known: set[int], met: Iterable[int]) -> None:
+        if len(known) > _MOST:
+            known.clear()
+        known.update(met)
 
     def _follow(self, text: bytes, start: int, stop: int, met: list[int]) -> tuple[int, int]:
         """How far ``text`` is known from ``start``, and where the part that begins there ends."""
