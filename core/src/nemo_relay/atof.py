@@ -21,11 +21,13 @@ from __future__ import annotations
 import os
 import threading
 import time
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 from nemo_relay._runtime.checks import expect, expect_text
 from nemo_relay._runtime.delivery.dispatcher import dispatcher
-from nemo_relay._runtime.delivery.file_sink import Counters, FileSink
+from nemo_relay._runtime.delivery.file_sink import Counters, FileSink, PackedSink
 from nemo_relay._runtime.delivery.sinks import BufferedSink, Sink, tap
 from nemo_relay._runtime.enums import AtofExporterMode
 from nemo_relay._runtime.exports import claim
@@ -33,10 +35,22 @@ from nemo_relay._runtime.log import faults
 from nemo_relay._runtime.registry import registry
 from nemo_relay.errors import MissingExtra, SinkError
 from nemo_relay.redaction import Redaction, chosen
+from nemo_relay_records.files.blobs import SMALLEST
+from nemo_relay_records.files.lines import emitted
 from nemo_relay_records.files.places import Place, Refused, reason
-from nemo_relay_records.files.rotation import Rotation
+from nemo_relay_records.files.rotation import Rotation, older_files
+from nemo_relay_records.files.verifying import ChainReport, Misfit, verify
 
-__all__ = ["AtofExporter", "AtofExporterConfig", "Counters", "Sink"]
+__all__ = [
+    "AtofExporter",
+    "AtofExporterConfig",
+    "ChainReport",
+    "Counters",
+    "Misfit",
+    "Sink",
+    "emitted_lines",
+    "verify_chain",
+]
 
 claim(globals())
 
@@ -59,15 +73,21 @@ class AtofExporterConfig:
         max_bytes, rotate_seconds: begin a fresh file before a line would make it longer than that, or after so long.
         keep: how many older files stay (``events.1.jsonl`` is the newest of them); None keeps all.
         compress: gzip older files.
+        hash_chain: let each line name the one before it, by its digest, in a field ``prev``: ``verify_chain`` finds the
+            first line that was changed, added or taken out. Processes that share the file take turns.
+        blob_bytes: texts of that many bytes or more, in JSON, are stored once by their digest in ``blobs/`` beside the
+            file, and the line has ``{"$blob": "sha256:...", "bytes": n}`` in their place; None leaves all in the lines.
     """
 
     # Slots: a misspelt or unsupported setting is an AttributeError, not a file in the wrong place.
     __slots__ = (
         "_mode",
+        "blob_bytes",
         "compress",
         "durability",
         "field_name_policy",
         "filename",
+        "hash_chain",
         "header_env",
         "headers",
         "keep",
@@ -100,6 +120,8 @@ class AtofExporterConfig:
         self.rotate_seconds: float | None = None
         self.keep: int | None = None
         self.compress = False
+        self.hash_chain = False
+        self.blob_bytes: int | None = None
 
     @property
     def mode(self) -> AtofExporterMode:
@@ -221,6 +243,53 @@ class AtofExporter:
         return f"<AtofExporter {self.path or 'stream'!r}: {counts.written} written, {counts.dropped} dropped>"
 
 
+def verify_chain(path: str | os.PathLike[str], *, head: str | None = None) -> ChainReport:
+    """Follow the chain through a file that was written with ``hash_chain``, and the older files it took the place of.
+
+    It shows what was changed by somebody who cannot write all later lines anew. Lines taken from the end show when
+    ``head``, the digest that an earlier report gave, is asked for.
+
+    Args:
+        path: the file, as it was written: ``events.jsonl``.
+        head: a digest that must be among the lines, e.g. ``"sha256:9f86..."``.
+
+    Returns:
+        What was found; ``misfit`` is the first line that does not fit.
+
+    Raises:
+        SinkError: there is no such file, or it cannot be read (a RuntimeError).
+    """
+    place = Place.of(path)
+    try:
+        os.stat(place.path)
+        return verify([*older_files(place), place], head)
+    except OSError as error:
+        raise SinkError(f"cannot read the events in {os.fspath(path)!r}: {error.strerror or error}") from error
+
+
+def emitted_lines(
+    lines: Iterable[bytes], folder: str | os.PathLike[str], missing: Callable[[str], None] | None = None
+) -> Iterator[bytes]:
+    """Lines that somebody read from a file as they were emitted: without ``prev``, with what stands in ``blobs/``.
+
+    Args:
+        lines: of a file of events.
+        folder: that the file is in.
+        missing: told of each text that is not there any more, or is another one, with the path and why; the line then
+            keeps its reference.
+
+    Raises:
+        SinkError: such a text is missing, and ``missing`` is None (a RuntimeError).
+    """
+    where = Path(os.path.abspath(folder))
+    for line in lines:
+        yield emitted(line, where, missing or _raise_missing)
+
+
+def _raise_missing(text: str) -> None:
+    raise SinkError(f"a large text is not beside the events: {text}")
+
+
 def _nothing(_line: bytes) -> None:
     """The sink of a second name: the first one has written the event."""
 
@@ -241,6 +310,8 @@ def _check(config: AtofExporterConfig) -> None:
             raise ValueError(f"{name} must be greater than 0, or None, not {value!r}")
     if config.keep is not None and config.keep < 0:
         raise ValueError(f"keep must not be negative: {config.keep!r}")
+    if config.blob_bytes is not None and config.blob_bytes < SMALLEST:
+        raise ValueError(f"blob_bytes must be at least {SMALLEST}, or None, not {config.blob_bytes!r}")
     if config.sink_type == "stream" and not config.url:
         raise ValueError("stream sink requires url")
 
@@ -251,7 +322,13 @@ def _file(config: AtofExporterConfig) -> Sink:
     if config.max_bytes is not None or config.rotate_seconds is not None:
         rotation = Rotation(config.max_bytes, config.rotate_seconds, config.keep, config.compress, _not_compressed)
     overwrite = config.mode is AtofExporterMode.Overwrite
-    sink = FileSink(place, overwrite=overwrite, rotation=rotation, sync=config.durability == "fsync")
+    options: dict[str, Any] = {
+        "overwrite": overwrite,
+        "rotation": rotation,
+        "sync": config.durability == "fsync",
+        "chained": config.hash_chain,
+    }
+    sink = FileSink(place, **options) if config.blob_bytes is None else PackedSink(place, config.blob_bytes, **options)
     return BufferedSink(sink) if config.durability == "buffered" else sink
 
 

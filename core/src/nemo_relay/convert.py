@@ -25,6 +25,7 @@ from typing import Any
 
 from nemo_relay._runtime.delivery.sessions import Sessions, Style
 from nemo_relay._runtime.exports import claim
+from nemo_relay._runtime.log import faults
 from nemo_relay.errors import InvalidValue, MissingExtra, SinkError
 from nemo_relay_configuration.observability import extensions
 from nemo_relay_configuration.observability.templates import rendered, template_problem
@@ -46,6 +47,7 @@ class Converted:
         count: how many there are.
         events: the lines that were read.
         torn: the lines that are no event: a crash tore them.
+        missing: the large texts that are not beside the file any more: the documents have references in their place.
         failed: sessions whose file the disk did not take, by uuid, and why.
     """
 
@@ -53,7 +55,12 @@ class Converted:
     count: int = 0
     events: int = 0
     torn: int = 0
+    missing: int = 0
     failed: dict[str, OSError] = field(default_factory=dict)
+
+    def _miss(self, text: str) -> None:
+        self.missing += 1
+        faults.report("blob_missing", FileNotFoundError(text))
 
 
 def to_atif(
@@ -140,7 +147,7 @@ def _lines(path: _Path, made: Converted) -> Iterator[bytes]:
     if not given.exists():
         raise SinkError(f"there is no events file {os.fspath(path)!r}")
     try:
-        for line in lines_of([Place(given.parent, given.name)]):
+        for line in lines_of([Place(given.parent, given.name)], made._miss):
             if not line.strip():
                 continue
             made.events += 1

@@ -18,15 +18,16 @@ import itertools
 import os
 import threading
 import warnings
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 from nemo_relay._runtime.delivery.dispatcher import dispatcher
 from nemo_relay._runtime.delivery.file_sink import Counters, FileSink
 from nemo_relay._runtime.delivery.sessions import Sessions
 from nemo_relay._runtime.delivery.sinks import Sink, tap
-from nemo_relay._runtime.delivery.trajectories import TrajectoryFiles
+from nemo_relay._runtime.delivery.trajectories import TrajectoryFiles, blob_missing
 from nemo_relay._runtime.enums import AtofExporterMode
 from nemo_relay._runtime.log import faults, oplog
 from nemo_relay._runtime.registry import registry
@@ -58,14 +59,13 @@ class Recording:
         *,
         overwrite: bool,
         redact: bool | Redaction = True,
-        max_bytes: int | None = None,
-        keep: int | None = None,
         warn_if_empty: bool = True,
+        **settings: Any,
     ) -> None:
         self.directory = Path(os.path.abspath(directory))
         self.error: SinkError | None = None
         self._warn_if_empty = warn_if_empty
-        self._exporter = AtofExporter(_config(self.directory, overwrite, max_bytes, keep))
+        self._exporter = AtofExporter(_config(self.directory, overwrite, settings))
         self._sink = self._exporter._sink
         assert isinstance(self._sink, FileSink)
         self._files = TrajectoryFiles(self.directory / "atif", self._sink)
@@ -204,6 +204,8 @@ def record(
     redact: bool | Redaction = True,
     max_bytes: int | None = None,
     keep: int | None = None,
+    hash_chain: bool = False,
+    blob_bytes: int | None = None,
     warn_if_empty: bool = True,
 ) -> Recording:
     """Record everything that happens from now on.
@@ -216,6 +218,8 @@ def record(
             ``nemo_relay.redaction.Redaction`` with patterns or a callback of your own.
         max_bytes: let ``events.jsonl`` step aside, as ``events.1.jsonl``, before it grows beyond that.
         keep: how many of those older files stay; None keeps all.
+        hash_chain: let each line of ``events.jsonl`` name the one before it; see ``nemo_relay.atof.verify_chain``.
+        blob_bytes: texts of that many bytes or more are stored once, in ``atof/blobs``.
         warn_if_empty: warn (a RuntimeWarning) when the recording ends without an event. False where nobody promises
             that anything happens, as in each process that a launched program starts.
 
@@ -229,9 +233,11 @@ def record(
         Path(directory),
         overwrite=overwrite,
         redact=redact,
+        warn_if_empty=warn_if_empty,
         max_bytes=max_bytes,
         keep=keep,
-        warn_if_empty=warn_if_empty,
+        hash_chain=hash_chain,
+        blob_bytes=blob_bytes,
     )
 
 
@@ -271,7 +277,7 @@ def rebuild(directory: str | os.PathLike[str] = ".nemo-relay", *, everything: bo
 
     sessions = Sessions(folder, lambda uuid: True, wanted)
     try:
-        for line in lines_of([*older_files(place), place]):
+        for line in lines_of([*older_files(place), place], blob_missing):
             sessions.take(line)
     except OSError as error:
         raise SinkError(f"cannot read the events in {str(place.path)!r}: {error.strerror or error}") from error
@@ -279,12 +285,13 @@ def rebuild(directory: str | os.PathLike[str] = ".nemo-relay", *, everything: bo
     return Rebuilt(list(sessions.written), sessions.count, dict(sessions.failed))
 
 
-def _config(directory: Path, overwrite: bool, max_bytes: int | None, keep: int | None) -> AtofExporterConfig:
+def _config(directory: Path, overwrite: bool, settings: Mapping[str, Any]) -> AtofExporterConfig:
     config = AtofExporterConfig()
     config.output_directory = str(directory / "atof")
     config.filename = "events.jsonl"
     config.mode = AtofExporterMode.Overwrite if overwrite else AtofExporterMode.Append
-    config.max_bytes, config.keep = max_bytes, keep
+    for name, value in settings.items():
+        setattr(config, name, value)
     return config
 
 

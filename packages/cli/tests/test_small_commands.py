@@ -87,3 +87,25 @@ def test_show_takes_the_newest_file(home: Home) -> None:
     assert (done.returncode, "1 trajectories in made" in done.stdout) == (0, True), done.stderr
     assert len(list((home.project / "made").glob("*.json"))) == 1
     assert home.run("convert").returncode == 1
+
+
+def test_verify_names_the_line_that_does_not_fit(home: Home) -> None:
+    program = """
+from nemo_relay import scope
+from nemo_relay.recording import record
+with record(".nemo-relay", hash_chain=True):
+    for number in range(3):
+        scope.event("step", data={"number": number})
+"""
+    with home.popen([sys.executable, "-c", program]) as process:
+        assert process.wait(50) == 0
+    done = home.run("verify")
+    assert (done.returncode, "3 of 3 lines are linked" in done.stdout) == (0, True), done.stderr
+    head = done.stdout.splitlines()[-1].removeprefix("head: ")
+    assert home.run("verify", "--head", head).returncode == 0
+    path = home.project / ".nemo-relay" / "atof" / "events.jsonl"
+    path.write_text(path.read_text().replace('"number":1', '"number":7'))
+    done = home.run("verify", str(path))
+    assert (done.returncode, "line 3" in done.stderr) == (1, True)
+    path.write_text('{"name": "a"}\n')
+    assert "hash_chain" in home.run("verify").stderr

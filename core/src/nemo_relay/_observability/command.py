@@ -36,6 +36,8 @@ def _atif(given: Any, to_atif: Convert) -> int:
     print(f"{made.count} trajectories in {given.atif}, from {made.events} events")
     if made.torn:
         print(f"warning: {made.torn} lines are no events; a crash tore them", file=sys.stderr)
+    if made.missing:
+        print(f"warning: {made.missing} large texts are not in blobs/ any more", file=sys.stderr)
     for session, error in made.failed.items():
         print(f"error: session {session}: {error}", file=sys.stderr)
     return int(bool(made.failed))

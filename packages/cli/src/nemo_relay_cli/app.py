@@ -14,6 +14,7 @@ _COMMANDS = {
     "run": ("launch", "run_command"),
     "show": ("show", "show_command"),
     "convert": ("convert", "convert_command"),
+    "verify": ("verify", "verify_command"),
     "plugins": ("plugins", "plugins_command"),
     "gateway": ("gateway", "gateway_command"),
     "agents": ("agents", "agents_command"),

@@ -4,6 +4,7 @@
 import os
 from pathlib import Path
 
+from nemo_relay.atof import emitted_lines
 from nemo_relay.tree import Forest, build
 
 
@@ -27,7 +28,8 @@ def load(path: str | os.PathLike[str]) -> Forest:
         ['planner']
     """
     with Path(path).open("rb") as lines:
-        forest = build(lines)
+        # A large text that is not there any more shows as the reference to it.
+        forest = build(emitted_lines(lines, Path(path).parent, lambda _gone: None))
     if not forest.nodes and not forest.marks:
         count = len(forest.unreadable)
         what = f"none of its {count} lines is an event" if count else "it is empty"

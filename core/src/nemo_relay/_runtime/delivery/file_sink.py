@@ -7,11 +7,12 @@ two processes may share a file. Nothing here raises into the application.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from nemo_relay._runtime.log import faults
 from nemo_relay.errors import SinkError
 from nemo_relay_records.files.append import AppendFile
+from nemo_relay_records.files.blobs import Blobs
 from nemo_relay_records.files.places import Place, reason
 from nemo_relay_records.files.rotation import Rotation
 
@@ -39,11 +40,19 @@ class FileSink(AppendFile):
     __slots__ = ("failure",)
 
     def __init__(
-        self, place: Place, *, overwrite: bool = False, rotation: Rotation | None = None, sync: bool = False
+        self,
+        place: Place,
+        *,
+        overwrite: bool = False,
+        rotation: Rotation | None = None,
+        sync: bool = False,
+        chained: bool = False,
     ) -> None:
         self.failure: OSError | None = None  # the last one, until somebody asks
         try:
-            super().__init__(place, overwrite=overwrite, failed=self._failed_once, rotation=rotation, sync=sync)
+            super().__init__(
+                place, overwrite=overwrite, failed=self._failed_once, rotation=rotation, sync=sync, chained=chained
+            )
         except OSError as error:
             raise SinkError(f'failed to open ATOF output file "{place.path}": {reason(error)}') from error
 
@@ -61,3 +70,23 @@ class FileSink(AppendFile):
     def _failed_once(self, error: OSError) -> None:
         self.failure = error
         faults.report("atof_file_write_failed", error, path=str(self.place.path))
+
+
+class PackedSink(FileSink):
+    """A file whose large texts stand beside it, each once: ``blob_bytes`` says from which size on."""
+
+    __slots__ = ("_blobs",)
+
+    def __init__(self, place: Place, blob_bytes: int, **options: Any) -> None:
+        super().__init__(place, **options)
+        self._blobs = Blobs(place, blob_bytes, self._blob_failed, options.get("sync", False))
+
+    def write(self, line: bytes) -> None:
+        """Append ``line``, behind what it refers to."""
+        super().write(self._blobs.packed(line))
+
+    offer = write
+
+    def _blob_failed(self, error: OSError) -> None:
+        # The text stays in its line: nothing is lost.
+        faults.report("atof_blob_write_failed", error, path=str(self.place.path))

@@ -22,13 +22,18 @@ from nemo_relay._runtime.delivery.sessions import Sessions
 from nemo_relay._runtime.log import faults
 from nemo_relay._runtime.threads import Worker
 from nemo_relay_records.files.held import Held
-from nemo_relay_records.files.lines import lines_of
+from nemo_relay_records.files.lines import emitted, lines_of
 from nemo_relay_records.files.rotation import older_files
 
 _BLOCK = 1 << 20
 _BATCH_SECONDS = 0.02  # the thread lets events gather, so that it does not take turns with their emitter
 _TAIL = 200  # bytes at the end of a line in which its session stands
 _SESSION = b'"propagation_root_uuid":"'
+
+
+def blob_missing(text: str) -> None:
+    """Report a large text that is not beside the log."""
+    faults.report("blob_missing", FileNotFoundError(text))
 
 
 class TrajectoryFiles:
@@ -96,7 +101,7 @@ class TrajectoryFiles:
         """Make from the events what the disk did not take."""
         wanted = dict(self.sessions.failed)
         again = Sessions(self.folder, wanted.__contains__)
-        for line in lines_of([*older_files(self._source.place), self._source.place]):
+        for line in lines_of([*older_files(self._source.place), self._source.place], blob_missing):
             again.take(line)
         again.finish()
         self.sessions.failed = {uuid: error for uuid, error in wanted.items() if uuid in again.failed}
@@ -131,9 +136,10 @@ class TrajectoryFiles:
             faults.report("trajectory_failed", error)
 
     def _read(self) -> None:
+        folder = self._source.place.path.parent
         for line in self._lines():
             try:
-                self.sessions.take(line)
+                self.sessions.take(emitted(line, folder, blob_missing))
             except Exception as error:
                 faults.report("trajectory_failed", error)
 

@@ -29,6 +29,8 @@ def convert_command(path: Path | None, folder: Path | None, endpoint: str | None
         if folder is not None:
             made = convert.to_atif(source, folder)
             click.echo(f"{made.count} trajectories in {folder} from {made.events} events; {made.torn} lines were torn")
+            if made.missing:
+                click.echo(f"{made.missing} large texts are not in blobs/ any more", err=True)
             if made.failed:
                 raise CommandError(f"{len(made.failed)} trajectories could not be written")
         else:

@@ -14,6 +14,7 @@ from nemo_relay_configuration.errors import MissingExtra
 from nemo_relay_configuration.observability import extensions, tables
 from nemo_relay_configuration.observability.templates import template_problem
 from nemo_relay_configuration.observability.upgrade import VERSION, upgraded
+from nemo_relay_records.files.blobs import SMALLEST
 
 JsonObject = dict[str, Any]
 Found = Iterator[JsonObject]
@@ -167,6 +168,9 @@ def _bad_values(sink: JsonObject, place: str) -> Found:
     for name in ("timeout_millis", "max_bytes", "rotate_seconds"):
         if sink.get(name) == 0:
             yield _value("atof", f"{place}.{name}", f"ATOF {place}.{name} must be greater than 0")
+    smallest = sink.get("blob_bytes")
+    if sink["type"] == "file" and smallest is not None and smallest < SMALLEST:
+        yield _value("atof", f"{place}.blob_bytes", f"ATOF {place}.blob_bytes must be at least {SMALLEST}")
 
 
 def _listed(choices: tuple[str, ...]) -> str:

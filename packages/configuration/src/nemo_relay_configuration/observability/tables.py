@@ -36,8 +36,9 @@ class Table:
 @dataclass
 class AtofFileSinkConfig(Table):
     """A file of events, one JSON line each. ``max_bytes`` and ``rotate_seconds`` begin a fresh one, ``keep`` says how
-    many older ones stay, ``compress`` packs them. ``redact`` is for this file alone: whether secrets are masked, or a
-    table of what else is one (``keys``, ``values``, ``replacement``); by default as ``redaction`` says."""
+    many older ones stay, ``compress`` packs them. ``hash_chain`` lets each line name the one before it; texts of
+    ``blob_bytes`` or more are stored once, in ``blobs/``. ``redact`` is for this file alone: whether secrets are
+    masked, or a table of what else is one (``keys``, ``values``, ``replacement``); by default as ``redaction`` says."""
 
     tag: ClassVar[str | None] = "file"
 
@@ -50,6 +51,8 @@ class AtofFileSinkConfig(Table):
     rotate_seconds: int | None = None
     keep: int | None = None
     compress: bool = False
+    hash_chain: bool = False
+    blob_bytes: int | None = None
 
 
 @dataclass

@@ -15,16 +15,16 @@ import weakref
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
-from itertools import count
 from os import lseek, write
 from time import monotonic
 from typing import Any
 
-from nemo_relay_records.files.held import Held, ends_torn
+from nemo_relay_records.files.chain import Chain
+from nemo_relay_records.files.held import Held, ends_torn, ends_within_line
+from nemo_relay_records.files.lines import end_of_file
 from nemo_relay_records.files.notices import notices
-from nemo_relay_records.files.places import Place, alone, in_use, mark_in_use, open_regular
-from nemo_relay_records.files.rotation import Rotation, numbered_like, numbered_name, step_aside
-from nemo_relay_records.files.whole import draft
+from nemo_relay_records.files.places import LOCK_SECONDS, Place, alone, mark_in_use, open_regular
+from nemo_relay_records.files.rotation import Rotation, make_room, numbered_like, older_files, step_aside
 
 MAX_WAITING_LINES = 10_000
 MAX_WAITING_BYTES = 16 << 20
@@ -40,6 +40,7 @@ class AppendFile:
         failed: told of every line that the disk does not take.
         rotation: when to step aside for a fresh file; never when None.
         sync: bring each line to the disk itself before ``write`` returns.
+        chained: let each line, a JSON object, name the one before it; other processes wait for their turn.
 
     Raises:
         OSError: the file cannot be opened.
@@ -48,6 +49,7 @@ class AppendFile:
     __slots__ = (
         "__weakref__",
         "_careful",
+        "_chain",
         "_draining",
         "_failed",
         "_held",
@@ -74,6 +76,7 @@ class AppendFile:
         failed: Callable[[OSError], None] | None = None,
         rotation: Rotation | None = None,
         sync: bool = False,
+        chained: bool = False,
     ) -> None:
         self.place = place
         self.written = 0
@@ -83,6 +86,7 @@ class AppendFile:
         self._failed = failed
         self._rotation = rotation
         self._sync = sync
+        self._chain = Chain(self._last_before) if chained else None
         self._careful = True  # a line needs more than to be written
         self._torn = False
         self._waiting: deque[bytes] = deque()
@@ -92,7 +96,7 @@ class AppendFile:
         self._reset_lock()
         with place.opened() as folder, alone(folder):
             if overwrite:
-                _make_room(place, folder)
+                make_room(place, folder)
             self._open(folder)
         _alive.add(self)
 
@@ -208,13 +212,42 @@ class AppendFile:
         held = self._held
         if held is None:
             return
+        if self._chain is not None:
+            self._put_linked(held, line, self._chain)
+            return
         if self._rotation is not None and self._is_due(held, len(line)):
             held = self._rotate(held)
+        self._append(held, line)
+
+    def _append(self, held: Held, line: bytes) -> None:
         if self._torn:
             self._end_line(held)
         self._took(write(held.fd, line), len(line))
         if self._sync:
             self._sync_data(held)
+
+    def _put_linked(self, held: Held, line: bytes, chain: Chain) -> None:
+        patience = 0.0 if self._waiting else LOCK_SECONDS  # only the first line waits for a process that hangs
+        with self.place.opened() as folder, alone(folder, patience) as is_alone:
+            if not is_alone:
+                raise BlockingIOError(errno.EWOULDBLOCK, "another process does not let go of the folder")
+            if not self._is_in_place(held):
+                chain.leave(held)
+                held = self._found(folder, held)
+            if self._rotation is not None and self._is_due(held, len(line)):
+                held = self._next(folder, held, self._rotation)
+            if chain.is_behind(held):
+                self._torn = self._torn or ends_within_line(held)
+            if self._torn:
+                self._end_line(held)
+            made = chain.link(held, line)
+            self._append(held, made)
+            chain.note(made)
+
+    def _last_before(self) -> bytes | None:
+        """The end of the file that the one at ``place`` took the place of."""
+        older = older_files(self.place) if self._rotation is not None else []
+        return end_of_file(older[-1]) if older else None
 
     def _took(self, taken: int, size: int) -> None:
         self._torn = taken < size  # the next line must not follow on the same one
@@ -256,27 +289,32 @@ class AppendFile:
             if held is None:
                 raise OSError(errno.EBADF, "closed")
             seen = held.seen()  # before the look
-            try:
-                state = os.stat(self.place.path, follow_symlinks=False)
-                same = (state.st_dev, state.st_ino) == held.identity
-            except (FileNotFoundError, NotADirectoryError):
-                same = False
-            if not same:
+            if not self._is_in_place(held):
                 self._seen = -1  # until it has been opened, every line tries again
                 held = self._find(held)
             else:
                 self._seen = seen
             return held
 
+    def _is_in_place(self, held: Held) -> bool:
+        try:
+            state = os.stat(self.place.path, follow_symlinks=False)
+        except (FileNotFoundError, NotADirectoryError):
+            return False
+        return (state.st_dev, state.st_ino) == held.identity
+
     def _find(self, held: Held) -> Held:
         with self.place.opened() as folder, alone(folder):
-            # A run that overwrites puts the file of a run that still writes aside; that one goes on where it was.
-            aside = None if self._rotation is not None else numbered_like(self.place, folder, held.identity)
-            if aside is None:
-                return self._open(folder)
-            self.place = self.place.sibling(aside)
-            self._seen = held.seen()
-            return held
+            return self._found(folder, held)
+
+    def _found(self, folder: int, held: Held) -> Held:
+        # A run that overwrites puts the file of a run that still writes aside; that one goes on where it was.
+        aside = None if self._rotation is not None else numbered_like(self.place, folder, held.identity)
+        if aside is None:
+            return self._open(folder)
+        self.place = self.place.sibling(aside)
+        self._seen = held.seen()
+        return held
 
     def _open(self, folder: int) -> Held:
         held = Held(open_regular(self.place.name, folder, _FLAGS), self.place.path)
@@ -296,6 +334,7 @@ class AppendFile:
 
     def _settle(self) -> None:
         self._careful = self._torn or bool(self._waiting) or self._rotation is not None or self._sync
+        self._careful = self._careful or self._chain is not None
 
     def _is_due(self, held: Held, more: int) -> bool:
         rotation = self._rotation
@@ -311,8 +350,15 @@ class AppendFile:
         assert self._rotation is not None
         try:
             with self.place.opened() as folder, alone(folder):
-                step_aside(self.place, folder, held.identity, self._rotation)
-                return self._open(folder)
+                return self._next(folder, held, self._rotation)
+        except OSError as error:
+            self._tell(error)
+            return held
+
+    def _next(self, folder: int, held: Held, rotation: Rotation) -> Held:
+        try:
+            step_aside(self.place, folder, held.identity, rotation)
+            return self._open(folder)
         except OSError as error:  # the file grows beyond its bound rather than losing lines
             self._tell(error)
             return held
@@ -331,34 +377,6 @@ class AppendFile:
             self._held.watch(self.place.path)
             self._seen = -1
             self._settle()
-
-
-def _make_room(place: Place, folder: int) -> None:
-    """Put a fresh file in place of the old one, which is kept under another name if somebody writes to it.
-
-    At no moment is there no file: another process may be about to look for it.
-    """
-    try:
-        fd = open_regular(place.name, folder, os.O_RDWR)
-    except FileNotFoundError:
-        return
-    try:
-        if in_use(fd):
-            aside = _free_name(place, folder)
-            try:
-                os.link(place.name, aside, src_dir_fd=folder, dst_dir_fd=folder, follow_symlinks=False)
-            except OSError:  # a file system without links
-                os.rename(place.name, aside, src_dir_fd=folder, dst_dir_fd=folder)
-    finally:
-        os.close(fd)
-    with draft(place, folder) as (name, file):
-        file.close()
-        os.replace(name, place.name, src_dir_fd=folder, dst_dir_fd=folder)
-
-
-def _free_name(place: Place, folder: int) -> str:
-    names = set(os.listdir(folder))
-    return next(name for number in count(1) if (name := numbered_name(place, number)) not in names)
 
 
 _alive: weakref.WeakSet[Any] = weakref.WeakSet()

@@ -53,12 +53,16 @@ class Held:
         self._close(self.fd)
 
 
+def ends_within_line(held: Held) -> bool:
+    """Whether the last byte of the file is no newline."""
+    size = held.size()
+    return bool(size) and held.read(1, size - 1) not in (b"\n", b"")
+
+
 def ends_torn(held: Held) -> bool:
     """Whether the file ends within a line. One that another process is just writing gets a moment to be whole."""
     for _ in range(_SHORT_WAITS):
-        size = held.size()
-        last = held.read(1, size - 1) if size else b"\n"
-        if last in (b"\n", b""):
+        if not ends_within_line(held):
             return False
         if not in_use(held.fd):
             return True

@@ -20,7 +20,8 @@ _FOLDER = os.O_RDONLY | os.O_CLOEXEC | getattr(os, "O_DIRECTORY", 0)
 _NO_LINK = getattr(os, "O_NOFOLLOW", 0)
 # Non-blocking: what turns into a FIFO between our look and the open must not hold the application up.
 _FILE = os.O_CLOEXEC | _NO_LINK | os.O_NONBLOCK | os.O_NOCTTY
-_LOCK_SECONDS = 2.0  # how long one process waits for another one that opens or rotates files in the same folder
+_LOOK_SECONDS = 0.0002  # often: others may let go for a moment only
+LOCK_SECONDS = 2.0  # how long one process waits for another one that opens or rotates files in the same folder
 
 
 class Refused(OSError):
@@ -156,9 +157,13 @@ def refuse(name: str, state: os.stat_result) -> None:
 
 
 @contextmanager
-def alone(folder: int) -> Iterator[None]:
-    """Keep other processes of ours from opening, renaming or removing files in ``folder`` meanwhile."""
-    deadline = monotonic() + _LOCK_SECONDS
+def alone(folder: int, seconds: float = LOCK_SECONDS) -> Iterator[bool]:
+    """Keep other processes of ours from opening, renaming or removing files in ``folder`` meanwhile.
+
+    Yields:
+        Whether they are kept out: not where somebody sits on it for ``seconds``, nor on a file system without locks.
+    """
+    deadline = monotonic() + seconds
     held = False
     while not held:
         try:
@@ -167,11 +172,11 @@ def alone(folder: int) -> Iterator[None]:
         except BlockingIOError:
             if monotonic() > deadline:  # somebody sits on it: better a small race than an application that waits
                 break
-            sleep(0.001)
+            sleep(_LOOK_SECONDS)
         except OSError:  # a file system without locks
             break
     try:
-        yield
+        yield held
     finally:
         if held:
             fcntl.flock(folder, fcntl.LOCK_UN)

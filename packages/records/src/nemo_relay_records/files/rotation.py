@@ -10,8 +10,9 @@ import threading
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import count
 
-from nemo_relay_records.files.places import Place, alone, open_regular
+from nemo_relay_records.files.places import Place, alone, in_use, open_regular
 from nemo_relay_records.files.whole import draft
 
 
@@ -57,6 +58,34 @@ def step_aside(place: Place, folder: int, identity: tuple[int, int], rotation: R
     os.rename(place.name, first, src_dir_fd=folder, dst_dir_fd=folder)
     if rotation.compress:
         _compress_later(place, first, folder, rotation)
+
+
+def make_room(place: Place, folder: int) -> None:
+    """Put a fresh file in place of the old one, which is kept under another name if somebody writes to it.
+
+    At no moment is there no file: another process may be about to look for it.
+    """
+    try:
+        fd = open_regular(place.name, folder, os.O_RDWR)
+    except FileNotFoundError:
+        return
+    try:
+        if in_use(fd):
+            aside = _free_name(place, folder)
+            try:
+                os.link(place.name, aside, src_dir_fd=folder, dst_dir_fd=folder, follow_symlinks=False)
+            except OSError:  # a file system without links
+                os.rename(place.name, aside, src_dir_fd=folder, dst_dir_fd=folder)
+    finally:
+        os.close(fd)
+    with draft(place, folder) as (name, file):
+        file.close()
+        os.replace(name, place.name, src_dir_fd=folder, dst_dir_fd=folder)
+
+
+def _free_name(place: Place, folder: int) -> str:
+    names = set(os.listdir(folder))
+    return next(name for number in count(1) if (name := numbered_name(place, number)) not in names)
 
 
 def older_files(place: Place) -> list[Place]:

@@ -14,8 +14,13 @@ from nemo_relay_records.files.places import Place, open_regular, refuse
 _numbers = count(1)
 
 
-def replace(place: Place, fill: Callable[[BinaryIO], object]) -> None:
+def replace(place: Place, fill: Callable[[BinaryIO], object], sync: bool = False) -> None:
     """Let ``fill`` write the file at ``place``, and put it there when it is complete.
+
+    Args:
+        place: where.
+        fill: writes the content.
+        sync: bring it to the disk itself first.
 
     Raises:
         Refused: what stands there is no file of ours.
@@ -26,6 +31,9 @@ def replace(place: Place, fill: Callable[[BinaryIO], object]) -> None:
             refuse(place.name, os.stat(place.name, dir_fd=folder, follow_symlinks=False))
         with draft(place, folder) as (name, file):
             fill(file)
+            if sync:
+                file.flush()
+                os.fsync(file.fileno())
             file.close()  # what a buffer still holds must be on the disk before the old document goes
             os.replace(name, place.name, src_dir_fd=folder, dst_dir_fd=folder)
 
