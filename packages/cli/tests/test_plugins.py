@@ -97,3 +97,43 @@ def test_scopes_have_their_own_files(home: Home) -> None:
     assert home.run("plugins", "set", "observability.enabled", "true", "--user").returncode == 0
     assert (home.home / ".config" / "nemo-relay" / "plugins.toml").exists()
     assert json.loads(home.run("plugins", "get", "observability.enabled", "--user").stdout) is True
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'components = [{kind = "observability"}]\n',
+        'components = [{kind = "pricing"}]\n',
+        "components = []\n",
+        "# only a comment\n",
+        'version = 1\r\n\r\n[[components]]\r\nkind = "observability"\r\n',
+        'version = 1\n[[components]]\nkind = "observability"\nconfig.atif.agent_name = "a"',
+        '[[components]]\nkind = "observability"\n[components.config]\natof = {filename = "a.jsonl"}\n',
+        '[policy]\nunknown_field = "warn"\n',
+    ],
+)
+def test_w23_whatever_way_a_file_is_written_a_value_finds_its_place(home: Home, text: str) -> None:
+    path = home.project / ".nemo-relay" / "plugins.toml"
+    path.parent.mkdir()
+    path.write_bytes(text.encode())
+    for name in ("atof.output_directory", "atof.sinks.0.type", "atif.output_directory"):
+        done = home.run("plugins", "set", f"observability.{name}", "file")
+        assert done.returncode == 0, done.stderr
+    written = path.read_bytes().decode()
+    (found,) = (one for one in tomllib.loads(written)["components"] if one["kind"] == "observability")
+    assert found["config"]["atof"]["sinks"] == [{"type": "file"}]
+    assert found["config"]["atif"]["output_directory"] == "file"
+    assert all(line in written for line in text.splitlines() if line.startswith(("#", "version", "[policy]")))
+    assert ("\r\n" in written) is ("\r\n" in text)
+
+
+def test_a_file_that_is_a_link_stays_one(home: Home) -> None:
+    path, real = home.project / ".nemo-relay" / "plugins.toml", home.home / "dotfiles.toml"
+    path.parent.mkdir()
+    real.write_text("version = 1\n")
+    real.chmod(0o600)
+    path.symlink_to(real)
+    assert home.run("plugins", "set", "observability.enabled", "true").returncode == 0
+    assert path.is_symlink()
+    assert ("observability" in real.read_text(), real.stat().st_mode & 0o777) == (True, 0o600)
+    assert [one.name for one in path.parent.iterdir()] == ["plugins.toml"]

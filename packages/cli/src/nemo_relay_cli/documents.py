@@ -2,28 +2,31 @@
 """``plugins.toml`` as its owner wrote it: comments, order and unknown keys stay where they are.
 
 A value is named by the component and the path inside its configuration: ``observability.atof.filename``,
-``observability.opentelemetry.traces.0.endpoint``. ``KIND.enabled`` switches the component itself.
+``observability.opentelemetry.traces.0.endpoint``. ``KIND.enabled`` switches the component itself. A kind or a key with
+a dot in it is named by its parts: ``("acme.policy", "headers", "x.y")``.
 """
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import os
 import tempfile
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import tomlkit
 from tomlkit.exceptions import TOMLKitError
-from tomlkit.items import AoT, Table
+from tomlkit.items import AoT, InlineTable, Table
 
 from nemo_relay import plugin
 from nemo_relay.errors import RelayError
 from nemo_relay_cli.errors import ConfigurationError
 
 FILENAME = "plugins.toml"
+Name = str | Sequence[str]
 
 
 def place(scope: str) -> Path:
@@ -56,12 +59,12 @@ class Document:
     def __init__(self, path: Path) -> None:
         self.path = path
         try:
-            text = path.read_text(encoding="utf-8") if path.is_file() else ""
+            text = _text(path)
             self._toml = tomlkit.parse(text)
         except (OSError, UnicodeDecodeError, TOMLKitError) as error:
             raise ConfigurationError(f"{path}: {error}") from None
         self._before = text
-        if not text:
+        if not text.strip():
             self._toml["version"] = 1
 
     @property
@@ -78,26 +81,35 @@ class Document:
         """The document without its layout."""
         return tomllib.loads(self.text)
 
+    def restore(self, text: str) -> None:
+        """Go back to what ``text`` was at another time; the file is not touched."""
+        self._toml = tomlkit.parse(text)
+
     def kinds(self) -> list[str]:
         """The kinds of its components, in their order."""
         return [str(component.get("kind")) for component in self._components()]
 
-    def get(self, name: str) -> Any:
+    def get(self, name: Name) -> Any:
         """The value of a name.
 
         Raises:
             KeyError: there is none.
         """
-        kind, *path = name.split(".")
-        found: Any = next(one for one in self.plain().get("components", []) if one.get("kind") == kind)
+        kind, *path = self._parts(name)
+        found: Any = next((one for one in self.plain().get("components", []) if one.get("kind") == kind), None)
+        if found is None:
+            raise KeyError(name)
         if path and path != ["enabled"]:
             found = found.get("config", {})
-        for part in path:
-            found = found[int(part)] if isinstance(found, list) else found[part]
+        try:
+            for part in path:
+                found = found[int(part)] if isinstance(found, list) else found[part]
+        except (LookupError, TypeError, ValueError):
+            raise KeyError(name) from None
         return found
 
-    def set(self, name: str, value: Any) -> None:
-        """Give a name a value; tables on the way are made.
+    def set(self, name: Name, value: Any) -> None:
+        """Give a name a value; tables on the way are made. A kind alone is given its whole configuration.
 
         Args:
             name: see the module.
@@ -106,30 +118,48 @@ class Document:
         Raises:
             ConfigurationError: nobody has that kind, or the path leads through something that is no table.
         """
-        kind, *path = name.split(".")
-        if not path:
-            raise ConfigurationError(f"{name!r} names a component; name a value in it, such as {name}.enabled")
+        kind, *path = self._parts(name)
+        if not path and not isinstance(value, dict):
+            raise ConfigurationError(f"{kind!r} names a component; name a value in it, such as {kind}.enabled")
         if kind not in {*plugin.list_kinds(), *self.kinds()}:
             close = difflib.get_close_matches(kind, plugin.list_kinds(), 1)
             meant = f"; did you mean {close[0]!r}?" if close else f"; known are {', '.join(plugin.list_kinds())}"
             raise ConfigurationError(f"no component has the kind {kind!r}{meant}")
+        before = self.text
+        # tomlkit gives a table behind dotted keys (config.atof.mode = ...) a wrong heading; one line is right there.
+        for made in (_like, _in_line):
+            self._write(kind, path, value, made)
+            if self._holds([kind, *path], value):
+                return
+            self.restore(before)
+        raise ConfigurationError(f"{name!r} has no place in the way that {self.path} is written; change it by hand")
+
+    def _write(self, kind: str, path: Sequence[str], value: Any, made: Callable[[Any], Any]) -> None:
         component = self._component(kind)
-        if path == ["enabled"]:
-            component["enabled"] = value
+        if path in ([], ["enabled"]):
+            component[path[0] if path else "config"] = value
             return
-        table: Any = component.setdefault("config", tomlkit.table())
+        table: Any = component.setdefault("config", made(component))
         for part, following in zip(path, [*path[1:], ""], strict=True):
             if not following:
-                _put(table, part, value, name)
+                _put(table, part, value)
             else:
-                table = _into(table, part, following, name)
+                table = _into(table, part, following, made)
 
-    def unset(self, name: str) -> bool:
-        """Take a value away; False when there was none."""
-        kind, *path = name.split(".")
+    def _holds(self, name: Name, value: Any) -> bool:
+        """Whether what would be written says what was meant."""
         try:
-            holder = self._toml_at(kind, path[:-1] if path else [])
-        except (KeyError, StopIteration, IndexError, ValueError):
+            found = self.get(name)
+        except (KeyError, tomllib.TOMLDecodeError):
+            return False
+        return bool((found.get("config") if len(name) == 1 else found) == value)
+
+    def unset(self, name: Name) -> bool:
+        """Take a value away; False when there was none."""
+        kind, *path = self._parts(name)
+        try:
+            holder = self._holder(kind, path)
+        except (LookupError, StopIteration, TypeError, ValueError):
             return False
         if not path:
             self._components().remove(holder)
@@ -159,13 +189,10 @@ class Document:
         problems = self.problems()
         if problems:
             raise ConfigurationError(f"{self.path} is not written: {'; '.join(problems)}")
+        if _text(self.path) != self._before:
+            raise ConfigurationError(f"{self.path} is not written: somebody else has changed it meanwhile; begin again")
         try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            mode = self.path.stat().st_mode & 0o777 if self.path.exists() else 0o644
-            with tempfile.NamedTemporaryFile("w", dir=self.path.parent, delete=False, encoding="utf-8") as draft:
-                draft.write(self.text)
-            os.chmod(draft.name, mode)
-            os.replace(draft.name, self.path)
+            write_whole(self.path, self.text.encode())
         except OSError as error:
             raise ConfigurationError(f"{self.path} cannot be written: {error.strerror}") from None
         self._before = self.text
@@ -178,54 +205,110 @@ class Document:
         for component in self._components():
             if component.get("kind") == kind:
                 return component
-        made = tomlkit.table()
-        made["kind"] = kind
         if "components" not in self._toml:
+            self._toml.add(tomlkit.nl())
             self._toml["components"] = tomlkit.aot()
+        made = _like(self._components())
+        made["kind"] = kind
         self._toml["components"].append(made)
         return self._components()[-1]
 
-    def _toml_at(self, kind: str, path: Sequence[str]) -> Any:
+    def _holder(self, kind: str, path: Sequence[str]) -> Any:
+        """What the last part of a path is in: the component for its kind and its switch."""
         found: Any = next(component for component in self._components() if component.get("kind") == kind)
-        if path:
-            found = found["config"]
-        for part in path:
+        if not path or path == ["enabled"]:
+            return found
+        found = found["config"]
+        for part in path[:-1]:
             found = found[int(part)] if isinstance(found, list) else found[part]
         return found
 
+    def _parts(self, name: Name) -> list[str]:
+        """The kind and the path of a name; of kinds with dots, the longest that the name begins with."""
+        if not isinstance(name, str):
+            return list(name)
+        kinds = (*plugin.list_kinds(), *self.kinds())
+        dotted = [kind for kind in kinds if "." in kind and f"{name}.".startswith(f"{kind}.")]
+        if not dotted:
+            return name.split(".")
+        kind = max(dotted, key=len)
+        rest = name[len(kind) + 1 :]
+        return [kind, *(rest.split(".") if rest else [])]
 
-def _into(table: Any, part: str, following: str, name: str) -> Any:
+
+def _like(holder: Any) -> Any:
+    """A new table of the kind that stands beside or in another: one line in what is one line."""
+    in_line = isinstance(holder, InlineTable) or (isinstance(holder, list) and not isinstance(holder, AoT))
+    return tomlkit.inline_table() if in_line else tomlkit.table()
+
+
+def _in_line(holder: Any) -> Any:
+    return tomlkit.inline_table()
+
+
+def _into(table: Any, part: str, following: str, made: Callable[[Any], Any]) -> Any:
     """The table or list that the path goes on in; one that is missing is made."""
     if isinstance(table, list):
-        return _element(table, part, name)
+        if _place_in(table, part) == len(table):
+            table.append(_like(table))
+        return table[int(part)]
     if part not in table:
-        table[part] = tomlkit.aot() if following.isdecimal() else tomlkit.table()
+        new = made(table)
+        is_list = following.isdecimal()
+        table[part] = (tomlkit.array() if isinstance(new, InlineTable) else tomlkit.aot()) if is_list else new
     found = table[part]
     if not isinstance(found, dict | list):
-        raise ConfigurationError(f"{name}: {part!r} is {found!r}, not a table")
+        raise ConfigurationError(f"{part!r} is {found!r}, not a table")
     return found
 
 
-def _element(items: Any, part: str, name: str) -> Any:
+def _place_in(items: Any, part: str) -> int:
     if not part.isdecimal() or int(part) > len(items):
-        raise ConfigurationError(f"{name}: {part!r} is no place in a list of {len(items)}")
-    if int(part) == len(items):
-        items.append(tomlkit.table() if isinstance(items, AoT) else tomlkit.inline_table())
-    return items[int(part)]
+        raise ConfigurationError(f"{part!r} is no place in a list of {len(items)}")
+    return int(part)
 
 
-def _put(table: Any, part: str, value: Any, name: str) -> None:
+def _put(table: Any, part: str, value: Any) -> None:
     if isinstance(table, list):
-        if not part.isdecimal() or int(part) > len(table):
-            raise ConfigurationError(f"{name}: {part!r} is no place in a list of {len(table)}")
-        if int(part) == len(table):
+        if _place_in(table, part) == len(table):
             table.append(value)
         else:
             table[int(part)] = value
     elif isinstance(table, dict | Table):
         table[part] = value
     else:
-        raise ConfigurationError(f"{name}: {table!r} is not a table")
+        raise ConfigurationError(f"{table!r} is not a table")
+
+
+def write_whole(path: Path, content: bytes, mode: int = 0o644) -> None:
+    """Write a file at once or not at all. A link stays one, and what was there keeps its permissions.
+
+    Args:
+        path: where; folders on the way are made.
+        content: all of it.
+        mode: the permissions of a file that was not there.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    path = path.resolve()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with contextlib.suppress(FileNotFoundError):
+        mode = path.stat().st_mode & 0o777
+    handle, draft = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with open(handle, "wb") as file:
+            file.write(content)
+        os.chmod(draft, mode)
+        os.replace(draft, path)
+    except OSError:
+        os.unlink(draft)
+        raise
+
+
+def _text(path: Path) -> str:
+    """The file with its line ends as they are; nothing where there is none."""
+    return path.read_bytes().decode("utf-8") if path.is_file() else ""
 
 
 def value_of(text: str) -> Any:

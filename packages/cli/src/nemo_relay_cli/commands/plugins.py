@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -66,7 +67,7 @@ def get_command(name: str, scope: str) -> None:
     document = Document(place(scope))
     try:
         found = document.get(name)
-    except (KeyError, IndexError, StopIteration, TypeError, ValueError):
+    except KeyError:
         raise ConfigurationError(f"{document.path} has no {name}") from None
     click.echo(json.dumps(found))
 
@@ -121,3 +122,22 @@ def validate_command(ctx: click.Context, path: Path | None, as_json: bool) -> No
         ctx.exit(1)
     if not found and not as_json:
         click.echo("nothing is wrong")
+
+
+@plugins_command.command("edit")
+@click.option("--user", "scopes", flag_value="user", multiple=True, help="Your own file (the default).")
+@click.option("--project", "scopes", flag_value="project", multiple=True, help="This project's, in .nemo-relay.")
+@click.option("--global", "scopes", flag_value="global", multiple=True, help="The file of the whole machine.")
+def edit_command(scopes: tuple[str, ...]) -> None:
+    """Edit the file in the terminal: a form for everything that can be configured."""
+    if len(set(scopes)) > 1:
+        raise click.UsageError(f"--{' and --'.join(sorted(set(scopes)))} exclude each other")
+    if not all(stream.isatty() for stream in (sys.stdin, sys.stdout, sys.stderr)):
+        text = "interactive plugin editing requires a TTY; a script uses `nemo-relay plugins set NAME VALUE`"
+        raise ConfigurationError(text)
+    from nemo_relay_cli.editor.screens import Editor  # what draws takes a while to import
+
+    document = Document(place(scopes[0] if scopes else "user"))
+    if not Editor(document).run():
+        raise ConfigurationError("plugin edit cancelled; no config saved")
+    click.echo(f"✔ Saved {document.path}")
