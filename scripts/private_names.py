@@ -89,20 +89,15 @@ def accesses(folder: Path) -> Iterator[Access]:
 
 def main(root: Path = ROOT) -> int:
     settings = read_toml(root / "pyproject.toml")["tool"]["house"]["private-names"]
-    known, left = settings["of-libraries"], set(settings["left"])
+    known = settings["of-libraries"]
     rooms = sorted({dist.source / path.parent for dist in distributions(root) for path in dist.modules()})
     found = [access for room in rooms for access in accesses(room) if access.name not in known]
     for access in found:
-        if access.name not in left:
-            print(
-                f"{access.path.relative_to(root)}:{access.line}: {access.name} is private to another room",
-                file=sys.stderr,
-            )
-    for name in sorted(left - {access.name for access in found}):
-        print(f"[tool.house.private-names] left: nobody reaches for {name} any more: take it out")
-    breaches = sum(access.name not in left for access in found)
-    print(f"private names: {len(rooms)} rooms, {breaches} foreign accesses, {len(found) - breaches} still listed")
-    return 1 if breaches else 0
+        print(
+            f"{access.path.relative_to(root)}:{access.line}: {access.name} is private to another room", file=sys.stderr
+        )
+    print(f"private names: {len(rooms)} rooms, {len(found)} foreign accesses")
+    return 1 if found else 0
 
 
 if __name__ == "__main__":

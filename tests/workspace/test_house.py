@@ -128,3 +128,13 @@ def test_a_folder_with_too_many_modules(root: Path) -> None:
     assert any("_made_up: 21 modules, over 20" in breach for breach in breaches(root, "wide_folders"))
     (room / "m0.py").unlink()
     assert breaches(root, "wide_folders") == []
+
+
+def test_public_modules_are_no_room(root: Path) -> None:
+    package = root / "core" / "src" / "nemo_relay"
+    for number in range(21):
+        (package / f"m{number}.py").write_text(f"{SPDX}\n__all__ = []\n", encoding="utf-8")
+    assert breaches(root, "wide_folders") == []
+    for number in range(21):
+        (package / f"m{number}.py").write_text(f"{SPDX}\n", encoding="utf-8")
+    assert [breach.partition(":")[0] for breach in breaches(root, "wide_folders")] == ["core/src/nemo_relay"]

@@ -20,7 +20,15 @@ class LlmCodec(Protocol):
         ...
 
     def encode(self, annotated: AnnotatedLLMRequest, original: LLMRequest) -> LLMRequest:
-        """``original`` with the edits of ``annotated`` merged in."""
+        """``original`` with the edits of ``annotated`` merged in.
+
+        Args:
+            annotated: the view, edited.
+            original: the request that it was decoded from.
+
+        Returns:
+            A request in the provider's own format.
+        """
         ...
 
 

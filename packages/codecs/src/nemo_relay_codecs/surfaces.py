@@ -67,6 +67,10 @@ def _builtin(name: str) -> Codec:
 def register(name: str, codec: Any) -> None:
     """Make a codec of the application available under ``name``.
 
+    Args:
+        name: in any case; not one of a built-in codec.
+        codec: an object with the methods of ``LlmCodec``, ``LlmResponseCodec`` or both.
+
     Raises:
         ValueError: the name is a built-in's or taken.
     """
@@ -218,7 +222,15 @@ def detect_path(path: str) -> str | None:
 
 
 def decode_request_best_effort(request: Any, hint: str | None = None) -> Any:
-    """The annotation of a request nobody named a codec for, None if its shape is unknown or it cannot be read."""
+    """The annotation of a request nobody named a codec for, None if its shape is unknown or it cannot be read.
+
+    Args:
+        request: an ``LLMRequest``.
+        hint: a provider name that the caller knows, for bodies that several providers share.
+
+    Returns:
+        The annotation, or None.
+    """
     name = detect_request(request.content, hint)
     return None if name is None else _quietly(_builtin(name).decode, request)
 

@@ -121,7 +121,15 @@ class Gateway:
         self.refusals[status] = self.refusals.get(status, 0) + 1
 
     def answer(self, request: Request, client: ClientConnection) -> Exchange | None:
-        """Begin to answer a request."""
+        """Begin to answer a request.
+
+        Args:
+            request: its head; the body follows.
+            client: the connection that it came on.
+
+        Returns:
+            The exchange that gets the body; None where the request was refused or answered at once.
+        """
         refusal = self._unwelcome(request)
         if refusal is None:
             request, is_known = self._admitted(request)

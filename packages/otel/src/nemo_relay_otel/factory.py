@@ -169,6 +169,9 @@ def to_exporter(exporter: SpanExporter, type: str = "full", *, join: bool = True
         type: ``full``, ``gen_ai`` or ``openinference``.
         join: whether spans join the application's own traces.
         settings: other fields of ``nemo_relay_otel.projections.Settings``.
+
+    Returns:
+        The exporters: ``register`` them, and ``shutdown`` at the end.
     """
     from nemo_relay_otel.signals.traces import Traces
     from nemo_relay_otel.transport.exporter import ExporterTransport

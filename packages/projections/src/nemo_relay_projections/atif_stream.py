@@ -89,7 +89,12 @@ class TrajectoryStream:
         self._temporary: list[_Agent] = []  # what open sub-agents have to say, while a document is written
 
     def feed(self, event: Event, size: int = 0) -> None:
-        """Take the next event; ``size`` is that of its line."""
+        """Take the next event; ``size`` is that of its line.
+
+        Args:
+            event: one of the stream, in its order.
+            size: bytes of its line, which count for the size at which a document is cut; 0 where nobody knows.
+        """
         if self.observed_events:
             self._observe(event)
         edge, uuid = event.get("scope_category"), event.get("uuid")

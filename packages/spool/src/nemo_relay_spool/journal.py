@@ -147,7 +147,15 @@ class Journal:
             self._diagnostics.report("spool_full", f"the spool in {str(self._folder)!r} was full", lost)
 
     def take(self, events: int, size: int) -> list[bytes]:
-        """The next lines."""
+        """The next lines.
+
+        Args:
+            events: at most so many.
+            size: about so many bytes: the line that goes over is the last one.
+
+        Returns:
+            The lines, the oldest first; they stay on the disk until they are acknowledged.
+        """
         taken: list[bytes] = []
         while len(taken) < events and size > 0:
             lines, more = self._take_some(min(events - len(taken), 256), size)

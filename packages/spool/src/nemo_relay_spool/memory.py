@@ -80,7 +80,15 @@ class MemoryQueue:
             self._bytes += len(line)
 
     def take(self, events: int, size: int) -> list[bytes]:
-        """The next lines."""
+        """The next lines.
+
+        Args:
+            events: at most so many.
+            size: about so many bytes: the line that goes over is the last one.
+
+        Returns:
+            The lines, the oldest first; they are gone from the queue.
+        """
         taken: list[bytes] = []
         with self._lock:
             while self._lines and len(taken) < events and size > 0:

@@ -37,7 +37,15 @@ class LlmSanitizeRequestCodec:
         return self._codec.decode(request)
 
     def encode(self, annotated: Any, original: LLMRequest) -> LLMRequest:
-        """``original`` with the edits made to its normalised view."""
+        """``original`` with the edits made to its normalised view.
+
+        Args:
+            annotated: the view, edited.
+            original: the request that it was decoded from.
+
+        Returns:
+            A request in the provider's own format.
+        """
         encoded: LLMRequest = self._codec.encode(annotated, original)
         return encoded
 

@@ -18,7 +18,14 @@ _ANTHROPIC = frozenset(
 
 
 def chunk_mark(chunk: Any, index: int) -> JsonObject:
-    """The mark's data for the ``index``-th chunk (from 0) of a stream; never raises.
+    """The mark's data for one chunk of a stream; never raises.
+
+    Args:
+        chunk: JSON of any provider, or the object that its SDK makes of it.
+        index: which one it is, from 0.
+
+    Returns:
+        The index, the provider and what the chunk is about, without its text.
 
     >>> chunk_mark({"type": "content_block_stop", "index": 0}, 3)
     {'chunk_index': 3, 'provider': 'anthropic_messages', 'event_type': 'content_block_stop', 'indices': {'index': 0}}

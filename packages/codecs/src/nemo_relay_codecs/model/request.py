@@ -190,6 +190,9 @@ class AnnotatedLLMRequest:
         Args:
             fields: the attributes.
             origin: where they were read, None if nowhere.
+
+        Returns:
+            The annotation; nothing is copied.
         """
         self = new(cls)
         self.fields = fields

@@ -121,6 +121,9 @@ class AnnotatedLLMResponse:
             fields: the attributes.
             surface: the codec that read them.
             raw: the provider's response.
+
+        Returns:
+            The annotation; nothing is copied.
         """
         self = cls.__new__(cls)
         self.fields = fields

@@ -37,6 +37,9 @@ def price(annotated: AnnotatedLLMResponse, provider: str | None = None) -> Price
     Args:
         annotated: the normalised response.
         provider: who served it, for models that several providers price; a managed call gives its name.
+
+    Returns:
+        The cost with its source, or the reason why there is none.
     """
     usage, model = annotated.fields.get("usage"), annotated.fields.get("model")
     if not usage:
@@ -115,7 +118,12 @@ class CostTotals:
         self._cost: dict[str, float] = {}
 
     def add(self, annotated: AnnotatedLLMResponse | None, provider: str | None = None) -> None:
-        """Count one response; None is a call without an annotation."""
+        """Count one response; None is a call without an annotation.
+
+        Args:
+            annotated: the normalised response; None for a call without one, which is counted as unpriced.
+            provider: who served it, for models that several providers price.
+        """
         self.calls += 1
         if annotated is None:
             self.unpriced += 1

@@ -98,7 +98,11 @@ def _typed_like(original: Callable[P, R]) -> Callable[[Callable[..., Any]], Call
 def create_deep_agent(*args: Any, **kwargs: Any) -> Any:
     """``deepagents.create_deep_agent``, with the adapter on board: each run of the agent is recorded.
 
-    Takes the same arguments and returns the same type.
+    Args:
+        *args, **kwargs: those of ``deepagents.create_deep_agent``.
+
+    Returns:
+        The agent, of the same type.
 
     >>> from nemo_relay.integrations.deepagents import create_deep_agent
     >>> from nemo_relay.integrations.langchain.testing import ScriptedChatModel

@@ -34,7 +34,12 @@ def callback_failures() -> dict[str, int]:
 
 
 def note_failure(where: str, error: BaseException) -> None:
-    """Count ``error``; log it the first time its class shows up in ``where``."""
+    """Count ``error``; log it the first time its class shows up in ``where``.
+
+    Args:
+        where: the place that it is counted under.
+        error: what was raised.
+    """
     kind = f"{where}: {type(error).__name__}"
     _counts[kind] += 1
     if _counts[kind] == 1:
@@ -97,6 +102,11 @@ def guard_callbacks(handler: type[Any]) -> None:
 def guard(where: str, callback: Callable[P, None], *args: P.args, **kwargs: P.kwargs) -> None:
     """Call ``callback(*args, **kwargs)``; count what it raises under ``where``.
 
+    Args:
+        where: the place that a failure is counted under.
+        callback: what observes.
+        *args, **kwargs: what it is called with.
+
     Raises:
         GuardrailRejected: a guardrail refused the call that the framework was about to make.
     """
@@ -109,7 +119,16 @@ def guard(where: str, callback: Callable[P, None], *args: P.args, **kwargs: P.kw
 
 
 def attempt(where: str, make: Callable[[], T], otherwise: T) -> T:
-    """What ``make`` returns; ``otherwise`` where it raises, which is counted under ``where``."""
+    """What ``make`` returns; ``otherwise`` where it raises, which is counted under ``where``.
+
+    Args:
+        where: the place that a failure is counted under.
+        make: makes the value.
+        otherwise: the value in its place.
+
+    Returns:
+        One of the two.
+    """
     try:
         return make()
     except Exception as error:

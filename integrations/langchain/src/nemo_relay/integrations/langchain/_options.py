@@ -147,6 +147,13 @@ def _capture(given: Any) -> Capture:
 def chosen(options: AdapterOptions | None, choices: Mapping[str, Any]) -> AdapterOptions | None:
     """Options given as an object, as keyword arguments, or not at all.
 
+    Args:
+        options: the object, or None.
+        choices: the keyword arguments, by the names of options.
+
+    Returns:
+        The options; None where none were given.
+
     Raises:
         TypeError: both were given, or a keyword is no option.
         OptionError: an option has a value that it cannot have.

@@ -62,6 +62,9 @@ def create_tool_node(
         options: see ``AdapterOptions``.
         **tool_node_kwargs: the other arguments of ``ToolNode``.
 
+    Returns:
+        The node, to be added to a graph.
+
     Raises:
         ValueError: ``wrap_tool_call`` or ``awrap_tool_call`` was given: those are ours here.
 

@@ -45,7 +45,17 @@ def ask_for_tool(
 
 
 def ask_for_model(name: str, content: Callable[[], dict[str, Any]], run_id: UUID, parent_run_id: UUID | None) -> None:
-    """Let the LLM guardrails decide about a run that is about to start. Raises as ``ask_for_tool`` does."""
+    """Let the LLM guardrails decide about a run that is about to start. Raises as ``ask_for_tool`` does.
+
+    Args:
+        name: the provider.
+        content: makes the body of the request that guardrails see.
+        run_id: the run that is about to start; one that was decided about already is not asked for again.
+        parent_run_id: the run that it belongs to.
+
+    Raises:
+        GuardrailRejected: a guardrail refused; the model is not called.
+    """
     if table.find_run(run_id) is not None or claims.take("llm", table.key_of(run_id), name)[0] is not None:
         return
     parent = _handle(parent_run_id)

@@ -52,7 +52,12 @@ class Status:
 
 
 def open_gate(gate: Any, *passages: Passage) -> None:
-    """``gate`` leads calls of the framework to what is registered, for as long as it lives."""
+    """``gate`` leads calls of the framework to what is registered, for as long as it lives.
+
+    Args:
+        gate: an object of the application, such as a wrapped tool; it is not kept alive.
+        *passages: what can be asked through it.
+    """
     _gates[gate] = passages
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from typing import Any
+from weakref import WeakSet
 
 from langchain_core.messages import AIMessage
 
@@ -15,6 +16,7 @@ from nemo_relay.integrations.langchain._runs.table import Handle
 
 _KEPT = 4_096
 _known: OrderedDict[tuple[int, str, str, str], GuardrailRejected] = OrderedDict()
+_announced: WeakSet[GuardrailRejected] = WeakSet()
 
 Key = tuple[int, str, str, str]
 
@@ -44,9 +46,9 @@ def remember(key: Key | None, refusal: GuardrailRejected) -> None:
 
 def announce(refusal: GuardrailRejected, parent: Handle | None, tool_call_id: str | None, args: Any) -> None:
     """The mark ``tool.rejected`` (or ``llm.rejected``) where the call would have been; once for each refusal."""
-    if getattr(refusal, "_announced", False):
+    if refusal in _announced:
         return
-    refusal._announced = True  # type: ignore[attr-defined]
+    _announced.add(refusal)
     data: dict[str, Any] = {"reason": refusal.reason, "guardrail": refusal.guardrail, "name": refusal.target}
     if refusal.kind == "tool":
         data.update(tool_call_id=tool_call_id, args=args)

@@ -7,27 +7,27 @@ from collections.abc import Callable, Sequence
 from typing import Any, Literal
 from uuid import UUID
 
-from langchain_core.callbacks import BaseCallbackHandler
 from langchain_core.documents import Document
 from langchain_core.messages import BaseMessage, HumanMessage
 from langchain_core.outputs import LLMResult
 from langchain_core.tracers.base import BaseTracer
 
 from nemo_relay import LLMAttributes, LLMRequest, ScopeType, llm, scope, subscribers, tools
-from nemo_relay.integrations.langchain._failures import guard, guard_callbacks, observed
+from nemo_relay.integrations.langchain._failures import guard_callbacks, observed
 from nemo_relay.integrations.langchain._guards import enforcement, gates
 from nemo_relay.integrations.langchain._options import AdapterOptions
+from nemo_relay.integrations.langchain._record.sibling import SiblingHandler
 from nemo_relay.integrations.langchain._runs import claims, graphs, naming, outcomes, resolver, states, table
 from nemo_relay.integrations.langchain._runs.lifecycle import adopt, begin, conclude, mark, new_run
 from nemo_relay.integrations.langchain._runs.model_run import Asked, answered, request_shown
 from nemo_relay.integrations.langchain._runs.streaming import SAMPLED, StreamStats, chunk_text, event_text
-from nemo_relay.integrations.langchain._runs.table import Handle, Run, RunInfo
+from nemo_relay.integrations.langchain._runs.table import Handle, Run
 from nemo_relay.integrations.langchain._views import payloads, requests
 from nemo_relay.integrations.langchain._views.capture import capped
 from nemo_relay.runtime_registrations import is_shaped
 
 
-class RelayCallbackHandler(BaseCallbackHandler):
+class RelayCallbackHandler(SiblingHandler):
     """Records chains, model calls, tools and retrievers as one event tree.
 
     Pass it wherever LangChain takes callbacks. It observes: what goes wrong in it stays inside, what it sees it
@@ -48,7 +48,6 @@ class RelayCallbackHandler(BaseCallbackHandler):
 
     run_inline = True  # in the caller's context and order, in synchronous and asynchronous programs alike
     raise_error = True  # only what a guardrail says gets that far
-    options = AdapterOptions()
 
     def __init__(self, options: AdapterOptions | None = None) -> None:
         super().__init__()
@@ -61,35 +60,6 @@ class RelayCallbackHandler(BaseCallbackHandler):
         super().__init_subclass__(**kwargs)
         if cls.__module__.startswith("nemo_relay.integrations."):  # what others override is theirs to answer for
             guard_callbacks(cls)
-
-    # --- for adapters that stand on this one
-
-    def observe(self, where: str, callback: Callable[..., Any], *args: Any) -> None:
-        """Call ``callback(*args)``; what it raises is counted under ``where`` and stays inside."""
-        guard(where, callback, *args)
-
-    def run_info(self, run_id: UUID | None) -> RunInfo | None:
-        """What is known of a run of the framework; None when it was not recorded."""
-        run = table.find_run(run_id)
-        return run.info() if run is not None else None
-
-    def view(self, value: Any) -> Any:
-        """``value`` as observers see it: messages, documents and commands in their canonical form."""
-        return payloads.permitted(value, self.options.captured)
-
-    def pause_run(self, run_id: UUID | None, interrupt_ids: Sequence[str]) -> None:
-        """The graph run waits for these interrupts: it will end ``interrupted``."""
-        run = table.find_open_run(run_id)
-        if run is not None:
-            graphs.pause(run, interrupt_ids)
-
-    def mark_once(
-        self, run_id: UUID | None, key: object, name: str, data: Any, metadata: dict[str, Any] | None = None
-    ) -> None:
-        """A mark on the run's span by the first of several handlers; ``key`` names the occasion."""
-        run = table.find_run(run_id)
-        if run is not None and run.first(key):
-            mark(run, name, data, metadata)
 
     # --- LangChain's callbacks
 

@@ -126,7 +126,13 @@ def _bare_start(run: Run, parent: Handle | None, metadata: dict[str, Any]) -> Ha
 
 
 def conclude(run: Run, make: Callable[[], Ending], *, otherwise: str) -> None:
-    """End ``run`` with what ``make`` says; if that fails, with the bare outcome ``otherwise``."""
+    """End ``run`` with what ``make`` says; if that fails, with the bare outcome ``otherwise``.
+
+    Args:
+        run: an open run.
+        make: makes its ending from what the framework gave.
+        otherwise: ``"ok"``, ``"error"`` or another outcome.
+    """
     try:
         ending = make()
     except Exception as error:
@@ -220,7 +226,14 @@ def _end_model_call(handle: LLMHandle, ending: Ending) -> None:
 
 
 def mark(run: Run, name: str, data: Any, metadata: dict[str, Any] | None = None) -> None:
-    """A mark on the span of ``run``."""
+    """A mark on the span of ``run``.
+
+    Args:
+        run: an open run.
+        name: of the mark.
+        data: its payload.
+        metadata: what else it says.
+    """
     scope.event(name, handle=run.handle, data=data, metadata=metadata)
 
 

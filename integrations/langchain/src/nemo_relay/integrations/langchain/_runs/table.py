@@ -159,7 +159,12 @@ class RunNotes(Generic[T]):
         self._by_key: dict[int, tuple[T, Any]] = {}
 
     def put(self, run_id: Any, note: T) -> None:
-        """Note it, in place of what was noted before."""
+        """Note it, in place of what was noted before.
+
+        Args:
+            run_id: the framework's run; the note goes with it.
+            note: anything.
+        """
         key, by_key = key_of(run_id), self._by_key
         try:
             tie = weakref.ref(run_id, lambda tie: _drop(by_key, key, tie))

@@ -26,7 +26,16 @@ _SECRET = re.compile(
 
 
 def chat_request(messages: Sequence[BaseMessage], params: dict[str, Any], model: str | None) -> Request:
-    """The whole request of a chat model run."""
+    """The whole request of a chat model run.
+
+    Args:
+        messages: what the model is asked.
+        params: the invocation parameters, as the framework tells them.
+        model: the name of the model, if it is known.
+
+    Returns:
+        The request as observers see it, and what its metadata say where a message could not be shown whole.
+    """
     views = [safe_view(message) for message in messages]
     flag = DEGRADED if any(degraded for _, degraded in views) else {}
     return {"model": model, "messages": [view for view, _ in views], **named_params(params)}, flag
@@ -55,7 +64,15 @@ def private_parameter(key: object) -> bool:
 
 
 def model_name(params: dict[str, Any], metadata: dict[str, Any]) -> str | None:
-    """The model that is asked, as the integration names it."""
+    """The model that is asked, as the integration names it.
+
+    Args:
+        params: the invocation parameters.
+        metadata: the run's.
+
+    Returns:
+        The name; None where nobody says it.
+    """
     found = metadata.get("ls_model_name") or next((params[key] for key in _MODEL_KEYS if params.get(key)), None)
     return str(found) if found else None
 
@@ -63,6 +80,16 @@ def model_name(params: dict[str, Any], metadata: dict[str, Any]) -> str | None:
 def provider_name(
     params: dict[str, Any], metadata: dict[str, Any], serialized: dict[str, Any] | None, name: str | None
 ) -> str:
-    """The provider: what LangSmith's conventions say, else the integration's own name for itself."""
+    """The provider: what LangSmith's conventions say, else the integration's own name for itself.
+
+    Args:
+        params: the invocation parameters.
+        metadata: the run's.
+        serialized: what the framework says of the model's class.
+        name: that of the run.
+
+    Returns:
+        The name; ``"llm"`` where nobody says one.
+    """
     last = (serialized or {}).get("id") or [None]
     return str(metadata.get("ls_provider") or params.get("_type") or name or last[-1] or "llm")
