@@ -26,7 +26,7 @@ from nemo_relay._runtime.exports import borrowed, claim
 from nemo_relay._runtime.managed.agents import OpenAgents
 from nemo_relay._runtime.managed.scope import ManagedScope, close_scope, open_scope
 from nemo_relay._runtime.registry import registry
-from nemo_relay._runtime.tree import context
+from nemo_relay._runtime.tree import context, propagation
 from nemo_relay._runtime.tree.spans import ScopeHandle, Span
 from nemo_relay.errors import InvalidArgument, NotFound
 
@@ -34,6 +34,7 @@ __all__ = [
     "OpenAgents",
     "annotate",
     "deregister_resolver",
+    "deregister_tracer",
     "end",
     "event",
     "get_handle",
@@ -41,6 +42,7 @@ __all__ = [
     "pop",
     "push",
     "register_resolver",
+    "register_tracer",
     "scope",
     "start",
     "use",
@@ -325,3 +327,20 @@ def register_resolver(name: str, fn: Callable[[], Span | None]) -> None:
 def deregister_resolver(name: str) -> bool:
     """Stop asking the resolver of that name; False when there is none."""
     return context.deregister_resolver(name)
+
+
+def register_tracer(name: str, fn: Callable[[Span], tuple[str, bool] | None]) -> None:
+    """Let an exporter say which trace a span belongs to, where that is not the run's own.
+
+    Args:
+        name: its own name; the same name replaces.
+        fn: asked for each ``traceparent`` that is made, with the span. It returns the trace's id, 32 hex digits, and
+            whether it is sampled; or None for what belongs to no other trace. What it raises is counted and reported.
+    """
+    expect_text(name)
+    propagation.register_tracer(name, fn)
+
+
+def deregister_tracer(name: str) -> bool:
+    """Stop asking the tracer of that name; False when there is none."""
+    return propagation.deregister_tracer(name)

@@ -3,13 +3,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from nemo_relay import ScopeType, plugin, scope
+from nemo_relay import LLMRequest, ScopeType, llm, plugin, scope
 from nemo_relay._observability import uploads
 from nemo_relay.observability import AtofFileSinkConfig
 from nemo_relay_configuration.observability import extensions
@@ -180,3 +181,22 @@ async def test_a_file_of_events_has_a_masking_of_its_own_that_changes_with_the_d
     assert masked == [{**said, "password": "#", "iban": "#"}, {**said, "password": "#", "bic": "#"}]
     for line in (folder / "typed" / "e").read_text().splitlines():
         assert json.loads(line)["data"] == {**said, "password": "[REDACTED]", "nickname": "[REDACTED]"}
+
+
+async def test_a_document_is_written_at_the_end_of_each_turn_while_events_go_on(folder: Path) -> None:
+    atif = {"enabled": True, "output_directory": "out", "filename_template": "{session_id}.json"}
+
+    def answers() -> list[str]:
+        if not (folder / "out").exists():
+            return []
+        (document,) = [json.loads(path.read_bytes()) for path in (folder / "out").glob("*.json")] or [{"steps": []}]
+        return [step["message"] for step in document["steps"] if step["source"] == "agent"]
+
+    async with plugin.activate(document(version=4, atif=atif)):
+        with scope.scope("planner", ScopeType.Agent):
+            for turn in ("one", "two"):
+                await llm.execute("m", LLMRequest({}, {"prompt": turn}), lambda request, turn=turn: {"content": turn})
+                while turn not in answers():
+                    scope.event("busy")
+                    await asyncio.sleep(0)
+    assert answers() == ["one", "two"]

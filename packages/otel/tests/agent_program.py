@@ -15,10 +15,10 @@ def main(endpoint: str, spool: str, folder: str, filename: str, calls: int) -> N
     config.output_directory, config.filename = folder, filename
     config.mode = AtofExporterMode.Append
     exporter = AtofExporter(config)
-    exporter.register("atof")
     traces = [{"type": "full", "endpoint": endpoint, "scheduled_delay_millis": 20, "max_export_batch_size": 64}]
     exporters = from_config({"traces": traces, "spool": {"directory": spool}})
     exporters.register("otel")
+    exporter.register("atof")  # behind it: what the file announces, the spool has
     print("ready", flush=True)
     with scope.scope("planner", ScopeType.Agent):
         for number in range(calls):

@@ -20,7 +20,7 @@ from opentelemetry.sdk.trace.sampling import ALWAYS_OFF
 from receiver import Receiver
 
 import nemo_relay
-from nemo_relay import PropagationContext, ScopeType, scope, tools
+from nemo_relay import LLMRequest, PropagationContext, ScopeType, llm, scope, tools
 
 
 class Application:
@@ -214,3 +214,37 @@ def test_a_subscriber_that_comes_late_knows_the_trace(receiver: Receiver, export
     tool = receiver.named("search")
     assert tool.trace_id.hex() == early.uuid.replace("-", "")
     assert tool.flags == 769
+
+
+def test_the_provider_is_told_the_trace_that_was_joined(receiver: Receiver, export: Export, app: Application) -> None:
+    exporters = export({"traces": [{"type": "full", "endpoint": receiver.url}]})
+    headers: list[str] = []
+
+    def model(request: LLMRequest) -> Any:
+        headers.append(request.headers["traceparent"])
+        return {"content": "Hi"}
+
+    with app.span("request"):
+        with scope.scope("planner", ScopeType.Agent):
+            llm.execute_sync("m", LLMRequest({}, {"prompt": "Hi"}), model)
+            headers.append(nemo_relay.capture_traceparent())
+            headers.append(str(nemo_relay.capture_propagation_context().traceparent))
+    with scope.scope("alone", ScopeType.Agent):
+        llm.execute_sync("m2", LLMRequest({}, {"prompt": "Hi"}), model)
+    assert exporters.force_flush()
+    request, planner, call = ids(app.named("request")), ids(receiver.named("planner")), ids(receiver.named("m"))
+    assert call[0] == request[0]
+    assert headers[0] == f"00-{request[0]}-{call[1]}-01"
+    assert headers[1] == headers[2] == f"00-{request[0]}-{planner[1]}-01"
+    alone = ids(receiver.named("m2"))
+    assert headers[3] == f"00-{alone[0]}-{alone[1]}-01"
+
+
+def test_the_provider_is_told_that_nobody_samples(receiver: Receiver, export: Export) -> None:
+    export({"traces": [{"type": "full", "endpoint": receiver.url}]})
+    headers: list[str] = []
+    unsampled = trace.SpanContext(7, 8, False, trace.TraceFlags(0))
+    with trace.use_span(trace.NonRecordingSpan(unsampled)), scope.scope("planner", ScopeType.Agent):
+        llm.execute_sync("m", LLMRequest({}, {}), lambda request: headers.append(request.headers["traceparent"]))
+    assert headers[0].startswith(f"00-{7:032x}-")
+    assert headers[0].endswith("-00")

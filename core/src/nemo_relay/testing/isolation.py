@@ -21,6 +21,7 @@ FLUSH_SECONDS = 20.0
 _PARTS: tuple[Callable[[], Callable[[], None]], ...] = (
     faults.set_aside,
     context.set_aside,
+    propagation.set_aside,
     registry.set_aside,
     gates.set_aside,
     kinds.set_aside,

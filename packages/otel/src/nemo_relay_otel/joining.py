@@ -20,6 +20,7 @@ import nemo_relay
 from nemo_relay import scope
 
 _KEY = "nemo_relay-position"
+_TRACER = "opentelemetry"
 _HEAD = b'"parent_uuid":"'
 
 
@@ -79,6 +80,17 @@ class Joiner:
         if found.trace_state:
             outside["state"] = found.trace_state.to_header()
         return outside
+
+    def joined(self, span: Any) -> tuple[str, bool] | None:
+        """The trace that ``span`` has joined, or is about to, and whether it is sampled."""
+        outside = None
+        if span.uuid not in self._open:
+            known = span.parent
+            while known is not None and known.uuid not in self._open:
+                known = known.parent
+            outside = self._of_application(span.uuid, None if known is None else known.uuid)
+        outside = outside or self.trace_of(span)
+        return None if outside is None else (outside["trace_id"], outside.get("sampled", True))
 
     def trace_of(self, span: Any) -> dict[str, Any] | None:
         """The nearest thing outside that a span of ours, or one above it, belongs to; None where that is unheard."""
@@ -200,6 +212,7 @@ def _install(joiner: Joiner) -> _Layer:
         if not isinstance(layer, _Layer):
             layer = api._RUNTIME_CONTEXT = _Layer(layer)
         layer.joiner = joiner
+        scope.register_tracer(_TRACER, joiner.joined)
         return layer
 
 
@@ -208,3 +221,4 @@ def leave(joiner: Joiner) -> None:
     layer = joiner._layer
     if layer is not None and layer.joiner is joiner:
         layer.joiner = None
+        scope.deregister_tracer(_TRACER)

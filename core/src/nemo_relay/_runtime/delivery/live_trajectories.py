@@ -11,6 +11,8 @@ import os
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from time import monotonic
+from typing import TypeVar
 
 from nemo_relay._runtime.delivery.file_sink import Counters
 from nemo_relay._runtime.delivery.sessions import Sessions, Style
@@ -18,7 +20,8 @@ from nemo_relay._runtime.log import faults
 from nemo_relay._runtime.queues import BoundedQueue, Empty
 from nemo_relay._runtime.threads import Worker
 
-_TICK_SECONDS = 1.0
+T = TypeVar("T")
+_TICK_SECONDS = 0.1  # between two looks at what is due
 
 
 class LiveTrajectories:
@@ -94,20 +97,36 @@ class LiveTrajectories:
         faults.report("trajectory_thread_failed", error)  # the next line tries again
 
     def _run(self) -> None:
+        waiting, next_look = False, 0.0
         while True:
             try:
-                size, what = self._queue.get(_TICK_SECONDS)
+                size, what = self._queue.get(_TICK_SECONDS if waiting else None)
             except Empty:
-                self.sessions.tick()
+                waiting = self._write_due()
                 continue
-            try:
-                if size:
-                    self._taken += 1
-                    self.sessions.take(what)
-                    continue
+            if size:
+                self._take(what)
+            else:
                 self._queue.freed()
                 if what is None:
                     return
-                what()
-            except Exception as error:  # one odd event must not end the thread that serves the others
-                faults.report("trajectory_failed", error)
+                self._guarded(what)
+            waiting = True  # it may have ended a turn
+            if monotonic() >= next_look:  # events may come without a pause
+                self._write_due()
+                next_look = monotonic() + _TICK_SECONDS
+
+    def _take(self, line: bytes) -> None:
+        self._taken += 1
+        self._guarded(lambda: self.sessions.take(line))
+
+    def _write_due(self) -> bool:
+        """Write the documents whose time has come; whether others wait for theirs."""
+        return bool(self._guarded(self.sessions.tick))
+
+    def _guarded(self, work: Callable[[], T]) -> T | None:
+        try:
+            return work()
+        except Exception as error:  # one odd event must not end the thread that serves the others
+            faults.report("trajectory_failed", error)
+            return None

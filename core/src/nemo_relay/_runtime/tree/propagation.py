@@ -4,13 +4,20 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import Any
 
+from nemo_relay._runtime import guard
 from nemo_relay._runtime.checks import expect
 from nemo_relay._runtime.enums import ScopeType
+from nemo_relay._runtime.log import faults
 from nemo_relay._runtime.tree.spans import ScopeHandle, ScopeStack, Span, session_of
 from nemo_relay.errors import InvalidArgument, InvalidValue, NoActiveScope
 from nemo_relay_records.encoding import encode
+
+Tracer = Callable[[Span], tuple[str, bool] | None]  # the trace's id and whether it is sampled
+
+_tracers: dict[str, Tracer] = {}
 
 # Whether a provider request gets the ``traceparent`` of its call; see ``nemo_relay.llm.configure``.
 send_header = True
@@ -242,9 +249,47 @@ def trace_id(span: Span) -> str | None:
     return _hex(span.known_uuid or span.uuid)
 
 
+def register_tracer(name: str, fn: Tracer) -> None:
+    """Ask ``fn`` for the trace of a span; see ``nemo_relay.scope.register_tracer``."""
+    _tracers[name] = fn
+
+
+def deregister_tracer(name: str) -> bool:
+    """Stop asking; False when there is none of that name."""
+    return _tracers.pop(name, None) is not None
+
+
+def set_aside() -> Callable[[], None]:
+    """No tracers until the returned call brings them back."""
+    kept = dict(_tracers)
+    _tracers.clear()
+
+    def back() -> None:
+        _tracers.clear()
+        _tracers.update(kept)
+
+    return back
+
+
+def _joined(span: Span) -> tuple[str, bool] | None:
+    for name, fn in tuple(_tracers.items()):
+        found, error = guard.call(fn, span)
+        if error is None and found is not None and parse_traceparent(f"00-{found[0]}-{_span_id(span)}-00") is None:
+            error = ValueError(f"a tracer returns 32 hex digits, not {found[0]!r}")
+        if error is not None:
+            faults.report("scope_tracer_failed", error, tracer=name)
+        elif found is not None:
+            return str(found[0]), bool(found[1])
+    return None
+
+
 def traceparent(span: Span) -> str | None:
     """The W3C header for work below ``span``; None where there is no trace."""
     stack = span.stack
+    if _tracers and _is_local(span):
+        joined = _joined(span)
+        if joined is not None:
+            return f"00-{joined[0]}-{_span_id(span)}-{'01' if joined[1] else '00'}"
     flags = "01"
     if stack.traceparent is not None:
         if not _is_local(span):
@@ -253,8 +298,12 @@ def traceparent(span: Span) -> str | None:
     trace = trace_id(span)
     if trace is None:
         return None
+    return f"00-{trace}-{_span_id(span)}-{flags}"
+
+
+def _span_id(span: Span) -> str:
     uuid = span.known_uuid or span.uuid
-    return f"00-{trace}-{uuid[19:23]}{uuid[24:]}-{flags}"
+    return uuid[19:23] + uuid[24:]
 
 
 def _is_local(span: Span) -> bool:
