@@ -58,3 +58,17 @@ def weather() -> list[Event]:
         *span(600, 700, "t2", "get_time", "tool", "a", data={"city": "Paris"}),
         scope("end", 1000, "a", "weather", "agent", metadata={"relay.outcome": "ok"}),
     ]
+
+
+def conversation(turns: int) -> list[Event]:
+    """An agent whose history grows by an answer and a question each turn."""
+    events = [scope("start", 0, "a", "chat", "agent", data={"messages": [{"role": "user", "content": "turn 1"}]})]
+    messages: list[Event] = [{"role": "system", "content": "Be brief."}]
+    for turn in range(1, turns + 1):
+        messages = [*messages, {"role": "user", "content": f"turn {turn}"}]
+        answer = {"role": "assistant", "content": f"answer {turn}"}
+        ending = {**usage(10 * turn, 2), "data": answer}
+        request = {"content": {"model": "gpt-x", "messages": messages}}
+        events += span(turn * 10, turn * 10 + 5, f"l{turn}", "gpt-x", "llm", "a", data=request, ending=ending)
+        messages = [*messages, answer]
+    return [*events, scope("end", 1000, "a", "chat", "agent")]

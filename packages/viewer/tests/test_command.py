@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """`python -m nemo_relay_viewer`."""
 
+import gzip
 import json
 import os
 import subprocess
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from nemo_relay_viewer.__main__ import main
+from nemo_relay_viewer.commands import SUMMARIES
 
 from .streams import weather
 
@@ -65,9 +67,48 @@ def test_what_is_no_recording(tmp_path: Path, content: bytes, problem: str, caps
     assert "events.jsonl" in error
 
 
-def test_a_directory(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main([str(tmp_path)]) == 2
-    assert f"cannot use '{tmp_path}': Is a directory" in capsys.readouterr().err
+def test_a_directory_is_its_newest_run(recorded: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    old = tmp_path / "older.jsonl"
+    old.write_text('{"kind": "scope", "scope_category": "start", "uuid": "1", "name": "old"}\n')
+    os.utime(old, (1, 1))
+    assert main(["show", str(tmp_path)]) == 0
+    assert "agent weather" in capsys.readouterr().out
+    assert main([str(tmp_path / "nothing")]) == 2
+    (tmp_path / "empty").mkdir()
+    assert main([str(tmp_path / "empty")]) == 2
+    assert f"there is no file '{tmp_path / 'empty'}'" in capsys.readouterr().err
+
+
+def test_a_compressed_file(recorded: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    packed = recorded.with_suffix(".jsonl.gz")
+    packed.write_bytes(gzip.compress(recorded.read_bytes()))
+    assert main([str(packed)]) == 0
+    assert "agent weather" in capsys.readouterr().out
+    packed.write_bytes(gzip.compress(b"\n" * 3_000_000))
+    assert main([str(packed)]) == 2
+    assert "is not unpacked" in capsys.readouterr().err
+
+
+def test_standard_input(recorded: Path) -> None:
+    command = [sys.executable, "-m", "nemo_relay_viewer", "-", "--width", "100"]
+    done = subprocess.run(command, input=recorded.read_bytes(), capture_output=True)
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert "get_weather" in done.stdout.decode()
+
+
+def test_the_help_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--help"]) == 0
+    shown = capsys.readouterr().out
+    for name in SUMMARIES:
+        assert f"  {name} " in shown
+        with pytest.raises(SystemExit) as stop:
+            main([name, "--help"])
+        assert stop.value.code == 0
+
+
+def test_the_screen_needs_a_terminal(recorded: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["view", str(recorded)]) == 2
+    assert "view needs a terminal" in capsys.readouterr().err
 
 
 def test_a_picture_file(recorded: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -15,12 +15,17 @@ _USAGE_NAMES = ("usage", "usage_metadata", "usageMetadata")
 
 
 class Tokens(NamedTuple):
-    """Tokens of one or more LLM calls: `input` includes the `cached` ones, `output` the `reasoning` ones."""
+    """Tokens of one or more LLM calls.
+
+    `input` includes those read from the provider's cache (`cached`) and those put into it (`written`), `output` the
+    `reasoning` ones.
+    """
 
     input: int = 0
     output: int = 0
     cached: int = 0
     reasoning: int = 0
+    written: int = 0
 
     @property
     def total(self) -> int:
@@ -91,26 +96,49 @@ def _with_type(message: str, kind: object) -> str:
 
 def tokens(end: Mapping[str, Any]) -> Tokens | None:
     """What an LLM end event counted: normalised, as the provider sent it, or as LangChain keeps it."""
+    found = usage(end)
+    return counted(found) if found else None
+
+
+def usage(end: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The usage object of an LLM end event, empty where it has none."""
     data = mapping(end.get("data"))
     annotated = mapping(mapping(mapping(end.get("category_profile")).get("annotated_response")))
-    for usage in (annotated.get("usage"), *(data.get(name) for name in _USAGE_NAMES)):
-        if isinstance(usage, Mapping) and usage:
-            return _counted(usage)
-    return None
+    for found in (annotated.get("usage"), *(data.get(name) for name in _USAGE_NAMES)):
+        if isinstance(found, Mapping) and found:
+            return found
+    return {}
 
 
-def _counted(usage: Mapping[str, Any]) -> Tokens:
-    # Anthropic's own form counts the cached input apart from the rest.
+def counted(usage: Mapping[str, Any]) -> Tokens:
+    """The counts of a usage object, whoever's names it uses."""
+    # Anthropic's own form counts the cached input apart from the rest, and its normalised form says what is not cached.
     apart = _count(usage, "cache_read_input_tokens") + _count(usage, "cache_creation_input_tokens")
     details_in = mapping(usage.get("prompt_tokens_details") or usage.get("input_token_details"))
     details_out = mapping(usage.get("completion_tokens_details") or usage.get("output_token_details"))
-    return Tokens(
-        input=_count(usage, "prompt_tokens", "input_tokens", "promptTokenCount") + apart,
-        output=_count(usage, "completion_tokens", "output_tokens", "candidatesTokenCount"),
-        cached=_count(usage, "cache_read_tokens", "cache_read_input_tokens")
-        or _count(details_in, "cached_tokens", "cache_read"),
-        reasoning=_count(usage, "reasoning_tokens") or _count(details_out, "reasoning_tokens", "reasoning"),
+    cached = _count(usage, "cache_read_tokens", "cache_read_input_tokens") or _count(
+        details_in, "cached_tokens", "cache_read"
     )
+    written = _count(usage, "cache_write_tokens", "cache_creation_input_tokens") or _count(
+        details_in, "cache_write_tokens", "cache_creation"
+    )
+    stated = _count(usage, "prompt_tokens", "input_tokens", "promptTokenCount") + apart
+    whole = usage["uncached_input_tokens"] if isinstance(usage.get("uncached_input_tokens"), int) else None
+    return Tokens(
+        input=stated if whole is None else max(stated, whole + cached + written),
+        output=_count(usage, "completion_tokens", "output_tokens", "candidatesTokenCount"),
+        cached=cached,
+        reasoning=_count(usage, "reasoning_tokens") or _count(details_out, "reasoning_tokens", "reasoning"),
+        written=written,
+    )
+
+
+def dollars(usage: Mapping[str, Any]) -> float | None:
+    """The cost that a normalised usage object states, in US dollars; None where it states none."""
+    cost = mapping(usage.get("cost"))
+    total = cost.get("total")
+    known = isinstance(total, int | float) and not isinstance(total, bool) and cost.get("currency", "USD") == "USD"
+    return float(total) if known and total is not None else None
 
 
 def _count(source: Mapping[str, Any], *names: str) -> int:

@@ -19,6 +19,11 @@ _STATUS_OF = {
 }
 
 
+def status_of(outcome: str) -> str:
+    """The status behind an outcome: `ok`, `error`, `cancelled` or `open`."""
+    return _STATUS_OF.get(outcome, "cancelled")
+
+
 @dataclass(slots=True)
 class Mark:
     """Something that happened at one moment of a span."""
@@ -65,7 +70,7 @@ class Node:
     @property
     def status(self) -> str:
         """`ok`, `error`, `cancelled` (stopped before its end, for any reason), or `open` (no end event)."""
-        return _STATUS_OF.get(self.outcome, "cancelled")
+        return status_of(self.outcome)
 
     @property
     def time_ns(self) -> int | None:

@@ -1,56 +1,51 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`python -m nemo_relay_viewer FILE`: the tree of a recorded run."""
+"""`python -m nemo_relay_viewer COMMAND FILE`; without a command the tree of a run is printed."""
 
 import argparse
 import sys
 from collections.abc import Sequence
-from pathlib import Path
+from importlib import import_module
+from types import ModuleType
 
-from rich.console import Console
+from .commands import SUMMARIES
 
-from .loading import load
-from .show import default_console, export_svg, render
-
-DEFAULT_FILE = Path(".nemo-relay/atof/events.jsonl")
+_PROGRAM = "python -m nemo_relay_viewer"
+_HELP = ("-h", "--help")
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line; returns the exit code, 2 for a file that cannot be shown."""
-    options = _parser().parse_args(arguments)
+def main(arguments: Sequence[str] | None = None, *, program: str = _PROGRAM) -> int:
+    """Run the command line.
+
+    Args:
+        arguments: those of the process when left out.
+        program: how the help calls the command.
+
+    Returns:
+        The exit code: 2 for a file that cannot be used.
+    """
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    if given[:1] and given[0] in _HELP:
+        print(_overview(program))
+        return 0
+    name = given.pop(0) if given[:1] and given[0] in SUMMARIES else "show"
+    command = _command(name)
+    parser = argparse.ArgumentParser(prog=f"{program} {name}", description=command.__doc__)
+    command.add(parser)
     try:
-        forest = load(options.file)
-        if options.svg is None:
-            render(forest, _console(options.width), everything=options.all)
-        else:
-            size = {} if options.width is None else {"width": options.width}
-            print(f"wrote {export_svg(forest, options.svg, everything=options.all, **size)}")
+        code: int = command.run(parser.parse_args(given))
     except (OSError, ValueError) as error:
         print(f"nemo_relay_viewer: {_described(error)}", file=sys.stderr)
         return 2
-    return 0
+    return code
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m nemo_relay_viewer", description="Show a recorded run as a tree.")
-    parser.add_argument("file", type=Path, nargs="?", default=DEFAULT_FILE, help="an ATOF file (default: %(default)s)")
-    parser.add_argument("--svg", type=Path, metavar="OUT", help="write a picture instead")
-    parser.add_argument("--all", action="store_true", help="also what the framework does for itself, and every mark")
-    parser.add_argument("--width", type=_width, metavar="N", help="columns (default: those of the terminal)")
-    return parser
+def _command(name: str) -> ModuleType:
+    return import_module(f".commands.{name}", __package__)
 
 
-def _width(text: str) -> int:
-    number = int(text)
-    if number < 20:
-        raise argparse.ArgumentTypeError(f"{number} columns are too few, give at least 20")
-    return number
-
-
-def _console(width: int | None) -> Console:
-    console = default_console()
-    if width is not None:
-        console.width = width
-    return console
+def _overview(program: str) -> str:
+    lines = [f"usage: {program} [COMMAND] [FILE] ...", "", *(f"  {name:<9} {text}" for name, text in SUMMARIES.items())]
+    return "\n".join([*lines, "", f"{program} COMMAND --help tells the rest. Without a command the tree is printed."])
 
 
 def _described(error: OSError | ValueError) -> str:

@@ -35,6 +35,8 @@ class Glyphs:
     arrow: str
     ellipsis: str
     dot: str
+    opened: str
+    closed: str
 
     def category(self, name: str) -> str:
         """The sign of a category."""
@@ -56,6 +58,8 @@ UNICODE = Glyphs(
     arrow="→",
     ellipsis="…",
     dot=" · ",
+    opened="▾",
+    closed="▸",
 )
 ASCII = Glyphs(
     categories={"agent": "@", "function": "o", "llm": "*", "tool": "#", "retriever": "^", "guardrail": "!"},
@@ -71,4 +75,6 @@ ASCII = Glyphs(
     arrow=">",
     ellipsis="~",
     dot=", ",
+    opened="v",
+    closed=">",
 )

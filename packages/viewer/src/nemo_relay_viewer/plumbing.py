@@ -18,13 +18,22 @@ _MARKS = re.compile(r"graph\.route|Superstep (Start|End)|Checkpoint (Save|Restor
 
 def is_plumbing(node: Node) -> bool:
     """Whether the node may be left out, its children taking its place."""
-    if node.category != "function" or node.status in ("error", "open"):
+    kind = node.metadata.get("relay.kind") if "relay.kind" in node.metadata else ""
+    return is_plumbing_kind(node.category, node.status, kind, node.name)
+
+
+def is_plumbing_kind(category: str, status: str, kind: object, name: str) -> bool:
+    """The same by what is known of a span: ``kind`` is what the adapter said, empty where it said nothing."""
+    if category != "function" or status in ("error", "open"):
         return False
-    if node.metadata.get("relay.kind") in _KINDS:
-        return True
-    return "relay.kind" not in node.metadata and _NAMES.fullmatch(node.name) is not None
+    return kind in _KINDS or (kind == "" and _NAMES.fullmatch(name) is not None)
 
 
 def is_plumbing_mark(mark: Mark) -> bool:
     """Whether the mark may be left out."""
-    return _MARKS.fullmatch(mark.name) is not None
+    return is_plumbing_mark_name(mark.name)
+
+
+def is_plumbing_mark_name(name: str) -> bool:
+    """The same by its name."""
+    return _MARKS.fullmatch(name) is not None

@@ -1,0 +1,7 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The commands, one module each: ``add`` describes its arguments, ``run`` does it and returns the exit code."""
+
+SUMMARIES = {
+    "show": "print the tree of a run",
+    "view": "look at runs on an interactive screen",
+}
