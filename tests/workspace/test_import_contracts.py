@@ -63,6 +63,8 @@ def kept(importer: str, imported: str, *, line: int = 1) -> bool:
         ("nemo_relay_spool.pipeline", CORE),
         ("nemo_relay_gateway.server", f"{CORE}._runtime.log"),
         ("nemo_relay_cli.main", f"{CORE}._runtime.log"),
+        ("nemo_relay_pii.surfaces", f"{CORE}._runtime.log"),
+        ("nemo_relay_pii", "phonenumbers"),
         ("nemo_relay_storage.http_store", f"{CORE}._runtime.log"),
         ("nemo_relay_viewer", LANGGRAPH),
         ("nemo_relay_provider", CORE),

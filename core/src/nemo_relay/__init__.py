@@ -98,6 +98,7 @@ if TYPE_CHECKING:
     from nemo_relay import codecs as codecs
     from nemo_relay import model_pricing as model_pricing
     from nemo_relay import observability as observability
+    from nemo_relay import pii_redaction as pii_redaction
     from nemo_relay import plugin as plugin
     from nemo_relay import resource_metrics as resource_metrics
     from nemo_relay import runtime_registrations as runtime_registrations
@@ -164,6 +165,7 @@ _LAZY = {
     "model_pricing": "nemo_relay.model_pricing",
     "observability": "nemo_relay.observability",
     "plugin": "nemo_relay.plugin",
+    "pii_redaction": "nemo_relay.pii_redaction",
     "resource_metrics": "nemo_relay.resource_metrics",
     "runtime_registrations": "nemo_relay.runtime_registrations",
     "trace": "nemo_relay.logs",
@@ -257,6 +259,7 @@ __all__ = [
     "llm",
     "model_pricing",
     "observability",
+    "pii_redaction",
     "plugin",
     "propagate_scope_to_thread",
     "resource_metrics",

@@ -20,10 +20,9 @@ on the first. A forked child may go on collecting, with a first sample of its ow
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from nemo_relay.errors import MissingExtra
+from nemo_relay.siblings import names_of
 
 if TYPE_CHECKING:
     from nemo_relay_resources import (
@@ -94,17 +93,7 @@ __all__ = [
 _READERS = ("_measurement", "_snapshot")  # programs use them to read payloads
 
 
-def __getattr__(name: str) -> Any:
-    if name not in __all__ and name not in _READERS:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    try:
-        package = import_module("nemo_relay_resources")
-    except ModuleNotFoundError as error:
-        if error.name != "nemo_relay_resources":
-            raise
-        raise MissingExtra(f"{__name__}.{name}", "nemo-relay-resources", "resources") from None
-    value = globals()[name] = getattr(package, name)
-    return value
+__getattr__ = names_of("nemo_relay_resources", "resources", (*__all__, *_READERS), globals())
 
 
 def __dir__() -> list[str]:

@@ -20,6 +20,7 @@ from nemo_relay._runtime.log import faults, oplog
 from nemo_relay.errors import RegistrationFailed
 from nemo_relay_configuration.checking import nearest
 from nemo_relay_configuration.documents import JsonObject
+from nemo_relay_configuration.errors import install_command
 from nemo_relay_configuration.kinds import LoadFailed
 
 GROUP = "nemo_relay.plugins"
@@ -30,7 +31,7 @@ ELSEWHERE = {
     "adaptive": "it tunes runs and is not installed",
     "nvidia.response_cache": "the response cache is not available in this release",
     "nemo_guardrails": "it was removed from the published package in 1.0; register guardrails of your own",
-    "pii_redaction": "it is not installed",
+    "pii_redaction": f"it is not installed: {install_command('pii')}",
 }
 # What only makes a run faster or cheaper: without it the run is the same, and nothing is less protected.
 _DISPENSABLE = frozenset({"adaptive", "nvidia.response_cache"})
