@@ -238,7 +238,9 @@ class Lineage:
 
 
 def _conversation(event: Event) -> str | None:
-    metadata = mapping(event.get("metadata"))
+    metadata = event.get("metadata")
+    if not metadata or not isinstance(metadata, dict):
+        return None
     for key in ("gen_ai.conversation.id", "conversation_id", "session_id", "thread_id"):
         if found := text(metadata.get(key)):
             return found

@@ -3,9 +3,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
-from nemo_relay_otel.lineage import Ended, Event, Item, Lineage, Marked, Started
+from nemo_relay_otel.lineage import Ended, Event, Lineage, Marked, Started
 from nemo_relay_otel.projections import full, gen_ai, marks, openinference
 from nemo_relay_otel.projections.promotion import Report, promoted
 from nemo_relay_otel.projections.settings import KINDS, Settings
@@ -45,11 +45,18 @@ class Projector:
         self._unannounced: dict[str, Started] = {}
         self.lineage = Lineage(ttl_ns, report, self._root_resource)
 
-    def take(self, event: Event) -> Iterator[Span]:
+    def take(self, event: Event) -> Iterable[Span]:
         """The spans that the event completes."""
         item = self.lineage.take(event)
-        if item is not None:
-            yield from self._of(item)
+        if isinstance(item, Ended):
+            if self._unannounced:
+                self._unannounced.pop(item.span.start["uuid"], None)
+            return (self._complete(item),)
+        if isinstance(item, Marked):
+            return self._marked(item)
+        if item is not None and self.settings.pending:
+            self._unannounced[item.span.start["uuid"]] = item
+        return ()
 
     def pending(self) -> Iterator[Span]:
         """The spans that have started since this was last asked and are still open, where the settings want them."""
@@ -63,15 +70,6 @@ class Projector:
         for item in self.lineage.unfinished():
             yield self._complete(item)
 
-    def _of(self, item: Item) -> Iterator[Span]:
-        if isinstance(item, Ended):
-            self._unannounced.pop(item.span.start["uuid"], None)
-            yield self._complete(item)
-        elif isinstance(item, Marked):
-            yield from self._marked(item)
-        elif self.settings.pending:
-            self._unannounced[item.span.start["uuid"]] = item
-
     def _complete(self, item: Ended) -> Span:
         span = self._project(item, self.settings, self._report)
         if item.span.marks:
@@ -82,13 +80,13 @@ class Projector:
         for event, time in item.span.marks:
             yield SpanEvent(str(event.get("name", "")), time, marks.attributes_of(event, self.settings, self._report))
 
-    def _marked(self, item: Marked) -> Iterator[Span]:
+    def _marked(self, item: Marked) -> Iterable[Span]:
         if self.settings.type == "gen_ai" or marks.is_metric(item.event):
-            return
+            return ()
         if item.owner is not None and marks.is_moment(item, self.settings):
             item.owner.marks.append((item.event, item.time))
-        else:
-            yield marks.project(item, self.lineage.place_of(item.event), self.settings, self._report)
+            return ()
+        return (marks.project(item, self.lineage.place_of(item.event), self.settings, self._report),)
 
     def _pending(self, item: Started) -> Span:
         span = self._project(Ended(item.span, None, 0), self.settings, self._report)

@@ -9,7 +9,7 @@ from typing import Any
 from nemo_relay_otel.lineage import Ended, Event
 from nemo_relay_otel.projections.promotion import Report, promoted
 from nemo_relay_otel.projections.settings import Settings
-from nemo_relay_otel.records import Attributes, Span, SpanEvent, SpanKind, Status
+from nemo_relay_otel.records import Attribute, Attributes, Span, SpanEvent, SpanKind, Status
 from nemo_relay_otel.values import mapping, put_text
 
 CLIENTS = frozenset(("llm", "tool", "retriever", "embedder", "reranker"))
@@ -70,10 +70,11 @@ def error_type(item: Ended, span: Span) -> str | None:
 
 def put_session(attributes: Attributes, event: Event) -> None:
     """Who acted, for a span without a parent."""
-    metadata = mapping(event.get("metadata"))
-    put_text(attributes, "session.id", metadata.get("session_id"))
-    put_text(attributes, "user.id", metadata.get("user_id"))
-    put_text(attributes, "nemo_relay.agent.kind", metadata.get("agent_kind"))
+    metadata = event.get("metadata")
+    if metadata and isinstance(metadata, dict):
+        put_text(attributes, "session.id", metadata.get("session_id"))
+        put_text(attributes, "user.id", metadata.get("user_id"))
+        put_text(attributes, "nemo_relay.agent.kind", metadata.get("agent_kind"))
     put_text(attributes, "nemo_relay.session.instance_id", event.get("propagation_root_uuid"))
 
 
@@ -84,6 +85,9 @@ def put_optimization(attributes: Attributes, response: Mapping[str, Any]) -> Non
             attributes[f"nemo_relay.llm.optimization.{key}"] = value
 
 
+_NONE: frozenset[str] = frozenset()
+
+
 class Metadata:
     """The metadata of both ends: what is promoted of it, and what is left."""
 
@@ -91,6 +95,10 @@ class Metadata:
 
     def __init__(self, start: Event, end: Event | None, settings: Settings, report: Report) -> None:
         prefixes = settings.promote_metadata_prefixes
+        self.promoted: dict[str, Attribute] = {}
+        self.taken = _NONE
+        if not prefixes:
+            return
         self.promoted = promoted(mapping(start.get("metadata")), prefixes, report)
         if end is not None:
             self.promoted |= promoted(mapping(end.get("metadata")), prefixes, report)
@@ -106,6 +114,8 @@ class Metadata:
 
 def finish(attributes: Attributes, settings: Settings, metadata: Metadata | None) -> None:
     """Lay the aliases and the promoted metadata under what is there already."""
+    if not settings.attribute_mappings and (metadata is None or not metadata.taken):
+        return
     for key, alias in settings.attribute_mappings:
         if key in attributes and alias not in attributes:
             attributes[alias] = attributes[key]

@@ -47,7 +47,7 @@ def _start(item: Ended, metadata: Metadata) -> Attributes:
         "nemo_relay.scope_type": start.get("category") or "unknown",
     }
     put(attributes, "nemo_relay.tool_call_id", mapping(start.get("category_profile")).get("tool_call_id"))
-    attributes["nemo_relay.handle_attributes"] = compact(start.get("attributes") or [])
+    attributes["nemo_relay.handle_attributes"] = compact(listed) if (listed := start.get("attributes")) else "[]"
     put_payload(attributes, "nemo_relay.start", start.get("data"), metadata.left(start), "input")
     if not item.span.parent_span_id:
         put_session(attributes, start)
@@ -57,9 +57,10 @@ def _start(item: Ended, metadata: Metadata) -> Attributes:
 def put_payload(attributes: Attributes, prefix: str, data: object, metadata: object, again: str = "output") -> None:
     """The payload under both of its names, and the metadata."""
     payload: Attributes = {}
-    put_top_level(payload, "data", data)
-    for key, value in payload.items():
-        attributes[f"{prefix}.{key}"] = value
+    if data is not None:
+        put_top_level(payload, "data", data)
+        for key, value in payload.items():
+            attributes[f"{prefix}.{key}"] = value
     put_top_level(attributes, f"{prefix}.metadata", metadata)
     for key, value in payload.items():
         attributes[f"{prefix}.{again}{key[4:]}"] = value

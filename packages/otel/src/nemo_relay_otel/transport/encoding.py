@@ -11,80 +11,53 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from nemo_relay_otel.records import Attribute, LogRecord, Metric, Point, Span
-from nemo_relay_otel.values import I64_MAX, I64_MIN
+from nemo_relay_otel.records import Attribute, LogRecord, Metric, Point, Span, SpanKind, Status
+from nemo_relay_otel.transport.wire import any_value, attributes, field, fixed32, fixed64, tag, utf8, varint
 
 if TYPE_CHECKING:
-    from opentelemetry.proto.common.v1.common_pb2 import AnyValue
     from opentelemetry.proto.metrics.v1.metrics_pb2 import Metric as MetricMessage
 
 Resource = tuple[tuple[str, Attribute], ...]
-_WIRE_BYTES = 2  # protobuf's wire type of strings, bytes and messages
 _DELTA, _CUMULATIVE = 1, 2
 
 
-def _key_values(target: Any, attributes: Iterable[tuple[str, Any]]) -> None:
-    add = target.add
-    for key, value in attributes:
-        item = add()
-        item.key = key
-        _set(item.value, value)
+_ATTRIBUTES = tag(9)
+_EVENT, _EVENT_NAME, _EVENT_ATTRIBUTES = tag(11), tag(2), tag(3)
+_IDS, _PARENT, _NAME, _STATE = (b"\x0a\x10", b"\x12\x08"), b"\x22\x08", tag(5), tag(3)
+_START, _END, _EVENT_TIME, _FLAGS = tag(7, 1), tag(8, 1), tag(1, 1), tag(16, 5)
+_KINDS = {kind: tag(6, 0) + varint(kind) for kind in SpanKind}
+_LINK, _STATUS, _MESSAGE = tag(13), tag(15), tag(2)
+_CODES = {code: tag(3, 0) + varint(code) for code in Status}
 
 
-def _set(target: AnyValue, value: Any) -> None:
-    kind = value.__class__
-    if kind is str:
-        target.string_value = value if value.isascii() else _valid(value)
-    elif kind is bool:
-        target.bool_value = value
-    elif kind is int:
-        if I64_MIN <= value <= I64_MAX:
-            target.int_value = value
-        else:
-            target.string_value = str(value)
-    elif kind is float:
-        target.double_value = value
-    elif isinstance(value, Mapping):
-        _key_values(target.kvlist_value.values, sorted((str(key), item) for key, item in value.items()))
-        target.kvlist_value.SetInParent()
-    elif isinstance(value, (list, tuple)):
-        target.array_value.SetInParent()
-        for item in value:
-            _set(target.array_value.values.add(), item)
-    else:
-        target.string_value = "null" if value is None else _valid(str(value))
-
-
-def _valid(text: str) -> str:
-    """The text without lone surrogates, which UTF-8 has no form for."""
-    return text.encode(errors="replace").decode()
+def _merge(message: Any, number: int, items: Iterable[tuple[str, Any]]) -> None:
+    message.MergeFromString(b"".join(attributes(tag(number), items)))
 
 
 def encode_span(span: Span) -> bytes:
     """An OTLP ``Span``."""
-    from opentelemetry.proto.trace.v1.trace_pb2 import Span as Message
-
-    message = Message(
-        trace_id=bytes.fromhex(span.trace_id),
-        span_id=bytes.fromhex(span.span_id),
-        trace_state=span.trace_state,
-        parent_span_id=bytes.fromhex(span.parent_span_id),
-        flags=span.flags,
-        name=_valid(span.name),
-        kind=span.kind.value,  # type: ignore[arg-type]
-        start_time_unix_nano=span.start_ns,
-        end_time_unix_nano=span.end_ns,
-    )
-    message.status.code = span.status.value  # type: ignore[assignment]
-    message.status.message = _valid(span.status_message)
-    _key_values(message.attributes, span.attributes.items())
+    hexed = bytes.fromhex
+    pieces = [_IDS[0], hexed(span.trace_id), _IDS[1], hexed(span.span_id)]
+    if span.trace_state:
+        pieces.append(field(_STATE, utf8(span.trace_state)))
+    if span.parent_span_id:
+        pieces += (_PARENT, hexed(span.parent_span_id))
+    pieces += (field(_NAME, utf8(span.name)), _KINDS[span.kind], fixed64(_START, span.start_ns))
+    pieces.append(fixed64(_END, span.end_ns))
+    pieces += attributes(_ATTRIBUTES, span.attributes.items())
     for event in span.events:
-        made = message.events.add(time_unix_nano=event.time_ns, name=_valid(event.name))
-        _key_values(made.attributes, event.attributes.items())
+        inner = [fixed64(_EVENT_TIME, event.time_ns), field(_EVENT_NAME, utf8(event.name))]
+        inner += attributes(_EVENT_ATTRIBUTES, event.attributes.items())
+        pieces.append(field(_EVENT, b"".join(inner)))
     for link in span.links:
-        message.links.add(trace_id=bytes.fromhex(link.trace_id), span_id=bytes.fromhex(link.span_id))
-    encoded: bytes = message.SerializeToString()
-    return encoded
+        pieces.append(field(_LINK, b"".join((_IDS[0], hexed(link.trace_id), _IDS[1], hexed(link.span_id)))))
+    pieces += (field(_STATUS, _status(span)), fixed32(_FLAGS, span.flags))
+    return b"".join(pieces)
+
+
+def _status(span: Span) -> bytes:
+    message = field(_MESSAGE, utf8(span.status_message)) if span.status_message else b""
+    return message + (_CODES[span.status] if span.status else b"")
 
 
 def encode_log(record: LogRecord) -> bytes:
@@ -101,8 +74,8 @@ def encode_log(record: LogRecord) -> bytes:
         flags=1 if record.trace_id else 0,
     )
     if record.body is not None:
-        _set(message.body, record.body)
-    _key_values(message.attributes, record.attributes.items())
+        message.body.ParseFromString(any_value(record.body))
+    _merge(message, 6, record.attributes.items())
     encoded: bytes = message.SerializeToString()
     return encoded
 
@@ -124,7 +97,7 @@ def _put_numbers(points: Any, metric: Metric) -> None:
             made.as_int = point.value
         else:
             made.as_double = point.value
-        _key_values(made.attributes, point.attributes.items())
+        _merge(made, 7, point.attributes.items())
 
 
 def _put_sum(message: MetricMessage, metric: Metric) -> None:
@@ -148,7 +121,7 @@ def _put_buckets(made: Any, point: Point, bounds: tuple[float, ...]) -> None:
     made.count, made.sum, made.min, made.max = point.count, float(point.value), point.smallest, point.largest
     made.bucket_counts.extend(point.buckets)
     made.explicit_bounds.extend(bounds)
-    _key_values(made.attributes, point.attributes.items())
+    _merge(made, 9, point.attributes.items())
 
 
 _POINTS: dict[str, Callable[[Any, Metric], None]] = {
@@ -165,44 +138,26 @@ class Envelope:
     """
 
     def __init__(self, resource: Mapping[str, Attribute], scope: str) -> None:
-        from opentelemetry.proto.common.v1.common_pb2 import InstrumentationScope
-
         self._resource = dict(resource)
-        self._scope = _field(1, InstrumentationScope(name=scope).SerializeToString())
+        self._scope = field(b"\x0a", field(b"\x0a", utf8(scope)) if scope else b"")
         self._resources: dict[Resource, bytes] = {}
 
     def wrap(self, records: Iterable[tuple[Resource, bytes]]) -> bytes:
         """The request: records with what is promoted to their resource, encoded."""
         by_resource: dict[Resource, list[bytes]] = {}
         for promoted, record in records:
-            by_resource.setdefault(promoted, []).append(_field(2, record))
+            by_resource.setdefault(promoted, []).append(field(b"\x12", record))
         parts = []
         for promoted, fields in by_resource.items():
-            scoped = _field(2, self._scope + b"".join(fields))
-            parts.append(_field(1, _field(1, self._encoded(promoted)) + scoped))
+            scoped = field(b"\x12", self._scope + b"".join(fields))
+            parts.append(field(b"\x0a", field(b"\x0a", self._encoded(promoted)) + scoped))
         return b"".join(parts)
 
     def _encoded(self, promoted: Resource) -> bytes:
         known = self._resources.get(promoted)
         if known is None:
-            from opentelemetry.proto.resource.v1.resource_pb2 import Resource as Message
-
-            message = Message()
-            _key_values(message.attributes, sorted({**dict(promoted), **self._resource}.items()))
             if len(self._resources) > 1_000:
                 self._resources.clear()
-            known = self._resources[promoted] = message.SerializeToString()
+            items = sorted({**dict(promoted), **self._resource}.items())
+            known = self._resources[promoted] = b"".join(attributes(b"\x0a", items))
         return known
-
-
-def _field(number: int, content: bytes) -> bytes:
-    return bytes((number << 3 | _WIRE_BYTES,)) + _varint(len(content)) + content
-
-
-def _varint(value: int) -> bytes:
-    made = bytearray()
-    while value > 0x7F:
-        made.append(value & 0x7F | 0x80)
-        value >>= 7
-    made.append(value)
-    return bytes(made)
