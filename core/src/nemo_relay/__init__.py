@@ -24,7 +24,6 @@ if _codecs_version != __version__:
 
 from nemo_relay._runtime import adapters as _missing_adapters
 from nemo_relay._runtime.emission.marks import PendingMarkSpec
-from nemo_relay._runtime.emission.metrics import MetricMeasurement
 from nemo_relay._runtime.enums import (
     AtofExporterMode,
     LLMAttributes,
@@ -57,9 +56,6 @@ from nemo_relay._runtime.managed.results import (
 )
 from nemo_relay._runtime.tree.context import stack_var as _scope_stack_var  # noqa: F401 - programs replace it here
 from nemo_relay._runtime.tree.propagation import PropagationContext
-from nemo_relay._runtime.tree.snapshots import ScopeStackEntry as ScopeStackEntry
-from nemo_relay._runtime.tree.snapshots import ScopeStackSnapshot as ScopeStackSnapshot
-from nemo_relay._runtime.tree.snapshots import current_scope_stack_snapshot as current_scope_stack_snapshot
 from nemo_relay._runtime.tree.spans import LLMHandle, ScopeHandle, ScopeStack, ToolHandle
 from nemo_relay._runtime.tree.stacks import (
     capture_propagation_context,
@@ -81,14 +77,8 @@ from nemo_relay_codecs.request import LLMRequest
 
 from nemo_relay import (  # isort: skip
     errors as errors,
-    event_metadata,
-    guardrails,
-    intercepts,
-    llm,
     scope,
-    scope_local,
     subscribers,
-    tools,
 )
 
 _missing_adapters.install()
@@ -96,13 +86,23 @@ _oplog.start()  # a setting of the log that is wrong stops the import here
 
 if TYPE_CHECKING:
     from nemo_relay import codecs as codecs
+    from nemo_relay import event_metadata as event_metadata
+    from nemo_relay import guardrails as guardrails
+    from nemo_relay import intercepts as intercepts
+    from nemo_relay import llm as llm
     from nemo_relay import model_pricing as model_pricing
     from nemo_relay import observability as observability
     from nemo_relay import pii_redaction as pii_redaction
     from nemo_relay import plugin as plugin
     from nemo_relay import resource_metrics as resource_metrics
     from nemo_relay import runtime_registrations as runtime_registrations
+    from nemo_relay import scope_local as scope_local
+    from nemo_relay import tools as tools
     from nemo_relay import typed as typed
+    from nemo_relay._runtime.emission.metrics import MetricMeasurement as MetricMeasurement
+    from nemo_relay._runtime.tree.snapshots import ScopeStackEntry as ScopeStackEntry
+    from nemo_relay._runtime.tree.snapshots import ScopeStackSnapshot as ScopeStackSnapshot
+    from nemo_relay._runtime.tree.snapshots import current_scope_stack_snapshot as current_scope_stack_snapshot
     from nemo_relay.atif import AtifExporter as AtifExporter
     from nemo_relay.atof import AtofExporter as AtofExporter
     from nemo_relay.atof import AtofExporterConfig as AtofExporterConfig
@@ -156,11 +156,19 @@ _LAZY = {
     "AtofExporter": "nemo_relay.atof",
     "AtofExporterConfig": "nemo_relay.atof",
     "AtifExporter": "nemo_relay.atif",
+    "MetricMeasurement": "nemo_relay._runtime.emission.metrics",
+    "ScopeStackEntry": "nemo_relay._runtime.tree.snapshots",
+    "ScopeStackSnapshot": "nemo_relay._runtime.tree.snapshots",
     "autoload": "nemo_relay.plugin",
     "codecs": "nemo_relay.codecs",
+    "current_scope_stack_snapshot": "nemo_relay._runtime.tree.snapshots",
     "debug": "nemo_relay.logs",
     "error": "nemo_relay.logs",
+    "event_metadata": "nemo_relay.event_metadata",
+    "guardrails": "nemo_relay.guardrails",
     "info": "nemo_relay.logs",
+    "intercepts": "nemo_relay.intercepts",
+    "llm": "nemo_relay.llm",
     "log": "nemo_relay.logs",
     "model_pricing": "nemo_relay.model_pricing",
     "observability": "nemo_relay.observability",
@@ -168,6 +176,8 @@ _LAZY = {
     "pii_redaction": "nemo_relay.pii_redaction",
     "resource_metrics": "nemo_relay.resource_metrics",
     "runtime_registrations": "nemo_relay.runtime_registrations",
+    "scope_local": "nemo_relay.scope_local",
+    "tools": "nemo_relay.tools",
     "trace": "nemo_relay.logs",
     "typed": "nemo_relay.typed",
     "types": "nemo_relay.types",
@@ -286,6 +296,8 @@ def __getattr__(name: str) -> Any:
     value = import_module(home)
     if home != f"{__name__}.{name}":
         value = getattr(value, name)
+        if "._" in home:  # from a room: it is this module's to users
+            value.__module__ = __name__
         _adopt(name, value)
     globals()[name] = value
     return value
@@ -309,7 +321,7 @@ def __dir__() -> list[str]:
 
 def _adopt(name: str, value: Any) -> None:
     """Let a class that is exported here say so in tracebacks, reprs and pickles, wherever else it is exported."""
-    if isinstance(value, type) and name in __all__:
+    if name in __all__ and isinstance(value, type):
         value.__module__ = __name__
 
 
@@ -317,7 +329,7 @@ for _name in __all__:
     if _name in globals():
         _adopt(_name, globals()[_name])
 del _name
-_claim(globals(), "ScopeStackEntry", "ScopeStackSnapshot", "current_scope_stack_snapshot")
+_claim(globals())
 
 if _os.environ.get("NEMO_RELAY_PLUGINS"):  # the one thing that makes an import do something
     from nemo_relay._plugins.autoload import at_import as _at_import

@@ -12,25 +12,26 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from nemo_relay._runtime import clock
 from nemo_relay._runtime.checks import expect, expect_text
 from nemo_relay._runtime.emission import emit
 from nemo_relay._runtime.enums import LLMAttributes
-from nemo_relay._runtime.exports import borrowed, claim
+from nemo_relay._runtime.exports import borrowed
 from nemo_relay._runtime.managed.annotations import checked_response, resolve
 from nemo_relay._runtime.managed.call import ManagedCall
 from nemo_relay._runtime.managed.direct import through, through_sync
 from nemo_relay._runtime.managed.engine import steps
 from nemo_relay._runtime.managed.layers import complete, named
 from nemo_relay._runtime.managed.llm import LLM, finish_llm, open_llm
-from nemo_relay._runtime.managed.single_steps import ask, rewrite_request
-from nemo_relay._runtime.managed.streaming.stream import LlmStream, StreamCall, SyncLlmStream
 from nemo_relay._runtime.registry import registry
 from nemo_relay._runtime.tree import context, propagation
 from nemo_relay._runtime.tree.spans import LLMHandle, Span
 from nemo_relay_codecs.request import LLMRequest
+
+if TYPE_CHECKING:
+    from nemo_relay._runtime.managed.streaming.stream import LlmStream, StreamCall, SyncLlmStream
 
 __all__ = [
     "call",
@@ -44,12 +45,11 @@ __all__ = [
     "stream_execute_sync",
 ]
 
-claim(globals(), "LlmStream", "SyncLlmStream")
-
 __getattr__ = borrowed(
     __name__,
     {
         "nemo_relay": "LLMRequestInterceptOutcome ScopeHandle",
+        "nemo_relay._runtime.managed.streaming.stream": "LlmStream SyncLlmStream",
         "nemo_relay.types": "Json",
     },
 )
@@ -334,6 +334,8 @@ def stream_execute_sync(
 def _streamed(
     arguments: tuple[Any, ...], collector: Callable[[Any], Any], finalizer: Callable[[], Any], *, sync: bool
 ) -> StreamCall:
+    from nemo_relay._runtime.managed.streaming.stream import StreamCall
+
     name, request, func, handle, attributes, data, metadata, model_name, codec, response_codec = arguments
     parent, bits = _checked(name, request, handle, attributes, model_name)
     span = LLMHandle(name, parent, bits, data, metadata, model_name)
@@ -359,6 +361,8 @@ def request_intercepts(name: str, request: LLMRequest, *, handle: Span | None = 
         Their ``LLMRequestInterceptOutcome``; an awaitable of it inside a running loop. Inside a scope the request has
         its ``traceparent`` header. Marks and contributions are returned, not emitted.
     """
+    from nemo_relay._runtime.managed.single_steps import rewrite_request
+
     return rewrite_request(_unstarted(name, request, handle))
 
 
@@ -375,4 +379,6 @@ def conditional_execution(request: LLMRequest, *, handle: Span | None = None) ->
     Raises:
         GuardrailRejected: one of them refused.
     """
+    from nemo_relay._runtime.managed.single_steps import ask
+
     return ask(_unstarted("", request, handle))

@@ -13,22 +13,24 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterable
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from nemo_relay._runtime import clock
 from nemo_relay._runtime.checks import expect, expect_text
 from nemo_relay._runtime.emission import emit
 from nemo_relay._runtime.emission.marks import checked_schema, rearm_freshness
-from nemo_relay._runtime.emission.metrics import MetricMeasurement, checked_measurements
 from nemo_relay._runtime.enums import LogSeverity, ScopeAttributes, ScopeType
 from nemo_relay._runtime.events.events import SEVERITY_KEY
 from nemo_relay._runtime.exports import borrowed, claim
-from nemo_relay._runtime.managed.agents import OpenAgents
 from nemo_relay._runtime.managed.scope import ManagedScope, close_scope, open_scope
 from nemo_relay._runtime.registry import registry
 from nemo_relay._runtime.tree import context, propagation
 from nemo_relay._runtime.tree.spans import ScopeHandle, Span
 from nemo_relay.errors import InvalidArgument, NotFound
+
+if TYPE_CHECKING:
+    from nemo_relay._runtime.emission.metrics import MetricMeasurement
+    from nemo_relay._runtime.managed.agents import OpenAgents as OpenAgents
 
 __all__ = [
     "OpenAgents",
@@ -53,6 +55,8 @@ claim(globals())
 __getattr__ = borrowed(
     __name__,
     {
+        "nemo_relay": "MetricMeasurement",
+        "nemo_relay._runtime.managed.agents": "OpenAgents",
         "nemo_relay.types": "DataSchema Json",
     },
 )
@@ -305,6 +309,8 @@ def metric(
         TypeError: an item is no ``MetricMeasurement``.
         InvalidValue: a measurement breaks a rule (a ValueError); nothing is emitted then.
     """
+    from nemo_relay._runtime.emission.metrics import checked_measurements
+
     data = {"measurements": checked_measurements(list(measurements))}
     schema = {"name": "nemo.relay.metric_measurements", "version": "1"}
     event(name, handle=handle, data=data, data_schema=schema, metadata=metadata, timestamp=timestamp)

@@ -23,7 +23,6 @@ from nemo_relay._runtime.managed.call import ManagedCall
 from nemo_relay._runtime.managed.direct import through, through_sync
 from nemo_relay._runtime.managed.engine import steps
 from nemo_relay._runtime.managed.layers import complete, named
-from nemo_relay._runtime.managed.single_steps import ask, rewrite
 from nemo_relay._runtime.managed.tool import TOOL, end_tool, open_tool
 from nemo_relay._runtime.registry import registry
 from nemo_relay._runtime.tree import context
@@ -210,6 +209,8 @@ def request_intercepts(name: str, args: Any, *, handle: Span | None = None) -> A
     Returns:
         The arguments they make of ``args``; an awaitable of them inside a running loop.
     """
+    from nemo_relay._runtime.managed.single_steps import rewrite
+
     return rewrite(_unstarted(name, args, handle))
 
 
@@ -227,4 +228,6 @@ def conditional_execution(name: str, args: Any, *, handle: Span | None = None) -
     Raises:
         GuardrailRejected: one of them refused.
     """
+    from nemo_relay._runtime.managed.single_steps import ask
+
     return ask(_unstarted(name, args, handle))

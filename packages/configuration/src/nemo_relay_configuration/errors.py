@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 from nemo_relay_codecs.errors import RelayError
-from nemo_relay_configuration._version import __version__
 
 __all__ = [
     "ConfigFileMissing",
@@ -30,6 +29,8 @@ def install_command(extra: str, distribution: str = "nemo-relay") -> str:
     Returns:
         The command for a shell.
     """
+    from nemo_relay_configuration._version import __version__
+
     least = ".".join(__version__.split(".")[:2])
     return f'pip install --find-links dist "{distribution}[{extra}]>={least}"'
 

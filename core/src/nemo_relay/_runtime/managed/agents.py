@@ -27,6 +27,8 @@ class OpenAgents:
     >>> agents.unwatch()
     """
 
+    __module__ = "nemo_relay.scope"
+
     def __init__(self) -> None:
         self._known: dict[int, ScopeHandle] = {}
 

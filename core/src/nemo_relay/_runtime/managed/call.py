@@ -8,7 +8,6 @@ answers. The order in which they are asked is the engine's.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
 from nemo_relay._runtime.managed.options import ALL, checked_context, checked_options
@@ -70,13 +69,15 @@ class Middleware(Protocol):
         """What ``next`` gives to the intercept ``entry``."""
 
 
-@dataclass(frozen=True, slots=True)
 class Kind:
-    """A kind of managed calls."""
+    """A kind of managed calls: its name for guardrails and errors, and its two objects."""
 
-    name: str
-    events: Events
-    middleware: Middleware
+    __slots__ = ("events", "middleware", "name")
+
+    def __init__(self, name: str, events: Events, middleware: Middleware) -> None:
+        self.name = name
+        self.events = events
+        self.middleware = middleware
 
 
 class Edits:

@@ -49,3 +49,6 @@ def _type_of(span: Span) -> ScopeType:
     if isinstance(span, ScopeHandle):
         return span.scope_type
     return ScopeType.Llm if span.category == "llm" else ScopeType.Tool
+
+
+ScopeStackEntry.__module__ = ScopeStackSnapshot.__module__ = "nemo_relay"  # where users find them

@@ -86,6 +86,9 @@ class Redaction:
         Args:
             line: the line of an event.
             payloads: JSON texts: all of its parts that the application had a say in. The runtime has made the rest.
+
+        Returns:
+            The line without its secrets; the very object where there are none.
         """
         try:
             if self._others is not None:  # they may reach as far as they like

@@ -86,6 +86,8 @@ STREAM = Kind("llm", StreamEvents(), StreamMiddleware())
 class LlmStream:
     """The chunks of a managed call, produced as they are asked for. Iterate it, and ``aclose`` it if you stop early."""
 
+    __module__ = "nemo_relay.llm"
+
     __slots__ = (
         "__weakref__",
         "_cleaning",
@@ -229,6 +231,8 @@ def _end_with(stream: ref[LlmStream]) -> Callable[[Any], None]:
 
 class SyncLlmStream:
     """The chunks of a managed call without an event loop. Iterate it, and ``close`` it if you stop early."""
+
+    __module__ = "nemo_relay.llm"
 
     __slots__ = ("_ending", "_source", "_sources")
 
