@@ -84,8 +84,8 @@ def _owned(value: Any) -> Any:
     kind = type(value)
     if kind is str:
         return value
-    if kind is dict:
-        return {_key(k): _owned(v) for k, v in value.items()}
+    if kind is dict:  # a call for each key and each text would cost more than all the rest
+        return {k if type(k) is str else _key(k): v if type(v) is str else _owned(v) for k, v in value.items()}
     if kind is list or kind is tuple:
         return [_owned(v) for v in value]
     if kind is int and not I64_MIN <= value <= U64_MAX:

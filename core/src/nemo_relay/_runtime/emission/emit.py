@@ -19,6 +19,8 @@ OK: dict[str, Any] = {"otel.status_code": "OK"}
 _OK_JSON = b'{"otel.status_code":"OK"}'
 _MICROSECOND = 1_000
 _EMPTY = len(b"{}")
+_MOST = 4_096  # keys repeat; they may be data, and without number
+_members: dict[str, bytes] = {}  # how a key begins a member of an object
 
 
 def start(
@@ -92,14 +94,24 @@ def merged(span: Span, metadata: Any) -> bytes:
         return before
     if not isinstance(metadata, dict) or not before.startswith(b"{"):
         return later
-    if len(metadata) and len(before) > _EMPTY and not any(_says(before, key) for key in metadata):
-        return before[:-1] + b"," + later[1:]
-    return encode({**decode(before), **metadata})
+    if not metadata or len(before) == _EMPTY:
+        return before if not metadata else later
+    for key in metadata:
+        if _says(before, key):
+            return encode({**decode(before), **metadata})
+    return before[:-1] + b"," + later[1:]
 
 
 def _says(text: bytes, key: Any) -> bool:
     """Whether the JSON object ``text`` may have the member ``key``."""
-    return type(key) is not str or text.find(f"{quote(key)}:".encode()) >= 0
+    if type(key) is not str:
+        return True
+    member = _members.get(key)
+    if member is None:
+        if len(_members) > _MOST:
+            _members.clear()
+        member = _members[key] = f"{quote(key)}:".encode()
+    return text.find(member) >= 0
 
 
 def over(metadata: Any, status: dict[str, Any]) -> Any:
@@ -132,9 +144,9 @@ def mark(
         uuid,
         ns,
         "null" if category is None else encode(category).decode(),
-        encode(profile),
+        NULL if profile is None else encode(profile),
         encode(data),
-        encode(data_schema),
+        NULL if data_schema is None else encode(data_schema),
         encode(metadata),
     )
     publish(MarkEvent, parts, audience, parent, registry.mark_sanitizers)

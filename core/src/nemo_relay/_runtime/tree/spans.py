@@ -130,9 +130,9 @@ class ScopeHandle(Span):
         data: Any = None,
         metadata: Any = None,
     ) -> None:
-        super().__init__(name, parent, stack, bits, data, metadata)
+        Span.__init__(self, name, parent, stack, bits, data, metadata)  # ``super()`` makes an object each time
         self.scope_type = scope_type
-        self.category = CATEGORIES[scope_type]
+        self.category = _BY_NUMBER[scope_type]
         self.fresh = True  # an agent's first LLM call records its whole history
         if scope_type == 0 and self.session is None and parent is not None:
             self.session = self.uuid
@@ -151,7 +151,7 @@ class ToolHandle(Span):
     flag_texts = ("[]", '["remote"]')
 
     def __init__(self, name: str, parent: Span, bits: int, data: Any, metadata: Any, tool_call_id: str | None) -> None:
-        Span.__init__(self, name, parent, parent.stack, bits, data, metadata)  # ``super()`` makes an object each time
+        Span.__init__(self, name, parent, parent.stack, bits, data, metadata)
         self.tool_call_id = tool_call_id
 
     @property
@@ -213,6 +213,7 @@ class ScopeStack:
 
 
 CATEGORIES = {kind: kind.name.lower() for kind in ScopeType}
+_BY_NUMBER = tuple(CATEGORIES.values())  # a member of an enumeration is dear as a key
 
 
 def is_within(span: Span | None, ancestor: Span) -> bool:

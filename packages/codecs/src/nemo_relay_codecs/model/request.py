@@ -45,10 +45,13 @@ def _check_count(value: Any) -> int:
 def _model(check: str, introduction: str, module: str = "model.request_checks") -> Callable[[Any], Any]:
     """A setter's check by its name, with the attribute's introduction to any complaint."""
 
+    found: list[Callable[[Any], Any]] = []
+
     def run(value: Any) -> Any:
-        checks = importlib.import_module(f"nemo_relay_codecs.{module}")
+        if not found:
+            found.append(getattr(importlib.import_module(f"nemo_relay_codecs.{module}"), check))
         try:
-            return getattr(checks, check)(value)
+            return found[0](value)
         except ValueError as error:
             raise ValueError(f"{introduction}: {error}") from None
 

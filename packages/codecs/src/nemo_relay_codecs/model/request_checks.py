@@ -53,7 +53,7 @@ def flag(value: Any, what: str) -> bool:
 def tokens(value: Any, what: str) -> int:
     """An integer from 0 to 2**64 - 1."""
     if is_u64(value):
-        return int(value)
+        return value
     raise _fail(f"{what}: expected an integer from 0 to 2**64 - 1, not {value!r}")
 
 

@@ -11,6 +11,15 @@ from nemo_relay_codecs.values import copied, owned
 if TYPE_CHECKING:
     from nemo_relay_codecs.model.tokens import TokenUsage
 
+_OWN = "model.response_checks"
+_CHECKS = (
+    ("message", _model("instructions", "invalid message")),
+    ("tool_calls", _model("response_calls", "invalid tool_calls", _OWN)),
+    ("finish_reason", _model("finish_reason", "invalid finish_reason", _OWN)),
+    ("usage", _model("usage", "invalid usage", _OWN)),
+    ("api_specific", _model("response_api", "invalid api_specific")),
+    ("extra", _model("extra", "invalid extra")),
+)
 _FINISHED = ("complete", "length", "tool_use", "content_filter")
 
 
@@ -81,21 +90,12 @@ class AnnotatedLLMResponse:
         api_specific: dict[str, Any] | None = None,
         extra: dict[str, Any] | None = None,
     ) -> None:
-        checks = (
-            ("message", message, "instructions"),
-            ("tool_calls", tool_calls, "response_calls"),
-            ("finish_reason", finish_reason, "finish_reason"),
-            ("usage", usage, "usage"),
-            ("api_specific", api_specific, "response_api"),
-            ("extra", extra, "extra"),
-        )
+        given = (message, tool_calls, finish_reason, usage, api_specific, extra)
         fields = {"id": id, "model": model}
         self.fields = {k: _of_type(v, str) for k, v in fields.items() if v is not None}
-        for name, value, check in checks:
+        for (name, check), value in zip(_CHECKS, given, strict=True):
             if value is not None:
-                own = check in ("response_calls", "finish_reason", "usage")
-                module = "model.response_checks" if own else "model.request_checks"
-                self.fields[name] = _model(check, f"invalid {name}", module)(value)
+                self.fields[name] = check(value)
         self._raw = self._surface = self._stream = self._tokens = None
 
     id = _ReadOnly("The provider's response id.")
@@ -240,7 +240,8 @@ class AnnotatedLLMResponse:
         names = ("id", "model", "message", "tool_calls", "finish_reason", "usage", "api_specific")
         known = {k: event[k] for k in names if event.get(k) is not None}
         own = (*names, "optimization_summary", "stream", "tokens", "pricing_status")
-        self = cls(**known, extra={k: v for k, v in event.items() if k not in own})
+        extra = {k: v for k, v in event.items() if k not in own}
+        self = cls(**known, extra=extra or None)
         for name in ("optimization_summary", "pricing_status"):
             if event.get(name) is not None:
                 self.fields[name] = owned(event[name])

@@ -11,13 +11,8 @@ from nemo_relay_codecs.model import request_checks
 
 def response_calls(value: Any) -> list[request_checks.JsonObject]:
     """Tool calls of a response, arguments parsed."""
-    shape: dict[str, request_checks.Check] = {
-        "id": request_checks.text,
-        "name": request_checks.text,
-        "arguments": request_checks.anything,
-    }
     return [
-        request_checks._shaped(request_checks._object(c, "tool call"), shape, {})
+        request_checks._shaped(request_checks._object(c, "tool call"), _CALL, {})
         for c in request_checks._list(values.owned(value), "tool_calls")
     ]
 
@@ -38,19 +33,32 @@ def _cost_source(value: Any, what: str) -> str:
 
 
 def _cost(value: Any, what: str) -> request_checks.JsonObject:
-    optional: dict[str, request_checks.Check] = {
-        **request_checks._members(request_checks.real, "total", "input", "output", "cache_read", "cache_write"),
-        **request_checks._members(
-            request_checks.text, "pricing_provider", "pricing_model", "pricing_as_of", "pricing_source"
-        ),
-        "currency": request_checks.text,
-    }
     value = request_checks._object(value, what)
-    return request_checks._shaped({"currency": "USD", **value}, {"source": _cost_source}, optional)
+    return request_checks._shaped({"currency": "USD", **value}, {"source": _cost_source}, _COST)
 
 
 def usage(value: Any) -> request_checks.JsonObject:
     """Token counts and cost."""
-    names = "prompt_tokens completion_tokens total_tokens cache_read_tokens cache_write_tokens uncached_input_tokens"
-    optional = {**request_checks._members(request_checks.tokens, *names.split()), "cost": _cost}
-    return request_checks._shaped(request_checks._object(values.owned(value), "usage"), {}, optional)
+    return request_checks._shaped(request_checks._object(values.owned(value), "usage"), {}, _USAGE)
+
+
+_CALL: dict[str, request_checks.Check] = {
+    "id": request_checks.text,
+    "name": request_checks.text,
+    "arguments": request_checks.anything,
+}
+_COST: dict[str, request_checks.Check] = {
+    **request_checks._members(request_checks.real, "total", "input", "output", "cache_read", "cache_write"),
+    **request_checks._members(
+        request_checks.text, "pricing_provider", "pricing_model", "pricing_as_of", "pricing_source"
+    ),
+    "currency": request_checks.text,
+}
+_USAGE: dict[str, request_checks.Check] = {
+    **request_checks._members(
+        request_checks.tokens,
+        *("prompt_tokens", "completion_tokens", "total_tokens"),
+        *("cache_read_tokens", "cache_write_tokens", "uncached_input_tokens"),
+    ),
+    "cost": _cost,
+}

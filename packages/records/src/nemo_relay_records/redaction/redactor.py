@@ -31,7 +31,6 @@ _LOOSE = re.compile(
 _NO_VALUE = ("bearer", "basic", "none", "null", "true", "false")
 _UNLIKE_A_WORD = re.compile(r"[0-9A-Z_\-+/.]")  # "Unexpected token: foo" tells what went wrong
 _PARTS = ("category_profile", "data", "metadata", "name")
-_NOTHING = len(b"null")  # what is no longer holds no secret
 _NAMED = ("name", "key", "header")  # of an object that spells a pair: {"name": ..., "value": ...}
 
 Callback = Callable[[str, Any], Any]
@@ -93,9 +92,9 @@ class Redaction:
         try:
             if self._others is not None:  # they may reach as far as they like
                 return self.line(line)
-            are_harmless = self._repeats.are_harmless
+            known = self._repeats.known
             for payload in payloads:
-                if len(payload) > _NOTHING and not are_harmless(payload, 0, len(payload)):
+                if hash(payload) not in known and not self._repeats.are_harmless(payload, 0, len(payload)):
                     return self._masked(line)
             return line
         except Exception as error:

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from itertools import chain, takewhile
 
 _BLOCK = 2_048  # bytes
@@ -13,7 +13,7 @@ _MOST = 16_384  # beginnings remembered, each by a number
 # What differs from run to run and holds no secret: no pattern asks which digits stand there, and behind a colon none
 # begins or ends in the middle of them. A secret that is a number or a UUID is one by its name, which stays.
 _UUID = rb"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
-_NUMBERS = re.compile(rb':(?:"%b"|%b|\d+)' % (_UUID, _UUID)).sub
+_NUMBERS = re.compile(rb':(?:"%b["#]|%b|\d+)' % (_UUID, _UUID)).sub
 # Where the body of a request begins, behind its normalised form, which says much the same.
 _BODY = b'"data":{"content":'
 # Between two objects of which the first ends with a text: no secret, no name and no pair of both reaches across.
@@ -31,8 +31,8 @@ class Repeats:
     def __init__(self, suspects: Callable[[bytes], bool], *, numbers: bool = False) -> None:
         self._suspects = suspects
         self._numbers = numbers
-        self._known: set[int] = set()
-        self._exact: set[int] = set()  # short texts as they were, which are asked about again soon or never
+        self._begun: set[int] = set()
+        self.known: set[int] = set()  # the hashes of short texts that are harmless
 
     def are_harmless(self, text: bytes, start: int, stop: int) -> bool:
         """Whether there is no secret in ``text`` between two places, for all we know."""
@@ -45,34 +45,29 @@ class Repeats:
             if self._suspects(text[start if between < 0 else between + 2 : end]):
                 return False
             start = end
-        self._learn(self._known, met)
+        _learn(self._begun, *met)
         return True
 
     def _is_harmless(self, part: bytes) -> bool:
         exact = hash(part)
-        if exact in self._exact:
+        if exact in self.known:
             return True
         if not self._numbers:
             part = _NUMBERS(b":0", part)
         number = hash(part)
-        if number not in self._known:
+        if number not in self._begun:
             if self._suspects(part):
                 return False
-            self._learn(self._known, (number,))
-        self._learn(self._exact, (exact,))
+            _learn(self._begun, number)
+        _learn(self.known, exact)
         return True
-
-    def _learn(self, known: set[int], met: Iterable[int]) -> None:
-        if len(known) > _MOST:
-            known.clear()
-        known.update(met)
 
     def _follow(self, text: bytes, start: int, stop: int, met: list[int]) -> tuple[int, int]:
         """How far ``text`` is known from ``start``, and where the part that begins there ends."""
         known, blocks = start, _blocks(text, start, stop)
         new: list[tuple[int, int]] = []
         for at, number in blocks:
-            if number not in self._known:
+            if number not in self._begun:
                 new.append((at, number))
                 break
             known = at
@@ -88,3 +83,9 @@ def _blocks(text: bytes, start: int, stop: int) -> Iterator[tuple[int, int]]:
     for at in range(start + _BLOCK, stop + 1, _BLOCK):
         number = hash((number, text[at - _BLOCK : at]))
         yield at, number
+
+
+def _learn(known: set[int], *met: int) -> None:
+    if len(known) > _MOST:
+        known.clear()
+    known.update(met)

@@ -79,7 +79,7 @@ class RelayCallbackHandler(SiblingHandler):
         about, parent, given = metadata or {}, resolver.parent_of(parent_run_id), kwargs.get("name")
         lcel = "run_type" in kwargs
         kind = naming.chain_kind(given, parent, tags or (), about, lcel=lcel, run_type=kwargs.get("run_type"))
-        run = new_run(run_id, parent_run_id, kind, naming.chain_name(given, serialized, kind, parent), self)
+        run = new_run(run_id, parent, kind, naming.chain_name(given, serialized, kind, parent), self)
         run.deferred = lcel and graphs.is_placeholder(inputs)
         run.resume = graphs.resumption(inputs)
 
@@ -152,10 +152,10 @@ class RelayCallbackHandler(SiblingHandler):
         self._open_model(name, asked, conversation)
 
     def _open_model(self, name: str, asked: Asked, conversation: Sequence[BaseMessage]) -> None:
-        run = new_run(asked.run_id, asked.parent_run_id, "llm", name, self)
+        run = new_run(asked.run_id, resolver.parent_of(asked.parent_run_id), "llm", name, self)
         run.stream = StreamStats(asked.model)
         claim, is_call = claims.take("llm", run.key, name)
-        about = asked.described({**asked.metadata, **asked.batch})
+        about = asked.described({**asked.metadata, **asked.batch}) if claim is not None else {}
         if claim is not None and is_call:
             adopt(asked.run_id, run, claim, about)
             return
@@ -251,7 +251,7 @@ class RelayCallbackHandler(SiblingHandler):
         about: tuple[list[str] | None, dict[str, Any]],
     ) -> None:
         tags, metadata = about
-        run = new_run(run_id, parent_run_id, "tool", name, self)
+        run = new_run(run_id, resolver.parent_of(parent_run_id), "tool", name, self)
         claim, is_call = claims.take("tool", run.key, name, call_id, resolver.parent_key(parent_run_id))
         if claim is not None and is_call:
             adopt(run_id, run, claim, naming.start_metadata(run_id, parent_run_id, "tool", tags, metadata))
@@ -293,7 +293,7 @@ class RelayCallbackHandler(SiblingHandler):
         """A retriever is asked."""
         about = metadata or {}
         name = naming.chain_name(kwargs.get("name") or about.get("ls_retriever_name"), serialized, "retriever", None)
-        run = new_run(run_id, parent_run_id, "retriever", name, self)
+        run = new_run(run_id, resolver.parent_of(parent_run_id), "retriever", name, self)
         described = naming.start_metadata(run_id, parent_run_id, "retriever", tags, about)
         shown = {"query": query} if self.options.captured.inputs else None
 

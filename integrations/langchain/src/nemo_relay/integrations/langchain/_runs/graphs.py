@@ -22,9 +22,13 @@ def attempt(run: Run, metadata: dict[str, Any], tags: Sequence[str]) -> dict[str
     LangChain tags the attempts of ``with_retry``. A node that LangGraph tries again keeps its task's
     namespace.
     """
-    tagged = next((tag.removeprefix(_RETRY_TAG) for tag in tags if tag.startswith(_RETRY_TAG)), "")
     if run.parent is None:
         return {}
+    tagged = ""
+    for tag in tags:
+        if tag.startswith(_RETRY_TAG):
+            tagged = tag.removeprefix(_RETRY_TAG)
+            break
     if tagged.isdigit():
         number, key = int(tagged), "relay.attempt"
     elif run.kind in TASKS:

@@ -12,7 +12,7 @@ from uuid import UUID
 from nemo_relay import LLMHandle, LLMRequest, ScopeType, ToolHandle, llm, scope, tools
 from nemo_relay.integrations.langchain import _failures
 from nemo_relay.integrations.langchain._options import AdapterOptions
-from nemo_relay.integrations.langchain._runs import naming, outcomes, resolver, table
+from nemo_relay.integrations.langchain._runs import naming, outcomes, table
 from nemo_relay.integrations.langchain._runs.claims import Claim
 from nemo_relay.integrations.langchain._runs.outcomes import Ending
 from nemo_relay.integrations.langchain._runs.table import Handle, Run
@@ -31,9 +31,9 @@ class Owner(Protocol):
 _REALMS = ("agent", "graph", "subgraph")
 
 
-def new_run(run_id: UUID, parent_run_id: UUID | None, kind: str, name: str, owner: Owner) -> Run:
+def new_run(run_id: UUID, parent: Run | None, kind: str, name: str, owner: Owner) -> Run:
     """A record for the run, not yet in the table."""
-    key, parent = table.key_of(run_id), resolver.parent_of(parent_run_id)
+    key = table.key_of(run_id)
     run = Run(key=key, kind=kind, name=name, owner=owner, parent=parent, place=table.here())
     run.memory = parent.memory if parent is not None else None
     if run.memory is None:
@@ -52,7 +52,8 @@ def begin(run_id: UUID, run: Run, start: Start | None, *, under: Handle | None =
     Returns:
         Whether it is this call that opened it; False when another handler did.
     """
-    end_orphans()
+    if table.lost:
+        end_orphans()
     if not table.admit(run_id, run):
         return False
     parent = under or (run.parent.handle if run.parent is not None else None)
@@ -61,31 +62,35 @@ def begin(run_id: UUID, run: Run, start: Start | None, *, under: Handle | None =
     if start is not None:
         run.handle = _started(run_id, run, parent, start)
         run.hidden = False
-    _outlast_no_task(run)
-    _identify(run)
+    if run.parent is None:
+        _outlast_no_task(run)
+    else:
+        _identify(run, run.parent)
     return True
 
 
 def adopt(run_id: UUID, run: Run, claim: Claim, about: dict[str, Any]) -> bool:
     """Enter ``run``, which is the managed call ``claim``: its span is open, and not this run's to end."""
-    end_orphans()
+    if table.lost:
+        end_orphans()
     if not table.admit(run_id, run):
         return False
     above = run.parent.handle if run.parent is not None else None
     run.hidden, run.claim, run.handle = True, claim, claim.handle or above
     claim.about = about
-    _outlast_no_task(run)
+    if run.parent is None:
+        _outlast_no_task(run)
     return True
 
 
-def _identify(run: Run) -> None:
+def _identify(run: Run, root: Run) -> None:
     """Say of the outermost run for whom it is made: only from inside one sees the configuration that it was given."""
-    root, who = run.parent, naming.identity()
-    if root is None or not who:
-        return
     while root.parent is not None:
         root = root.parent
-    if not root.hidden and root.handle is not None and root.first("identity"):
+    if root.hidden or root.handle is None or "identity" in root.marks:
+        return
+    who = naming.identity()
+    if who and root.first("identity"):
         known = root.handle.metadata or {}
         scope.annotate(root.handle, {name: value for name, value in who.items() if name not in known})
 
@@ -96,7 +101,7 @@ def _outlast_no_task(run: Run) -> None:
     Below another run that one's end takes it along. The run id, by which other lost runs are found, is of no help where
     LangSmith's tracing holds on to it.
     """
-    if run.parent is None and run.is_call and not isinstance(run.place, int):
+    if run.is_call and not isinstance(run.place, int):
         task = run.place()
         if task is not None:
             run.on_task_done = lambda done: _failures.guard("task", _task_done, run, done)
@@ -239,7 +244,11 @@ def mark(run: Run, name: str, data: Any, metadata: dict[str, Any] | None = None)
 
 def end_orphans() -> None:
     """End the runs that the framework has lost."""
-    for run in table.orphans():
+    while table.lost:
+        try:
+            run = table.lost.popleft()
+        except IndexError:  # another thread was faster
+            return
         settle(run, cut_off(run, "abandoned"))
 
 

@@ -36,8 +36,9 @@ def chain_kind(
 
     ``lcel`` is true when LangChain's own runnables started it; LangGraph's name no run type.
     """
-    if any(tag.startswith("graph:step:") for tag in tags):
-        return "middleware_hook" if name and _HOOK.search(name) else "node"
+    for tag in tags:
+        if tag.startswith("graph:step:"):
+            return "middleware_hook" if name and "." in name and _HOOK.search(name) else "node"
     if name and metadata.get("lc_agent_name") == name:
         return "agent"
     if lcel:
@@ -78,6 +79,7 @@ def chain_name(name: str | None, serialized: dict[str, Any] | None, kind: str, p
     return str(name or given.get("name") or last[-1] or "Unknown")
 
 
+_GRAPHS = ("langgraph", "langchain_create_agent", "deepagents")
 _COARSE = ("agent", "graph", "retriever")
 _FINE = ("prompt", "parser", "router")
 
@@ -103,15 +105,12 @@ def start_metadata(
     session_id: Callable[[Mapping[str, Any]], str | None] | None = None,
 ) -> dict[str, Any]:
     """The framework's metadata as it came, and what joins the event to the framework's own run."""
-    in_graph = "langgraph_node" in metadata or metadata.get("ls_integration") in (
-        "langgraph",
-        "langchain_create_agent",
-        "deepagents",
-    )
+    in_graph = "langgraph_node" in metadata or metadata.get("ls_integration") in _GRAPHS
+    run = str(run_id)
     found = {
         **metadata,
-        "langchain_run_id": str(run_id),
-        "relay.run_id": str(run_id),
+        "langchain_run_id": run,
+        "relay.run_id": run,
         "relay.framework": "langgraph" if in_graph or kind in ("graph", "agent") else "langchain",
         "relay.kind": kind,
     }
@@ -136,7 +135,11 @@ def identity() -> dict[str, str]:
     given = config.get("configurable") if config else None
     if not given:
         return {}
-    return {name: str(given[name]) for name in IDENTITY if isinstance(given.get(name), (str, int, UUID))}
+    return {
+        name: str(value)
+        for name in IDENTITY
+        if (value := given.get(name)) is not None and isinstance(value, (str, int, UUID))
+    }
 
 
 def _chosen_session(session_id: Callable[[Mapping[str, Any]], str | None] | None, metadata: Any) -> str | None:

@@ -115,7 +115,7 @@ class Run:
 
 _known: dict[int, Run] = {}
 _open: dict[int, Run] = {}
-_orphans: deque[Run] = deque()
+lost: deque[Run] = deque()  # the open runs whose id is gone: whoever comes by ends them
 
 
 _watchers: list[Callable[[], None]] = []
@@ -128,10 +128,8 @@ def watch_orphans(callback: Callable[[], None]) -> None:
 
 def here() -> Place:
     """The task that is running, or the thread where there is none."""
-    try:
-        task = asyncio.current_task()
-    except RuntimeError:
-        task = None
+    loop = asyncio._get_running_loop()  # the question that raises nothing where there is none
+    task = None if loop is None else asyncio.current_task(loop)
     return threading.get_ident() if task is None else weakref.ref(task)
 
 
@@ -237,19 +235,11 @@ def _forget(run: Run) -> None:
     if _known.get(run.key) is run:
         del _known[run.key]
     if _open.get(run.key) is run:
-        _orphans.append(run)
+        lost.append(run)
         with suppress(RuntimeError):  # outside of a loop the next callback, or the exit, looks after it
             loop = asyncio.get_running_loop()
             for callback in _watchers:
                 loop.call_soon(callback)
-
-
-def orphans() -> list[Run]:
-    """The runs that lost their id since the last call."""
-    lost = []
-    while _orphans:
-        lost.append(_orphans.popleft())
-    return lost
 
 
 def open_runs() -> list[Run]:

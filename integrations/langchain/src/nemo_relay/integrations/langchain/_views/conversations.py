@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from langchain_core.messages import BaseMessage
+from langchain_core.messages import AIMessage, BaseMessage, SystemMessage, ToolMessage
 
 from nemo_relay.integrations.langchain._views.capture import capped
 from nemo_relay.integrations.langchain._views.memory import NOTHING, Memory, Shown
@@ -69,7 +69,7 @@ def turn(memory: Memory, agent: int, messages: Sequence[Any]) -> Turn:
 
 
 def _common(memory: Memory, before: Shown, messages: Sequence[Any]) -> int:
-    if not any(isinstance(message, dict) for message in (*messages[:1], *before.messages[:1])):
+    if not (_starts_with_view(messages) or _starts_with_view(before.messages)):
         return before.common(messages)
     count = 0  # an intercept has edited this request, or the one before it
     for now, then in zip(messages, before.messages, strict=False):
@@ -84,15 +84,27 @@ def _repeated(messages: Sequence[Any], keep: int) -> list[int]:
     found: list[int] = []
     while len(found) < keep and _role(messages[len(found)]) in ("system", "developer"):
         found.append(len(found))
-    user = next((index for index in range(len(messages) - 1, -1, -1) if _role(messages[index]) == "user"), None)
-    return [*found, user] if user is not None and len(found) <= user < keep else found
+    for user in range(len(messages) - 1, len(found) - 1, -1):
+        if _role(messages[user]) == "user":
+            return [*found, user] if user < keep else found
+    return found
+
+
+def _starts_with_view(messages: Sequence[Any]) -> bool:
+    return bool(messages) and isinstance(messages[0], dict)
 
 
 def _role(message: Any) -> Any:
     if isinstance(message, dict):
         return message.get("role")
     kind = message.type
-    return "user" if kind == "human" else getattr(message, "role", kind)
+    if kind == "human":
+        return "user"
+    # Those of LangChain without fields of the application's have none, and the question is dear where there is none.
+    return kind if type(message) in _WITHOUT_ROLE and not message.model_extra else getattr(message, "role", kind)
+
+
+_WITHOUT_ROLE = (AIMessage, ToolMessage, SystemMessage)
 
 
 def _view(memory: Memory, message: Any) -> dict[str, Any]:

@@ -35,9 +35,20 @@ def same(left: Any, right: Any, depth: int = 0) -> bool:
     if kind is not type(right) or depth > MAX_DEPTH:
         return False
     if kind is dict:
-        return left.keys() == right.keys() and all(same(value, right[key], depth + 1) for key, value in left.items())
+        if left.keys() != right.keys():
+            return False
+        for key, value in left.items():
+            other = right[key]
+            if not (type(value) is str is type(other) and value == other) and not same(value, other, depth + 1):
+                return False
+        return True
     if kind is list:
-        return len(left) == len(right) and all(same(*pair, depth + 1) for pair in zip(left, right, strict=True))
+        if len(left) != len(right):
+            return False
+        for value, other in zip(left, right, strict=True):  # noqa: SIM110 - a generator would cost as much again
+            if not same(value, other, depth + 1):
+                return False
+        return True
     return bool(kind in _VALUES and left == right)
 
 

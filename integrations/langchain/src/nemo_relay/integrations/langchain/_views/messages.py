@@ -88,9 +88,12 @@ def _calls(message: AIMessage) -> dict[str, Any]:
     return found
 
 
+_json = json.JSONEncoder(ensure_ascii=False, default=str).encode
+
+
 def _arguments(args: Any) -> str:
     try:
-        return json.dumps(args, ensure_ascii=False, default=str)
+        return _json(args)
     except (TypeError, ValueError):
         return short_repr(args)
 

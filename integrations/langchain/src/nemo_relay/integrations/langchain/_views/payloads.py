@@ -42,17 +42,20 @@ def view(value: Any, depth: int = 0, *, message: Render = message_view) -> Any:
     """
     if isinstance(value, _PLAIN) or depth > MAX_DEPTH:
         return value
+    kind = type(value)
+    if kind is dict:  # a call for each text in it would cost more than all the rest
+        return {
+            key: item if type(item) is str else view(item, depth + 1, message=message) for key, item in value.items()
+        }
+    if kind is list or kind is tuple:
+        return [item if type(item) is str else view(item, depth + 1, message=message) for item in value]
     if isinstance(value, BaseMessage):
         return message(value)
-    if type(value) is dict:
-        return {key: view(item, depth + 1, message=message) for key, item in value.items()}
-    if type(value) in (list, tuple):
-        return [view(item, depth + 1, message=message) for item in value]
     if isinstance(value, Document):
         return document_view(value)
     if isinstance(value, PromptValue):
         return [message(part) for part in value.to_messages()]
-    if type(value).__module__ == "langgraph.types":
+    if kind.__module__ == "langgraph.types":
         return _graph_view(value, depth, message)
     return value
 

@@ -16,7 +16,7 @@ from langchain_core.load.serializable import Serializable
 from langchain_core.messages import BaseMessage, convert_to_messages
 
 from nemo_relay.integrations.langchain._views import payloads
-from nemo_relay.integrations.langchain._views.capture import capped
+from nemo_relay.integrations.langchain._views.capture import ALL, capped
 from nemo_relay.integrations.langchain._views.deltas import delta, place, same, weighs
 from nemo_relay.integrations.langchain._views.memory import KEEP, NOTHING, Memory, Shown
 from nemo_relay.integrations.langchain._views.messages import unviewable
@@ -72,7 +72,7 @@ class Draft:
     def _made(self, value: Any, whole: Callable[[dict[str, Any]], Any], single: Callable[[str, Any, str], Any]) -> Any:
         try:
             fields = _fields(value)
-            if not self._memory.capture.everything:
+            if self._memory.capture is not ALL:
                 fields = _as_messages(fields)
             if not self._memory.economical:
                 made = payloads.view(value if fields is None else fields, message=self._memory.view)
@@ -81,7 +81,10 @@ class Draft:
         except Exception:
             self.degraded = True
             return unviewable(value)
-        made = self._memory.capture.scrubbed(made)
+        if self._memory.capture is not ALL:
+            made = self._memory.capture.scrubbed(made)
+        if self._memory.limit is None:
+            return made
         cut = capped(made, self._memory.limit)
         self.fits = cut is made
         return cut
@@ -90,13 +93,15 @@ class Draft:
         """The event of ``handle`` has shown it."""
         if not self.fits or self.degraded:
             return
-        recorded = self._memory.recorded
-        for name, view in self._messages.items():
-            if recorded.setdefault(name, view) is not view:
-                recorded[name] = VARIES
-        for shown in self._channels.values():
-            shown.handle = handle
-        self._memory.channels.update(self._channels)
+        if self._messages:
+            recorded = self._memory.recorded
+            for name, view in self._messages.items():
+                if recorded.setdefault(name, view) is not view:
+                    recorded[name] = VARIES
+        if self._channels:
+            for shown in self._channels.values():
+                shown.handle = handle
+            self._memory.channels.update(self._channels)
 
     # --- parts
 

@@ -38,19 +38,26 @@ def usage_view(reported: Any) -> dict[str, int] | None:
     """
     into = _part(reported, "input_token_details", "prompt_tokens_details", "input_tokens_details")
     out = _part(reported, "output_token_details", "completion_tokens_details", "output_tokens_details")
-    audio = [count for part in (into, out) if (count := _count(part, "audio", "audio_tokens")) is not None]
     found = {
         "prompt_tokens": _count(reported, "input_tokens", "prompt_tokens"),
         "completion_tokens": _count(reported, "output_tokens", "completion_tokens"),
         "total_tokens": _count(reported, "total_tokens"),
-        "cache_read_tokens": _first(
-            _count(into, "cache_read", "cached_tokens"), _count(reported, "cache_read_input_tokens")
-        ),
-        "cache_write_tokens": _first(_written(into), _count(reported, "cache_creation_input_tokens")),
+        "cache_read_tokens": _count(reported, "cache_read_input_tokens"),
+        "cache_write_tokens": _count(reported, "cache_creation_input_tokens"),
+    }
+    if into is not None or out is not None:
+        found.update(_details(into, out, found))
+    return {name: count for name, count in found.items() if count is not None} or None
+
+
+def _details(into: Any, out: Any, found: dict[str, int | None]) -> dict[str, int | None]:
+    audio = [count for part in (into, out) if (count := _count(part, "audio", "audio_tokens")) is not None]
+    return {
+        "cache_read_tokens": _first(_count(into, "cache_read", "cached_tokens"), found["cache_read_tokens"]),
+        "cache_write_tokens": _first(_written(into), found["cache_write_tokens"]),
         "reasoning_tokens": _count(out, "reasoning", "reasoning_tokens"),
         "audio_tokens": sum(audio) or None,
     }
-    return {name: count for name, count in found.items() if count is not None} or None
 
 
 def is_free(reported: Any) -> bool:
@@ -70,15 +77,19 @@ def _first(*counts: int | None) -> int | None:
 
 def _count(holder: Any, *names: str) -> int | None:
     value = _part(holder, *names)
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < 2**63:
+    if value is None or isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < 2**63:
         return None
     return int(value)
 
 
 def _part(holder: Any, *names: str) -> Any:
     """The first of these members that ``holder`` has and that says something."""
-    if isinstance(holder, Mapping):
-        return next((holder[name] for name in names if holder.get(name) is not None), None)
+    if type(holder) is dict or isinstance(holder, Mapping):
+        for name in names:
+            value = holder.get(name)
+            if value is not None:
+                return value
+        return None
     if holder is None or isinstance(holder, (str, int, float, list, tuple)):
         return None
     return next((value for name in names if (value := getattr(holder, name, None)) is not None), None)
