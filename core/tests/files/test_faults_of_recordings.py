@@ -23,6 +23,7 @@ from nemo_relay.errors import GuardrailRejected, SinkError
 from nemo_relay.recording import rebuild, record
 from nemo_relay_projections import atif_stream
 from nemo_relay_projections.atif import trajectory
+from small_disk import fill, small_disk
 
 needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="the platform has no fork")
 quiet_fork = pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
@@ -234,23 +235,6 @@ assert all(after[name] == content for name, content in before.items())
     assert sorted(map(said, documents(tmp_path).values())) == [["7.0"], ["before", "0", "1", "2", "3", "4"]]
 
 
-@contextmanager
-def small_disk(folder: Path, kilobytes: int) -> Iterator[Path]:
-    """A file system of that size, where this user may mount one."""
-    folder.mkdir()
-    command = ["mount", "-t", "tmpfs", "-o", f"size={kilobytes}k", "tmpfs", str(folder)]
-    try:
-        mounted = subprocess.run(command, capture_output=True, text=True, check=False)
-    except FileNotFoundError:
-        pytest.skip("there is no mount command")
-    if mounted.returncode:
-        pytest.skip(f"a small disk cannot be mounted here: {mounted.stderr.strip()}")
-    try:
-        yield folder
-    finally:
-        subprocess.run(["umount", "-l", str(folder)], check=False)
-
-
 def test_r12_a_full_disk_never_replaces_the_applications_own_error(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -274,10 +258,7 @@ def test_r12_a_full_disk_never_replaces_the_applications_own_error(
 def test_r3_the_disk_is_full_for_a_while_and_everything_is_there_afterwards(tmp_path: Path) -> None:
     with small_disk(tmp_path / "small", 3_000) as folder, record(folder) as recording:
         uuids = [agent(number) for number in range(20)]
-        ballast = folder / "ballast"
-        with pytest.raises(OSError), ballast.open("wb", buffering=0) as file:
-            while True:
-                file.write(b"x" * 4096)
+        ballast = fill(folder)
         uuids += [agent(number) for number in range(20, 60)]
         deadline = threading.Event()
         while not recording.counters.waiting:

@@ -21,6 +21,7 @@ from receiver import Answer, Receiver, attributes, http_receiver
 
 from nemo_relay import ScopeType, scope, tools
 from nemo_relay_otel import from_config
+from small_disk import fill, small_disk
 
 PROGRAM = Path(__file__).with_name("agent_program.py")
 
@@ -172,6 +173,63 @@ def test_a_folder_that_cannot_be_made_is_told_and_events_wait_in_memory(
     assert exporters.force_flush()
     assert len(receiver.spans) == 2
     assert [each.code for each in exporters.diagnostics()] == ["otel.spool_unavailable"]
+
+
+def test_a_disk_that_is_full_while_the_collector_is_away_loses_nothing(tmp_path: Path) -> None:
+    with small_disk(tmp_path / "small", 400) as disk:
+        with http_receiver() as receiver:
+            port = int(receiver.url.rpartition(":")[2])
+        exporters = from_config(section(f"http://127.0.0.1:{port}", disk / "spool"))
+        exporters.register("otel")
+        run(50, "before")
+        fill(disk)
+        run(500, "full")
+        assert not exporters.force_flush(1)
+        assert "otel.spool_write_failed" in {each.code for each in exporters.diagnostics()}
+        with http_receiver(port=port) as receiver:
+            while not exporters.force_flush(20):
+                pass
+            assert exporters.shutdown(20)
+            assert len({span.span_id for span in receiver.spans}) == len(receiver.spans) == 552
+        (counters,) = exporters.counters().values()
+        assert (counters.offered, counters.written, counters.dropped) == (1104, 552, 0)
+        assert counters.spooled < 1104
+
+
+def test_a_folder_that_cannot_be_written_is_named_and_events_wait_in_memory(
+    tmp_path: Path, receiver: Receiver, export: Export
+) -> None:
+    with small_disk(tmp_path / "small", 64, "ro") as disk:
+        exporters = export(section(receiver.url, disk / "spool"))
+        run(1)
+        assert exporters.force_flush()
+        assert len(receiver.spans) == 2
+        (told,) = exporters.diagnostics()
+        assert told.code == "otel.spool_unavailable"
+        assert str(disk) in told.message
+
+
+def test_a_spool_that_is_full_loses_its_oldest_names_and_counts_them(tmp_path: Path) -> None:
+    with http_receiver() as receiver:
+        port = int(receiver.url.rpartition(":")[2])
+    config = section(f"http://127.0.0.1:{port}", tmp_path)
+    config["spool"]["max_bytes"] = 1 << 20
+    exporters = from_config(config)
+    exporters.register("otel")
+    for number in range(30):
+        run(100, f"agent-{number}")
+    assert not exporters.force_flush(1)
+    (counters,) = exporters.counters().values()
+    lost = counters.lost
+    assert (counters.offered, counters.dropped) == (30 * 202, lost)
+    assert 0 < lost < counters.offered
+    assert {each.code: each.count for each in exporters.diagnostics()}["otel.spool_full"] == lost
+    assert sum(path.stat().st_size for path in files(tmp_path)) < 1.5 * (1 << 20)
+    with http_receiver(port=port) as receiver:
+        while not exporters.force_flush(20):
+            pass
+        assert exporters.shutdown(20)
+        assert {span.name for span in receiver.spans} >= {"search", "agent-29"}
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork")

@@ -8,8 +8,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from nemo_relay_spool.counters import Counters, Diagnostics
 from nemo_relay_spool.journal import Journal
+from small_disk import fill, small_disk
 
 
 def files(folder: Path) -> list[Path]:
@@ -72,3 +75,52 @@ def test_a_living_process_keeps_its_journal(tmp_path: Path) -> None:
     found = subprocess.run([sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, timeout=60)
     assert found.stdout == "0\n", found.stderr
     made.close()
+
+
+def numbered(count: int, first: int = 0) -> list[bytes]:
+    return [f'{{"n":{number}}}'.encode().ljust(99) + b"\n" for number in range(first, first + count)]
+
+
+@pytest.mark.parametrize("room_again", [True, False])
+def test_what_a_full_disk_does_not_take_waits_in_memory(tmp_path: Path, room_again: bool) -> None:
+    with small_disk(tmp_path / "small", 256) as disk:
+        counters, diagnostics = Counters(), Diagnostics("spool", "Spool")
+        made = Journal(disk / "spool", counters, diagnostics, 1 << 20)
+        lines = numbered(900)
+        for line in lines[:300]:
+            made.offer(line)
+        ballast = fill(disk)
+        for line in lines[300:600]:
+            made.offer(line)
+        assert counters.spooled < 600
+        if room_again:
+            ballast.unlink()
+        for line in lines[600:]:
+            made.offer(line)
+        assert (made.unsettled(), counters.dropped, counters.offered) == (900, 0, 900)
+        assert (counters.spooled == 900) is room_again
+        assert [entry.code for entry in diagnostics.entries] == ["spool.spool_write_failed"]
+        taken: list[bytes] = []
+        while len(taken) < 900:
+            found = made.take(64, 1 << 20)
+            assert found
+            taken += found
+            made.acknowledge({})
+        assert [line + b"\n" for line in taken] == lines
+        assert made.unsettled() == 0
+        made.close()
+        assert counters.dropped == 0
+
+
+def test_what_never_got_to_the_disk_and_did_not_arrive_is_counted_and_told(tmp_path: Path) -> None:
+    with small_disk(tmp_path / "small", 64) as disk:
+        counters, diagnostics = Counters(), Diagnostics("spool", "Spool")
+        made = Journal(disk / "spool", counters, diagnostics, 1 << 20)
+        fill(disk)
+        for line in numbered(300):
+            made.offer(line)
+        spooled = counters.spooled
+        assert spooled < 300
+        made.close(complete=False)
+        assert counters.dropped == 300 - spooled
+        assert {entry.code: entry.count for entry in diagnostics.entries}["spool.spool_lost"] == 300 - spooled

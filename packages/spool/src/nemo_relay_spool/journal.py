@@ -8,9 +8,11 @@ its bound loses its oldest segment, and counts what was in it.
 
 from __future__ import annotations
 
+import errno
 import os
 import threading
 import time
+from collections import deque
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -34,6 +36,7 @@ except ImportError:  # a platform without advisory locks: journals of dead proce
 _LOCKS = fcntl is not None
 
 SEGMENT_BYTES = 8 << 20
+MAX_HELD_LINES, MAX_HELD_BYTES = 10_000, 16 << 20  # what waits in memory for a disk that takes nothing
 
 
 def make_folder(folder: Path) -> None:
@@ -81,36 +84,74 @@ class Journal:
         self._taken = 0  # lines of the reader's segment that were taken
         self._unsettled = 0
         self._in_flight = 0
+        self._torn = False  # the disk took a part of the last line
+        self._held: deque[bytes] = deque()  # lines that it did not take
+        self._held_bytes = 0
+        self._homeless = 0  # of the lines in flight, those that are not on the disk
 
     def offer(self, line: bytes) -> None:
-        """Write a line."""
+        """Write a line. What the disk does not take waits in memory, within bounds."""
         counters = self._counters
         with self._lock:
             counters.offered += 1
-            try:
-                if self._fd < 0:
-                    raise OSError(0, "the journal is closed")
-                if os.write(self._fd, line) != len(line):
-                    raise OSError(28, os.strerror(28))
-            except OSError as error:
-                counters.dropped += 1
-                self._mend(error)
-                return
-            counters.spooled += 1
-            self._unsettled += 1
-            self._sizes[self._number] += 1
-            self._written += len(line)
-            if self._written >= self._segment_bytes:
-                self._rotate()
+            if (self._held and not self._write_held()) or not self._append(line):
+                self._hold(line)
+            else:
+                self._unsettled += 1
 
-    def _mend(self, error: OSError) -> None:
-        """After a line that the disk did not take whole: what comes next starts in a file of its own."""
-        self._say(error)
-        if self._fd >= 0:
+    def _append(self, line: bytes) -> bool:
+        """Write a line; whether the disk has taken it whole."""
+        try:
+            if self._torn:  # what comes next starts in a file of its own
+                self._rotate()
+                self._torn = False
+            taken = os.write(self._fd, line)
+        except OSError as error:
+            self._say(error)
+            return False
+        if taken != len(line):
+            self._torn = True
+            self._say(OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)))
+            return False
+        self._counters.spooled += 1
+        self._sizes[self._number] += 1
+        self._written += len(line)
+        if self._written >= self._segment_bytes:
             try:
                 self._rotate()
-            except OSError:
-                return
+            except OSError as error:  # the segment grows
+                self._say(error)
+        return True
+
+    def _hold(self, line: bytes) -> None:
+        size = self._held_bytes + len(line)
+        if self._fd < 0 or len(self._held) >= MAX_HELD_LINES or size > MAX_HELD_BYTES:
+            self._counters.dropped += 1
+            return
+        self._held.append(line)
+        self._held_bytes = size
+        self._unsettled += 1
+
+    def _write_held(self) -> bool:
+        """Write what waits in memory; whether nothing waits any more."""
+        while self._held and self._append(self._held[0]):
+            self._held_bytes -= len(self._held.popleft())
+        return not self._held
+
+    def _take_held(self, events: int, size: int) -> list[bytes]:
+        """Lines that the disk still does not take, when it has no others: they go without having been there."""
+        taken: list[bytes] = []
+        with self._lock:
+            if self._fd < 0 or self._write_held():
+                return taken
+            while self._held and len(taken) < events and size > 0:
+                line = self._held.popleft()
+                self._held_bytes -= len(line)
+                size -= len(line)
+                taken.append(line.removesuffix(b"\n"))
+            self._in_flight += len(taken)
+            self._homeless += len(taken)
+        return taken
 
     def _say(self, error: OSError) -> None:
         message = f"the spool in {str(self._folder)!r} fails: {error.strerror}"
@@ -154,8 +195,14 @@ class Journal:
             size: about so many bytes: the line that goes over is the last one.
 
         Returns:
-            The lines, the oldest first; they stay on the disk until they are acknowledged.
+            The lines, the oldest first; those on the disk stay there until they are acknowledged.
         """
+        taken = self._take_written(events, size)
+        if taken or not self._held:
+            return taken
+        return self._take_held(events, size) or self._take_written(events, size)
+
+    def _take_written(self, events: int, size: int) -> list[bytes]:
         taken: list[bytes] = []
         while len(taken) < events and size > 0:
             lines, more = self._take_some(min(events - len(taken), 256), size)
@@ -202,7 +249,7 @@ class Journal:
             self._say(error)
         with self._lock:
             self._unsettled -= self._in_flight
-            self._in_flight = 0
+            self._in_flight = self._homeless = 0
             for number in [number for number in self._sizes if number < reader.segment]:
                 del self._sizes[number]
                 segment_path(self._folder, self._name, number).unlink(missing_ok=True)
@@ -226,15 +273,25 @@ class Journal:
             complete: whether what the reader still had to tell at the end has arrived too.
         """
         with self._lock:
-            fd, self._fd = self._fd, -1
-            if fd < 0:
+            if self._fd < 0:
                 return
+            self._write_held()
+            self._lose(len(self._held) + self._homeless)
+            fd, self._fd = self._fd, -1
             os.close(fd)
             self._reader.close()
             if complete and self._unsettled <= 0:
                 remove_journal(self._folder, self._name)
             if self._lock_fd >= 0:
                 os.close(self._lock_fd)
+
+    def _lose(self, count: int) -> None:
+        self._held.clear()
+        self._unsettled -= count
+        self._counters.dropped += count
+        if count:
+            text = f"{count} events that the disk in {str(self._folder)!r} did not take had not arrived at the end"
+            self._diagnostics.report("spool_lost", text, count)
 
     def abandon(self) -> None:
         """Close the files in a forked child: they, and the lock, are the parent's."""
