@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Events of an adapter's test, checked when it is over: each start with one end, nothing left in the run table.
 
+Nothing there means: no run is open, and none that is over is held.
+
 `--scope-stack explicit|thread|imported` runs each test on a scope stack that somebody carries by hand. Tests with the
 marker `every_scope_stack` are always run on each of them.
 """
@@ -10,6 +12,7 @@ from __future__ import annotations
 import functools
 import gc
 import inspect
+import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
@@ -51,14 +54,31 @@ def _only_own_garbage() -> None:
     gc.freeze()
 
 
+def _collected(gone: Callable[[], bool]) -> bool:
+    """Whether ``gone()`` comes true once garbage is collected; what a thread still holds goes with its next step."""
+    for _ in range(100):
+        gc.collect()
+        if gone():
+            return True
+        time.sleep(0.01)
+    return False
+
+
+@pytest.fixture
+def collected() -> Callable[[Callable[[], bool]], bool]:
+    """Collects garbage until a condition holds, and says whether it does."""
+    return _collected
+
+
 @pytest.fixture
 def events() -> Iterator[CapturedEvents]:
-    before = callback_failures()
+    before, (_, known) = callback_failures(), counts()
     with capture_events() as captured:
         yield captured
-    gc.collect()
+    forgotten = _collected(lambda: counts()[1] <= known)
     check_lifecycles(captured.events, outside=[REMOTE.parent_uuid])
     assert counts()[0] == 0
+    assert forgotten, "a run that is over is known for ever: something of ours holds on to its id"
     assert callback_failures() == before
 
 

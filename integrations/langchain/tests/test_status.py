@@ -4,8 +4,7 @@
 from __future__ import annotations
 
 import gc
-import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -49,17 +48,14 @@ GATES: dict[str, tuple[Any, set[str]]] = {  # what is made, and which registrati
 
 
 @pytest.mark.parametrize("name", GATES)
-def test_a_gate_leads_to_what_it_can_ask_as_long_as_it_lives(name: str) -> None:
+def test_a_gate_leads_to_what_it_can_ask_as_long_as_it_lives(
+    name: str, collected: Callable[[Callable[[], bool]], bool]
+) -> None:
     make, passages = GATES[name]
     gate = make()
     assert set(status().gates) == passages
     del gate
-    for _ in range(100):  # what another thread still holds goes with its next step
-        gc.collect()
-        if not status().gates:
-            break
-        time.sleep(0.01)
-    assert status().gates == {}
+    assert collected(lambda: status().gates == {})
 
 
 def test_nothing_registered_is_well() -> None:

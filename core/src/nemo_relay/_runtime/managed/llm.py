@@ -201,6 +201,7 @@ def finish_llm(
             view = None if annotated is None else annotating.plain(annotated)
             profile = _profile(span.model_name, "annotated_response", view, first_chunk)
         emit.end(span, audience, ns, payload, status, profile, sanitize)
+    span.codec = span.contributions = None  # who holds the handle holds a place in the tree, not the call's request
     if span.local is not None:
         registry.release(span)
 

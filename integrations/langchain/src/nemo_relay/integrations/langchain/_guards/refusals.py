@@ -14,11 +14,12 @@ from nemo_relay.errors import GuardrailRejected
 from nemo_relay.integrations.langchain._alignment import text_of
 from nemo_relay.integrations.langchain._runs.table import Handle
 
-_KEPT = 4_096
-_known: OrderedDict[tuple[int, str, str, str], GuardrailRejected] = OrderedDict()
-_announced: WeakSet[GuardrailRejected] = WeakSet()
-
 Key = tuple[int, str, str, str]
+
+_KEPT = 4_096
+# What was said, and no exception: one that was raised holds the frames it passed, and with them a whole run.
+_known: OrderedDict[Key, tuple[str, dict[str, str]]] = OrderedDict()
+_announced: WeakSet[GuardrailRejected] = WeakSet()
 
 
 def key_of(run: int, name: str, tool_call_id: str | None, args: Any) -> Key | None:
@@ -32,14 +33,20 @@ def key_of(run: int, name: str, tool_call_id: str | None, args: Any) -> Key | No
 
 def recall(key: Key | None) -> GuardrailRejected | None:
     """The refusal of this very call, if it was refused already."""
-    return _known.get(key) if key is not None else None
+    known = _known.get(key) if key is not None else None
+    if known is None:
+        return None
+    reason, about = known
+    refusal = GuardrailRejected(reason, **about)
+    _announced.add(refusal)
+    return refusal
 
 
 def remember(key: Key | None, refusal: GuardrailRejected) -> None:
     """Keep the refusal for whoever tries again."""
     if key is None:
         return
-    _known[key] = refusal.with_traceback(None)
+    _known[key] = refusal.reason, {name: getattr(refusal, name) for name in ("guardrail", "target", "kind")}
     while len(_known) > _KEPT:
         _known.popitem(last=False)
 

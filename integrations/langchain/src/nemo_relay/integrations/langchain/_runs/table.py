@@ -103,6 +103,7 @@ class Run:
                 task.remove_done_callback(self.on_task_done)
             self.on_task_done = None
         self.parent = None
+        self.claim = None
         self.children = {}
         self.attempts = {}
         self.marks = {}
