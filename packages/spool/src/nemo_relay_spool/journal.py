@@ -142,7 +142,8 @@ class Journal:
         """Lines that the disk still does not take, when it has no others: they go without having been there."""
         taken: list[bytes] = []
         with self._lock:
-            if self._fd < 0 or self._write_held():
+            waiting = len(self._held)
+            if self._fd < 0 or self._write_held() or len(self._held) < waiting:  # some are there now: those come first
                 return taken
             while self._held and len(taken) < events and size > 0:
                 line = self._held.popleft()
