@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 from nemo_relay.errors import MissingExtra
 from nemo_relay_sinks.lines import Line
-from nemo_relay_sinks.settings import Nats, shown
+from nemo_relay_sinks.settings import Nats
 from nemo_relay_sinks.sink import Component, Sink
 from nemo_relay_spool import Delivered, Item, Outcome, Retry
+from nemo_relay_spool.http import shown
 
 if TYPE_CHECKING:
     from nats.aio.client import Client

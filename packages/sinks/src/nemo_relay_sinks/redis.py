@@ -10,9 +10,10 @@ from typing import Any
 
 from nemo_relay.errors import MissingExtra
 from nemo_relay_sinks.lines import Line
-from nemo_relay_sinks.settings import Redis, shown
+from nemo_relay_sinks.settings import Redis
 from nemo_relay_sinks.sink import Component, Sink
 from nemo_relay_spool import Delivered, Item, Outcome, Refused, Retry
+from nemo_relay_spool.http import shown
 
 MODEL = Redis
 # KEYS: the stream, the prefix of what was seen. ARGV: seconds, the longest stream, then uuid, session, event, ...

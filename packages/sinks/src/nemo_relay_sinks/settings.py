@@ -7,7 +7,7 @@ import os
 import re
 from pathlib import Path
 from typing import Annotated, Any, Literal
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
@@ -198,11 +198,3 @@ def _diagnostic(found: Any, what: str) -> JsonObject:
         "field": f"atof.sinks.{field}",
         "message": f"{what} sink: {field}: {text}",
     }
-
-
-def shown(url: str) -> str:
-    """An address as messages may show it: without user, password, query and fragment."""
-    parts = urlsplit(url)
-    if not parts.scheme or not parts.netloc:
-        return url.rpartition("@")[2]
-    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))

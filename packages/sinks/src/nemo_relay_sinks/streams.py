@@ -4,26 +4,26 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
-from urllib.parse import unquote, urlsplit, urlunsplit
+from urllib.parse import urlsplit, urlunsplit
 
 import msgspec
 
 from nemo_relay.errors import MissingExtra
 from nemo_relay_sinks.lines import Line, without_dots
-from nemo_relay_sinks.settings import Stream, shown
+from nemo_relay_sinks.settings import Stream
 from nemo_relay_sinks.sink import LIMITS, Component, Sink
-from nemo_relay_spool import Delivered, Item, Limits, Outcome, Refused, Retry, TooLarge
+from nemo_relay_spool import Delivered, Item, Limits, Outcome, Retry
+from nemo_relay_spool.http import HttpClient, authorization, reason, shown
 
 if TYPE_CHECKING:
-    import urllib3
     from websockets.sync.client import ClientConnection
 
 MODEL = Stream
-_TRANSIENT = frozenset((408, 425, 429, 500, 502, 503, 504))
-_LONGEST_WAIT = 300.0
+_SILENT = logging.Logger("nemo_relay.sinks.websocket", logging.CRITICAL)  # the client's own would note the headers
 
 
 def opened(settings: Stream) -> Sink:
@@ -40,27 +40,13 @@ def _item(settings: Stream, record: Line) -> Item:
     return Item(None, content, len(content))
 
 
-def _without_login(url: str) -> tuple[str, str | None]:
-    """A URL without its credentials, and these as ``user:password``."""
-    parts = urlsplit(url)
-    if parts.username is None:
-        return url, None
-    login = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
-    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2])), login
-
-
 class HttpTransport:
     """POSTs to one URL, on a connection that is kept open."""
 
     def __init__(self, settings: Stream) -> None:
-        try:
-            import urllib3
-        except ImportError:
-            raise MissingExtra("the atof stream sinks", "urllib3", "sinks") from None
         self.target = shown(settings.url)
         self._settings = settings
-        self._url, self._login = _without_login(settings.url)
-        self._pool: urllib3.PoolManager = urllib3.PoolManager(retries=False, maxsize=1)
+        self._client = HttpClient(settings.url, settings.seconds)
 
     def encode(self, record: Line) -> Item:
         """A line as it is sent."""
@@ -68,31 +54,15 @@ class HttpTransport:
 
     def send(self, items: Sequence[Item]) -> Outcome:
         """Try once."""
-        import urllib3
-
-        body = b"".join(item.content + b"\n" for item in items)
-
         try:
             headers = {"content-type": "application/x-ndjson", **self._settings.all_headers()}
-            if self._login is not None:
-                headers.update(urllib3.make_headers(basic_auth=self._login))
-            answer = self._pool.request(
-                "POST", self._url, body=body, headers=headers, timeout=self._settings.seconds, redirect=False
-            )
-        except (urllib3.exceptions.HTTPError, OSError, ValueError) as error:
-            return Retry(type(error).__name__)
-        if answer.status < 300:
-            return Delivered()
-        if answer.status == 413:
-            return TooLarge("HTTP 413")
-        if answer.status in _TRANSIENT:
-            after = answer.headers.get("retry-after", "")
-            return Retry(f"HTTP {answer.status}", min(float(after), _LONGEST_WAIT) if after.isdecimal() else None)
-        return Refused(f"HTTP {answer.status}")
+        except (OSError, ValueError) as error:  # a header file that cannot be read
+            return Retry(reason(error))
+        return self._client.post(b"".join(item.content + b"\n" for item in items), headers)
 
     def close(self) -> None:
         """Close the connection."""
-        self._pool.clear()
+        self._client.close()
 
 
 class WebSocketTransport:
@@ -108,7 +78,8 @@ class WebSocketTransport:
         self.target = shown(settings.url)
         self._settings = settings
         self._client = client
-        self._url, self._login = _without_login(settings.url)
+        parts = urlsplit(settings.url)
+        self._url = urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
         self._connection: ClientConnection | None = None
 
     def encode(self, record: Line) -> Item:
@@ -130,14 +101,15 @@ class WebSocketTransport:
         return Delivered()
 
     def _connect(self) -> ClientConnection:
-        headers = self._settings.all_headers()
-        if self._login is not None:
-            import base64
-
-            headers["Authorization"] = "Basic " + base64.b64encode(self._login.encode()).decode()
+        headers = {**authorization(self._settings.url), **self._settings.all_headers()}
         seconds = self._settings.seconds
         return self._client.connect(
-            self._url, additional_headers=headers, open_timeout=seconds, close_timeout=1.0, proxy=None
+            self._url,
+            additional_headers=headers,
+            open_timeout=seconds,
+            close_timeout=1.0,
+            proxy=None,
+            logger=_SILENT,
         )
 
     def close(self) -> None:

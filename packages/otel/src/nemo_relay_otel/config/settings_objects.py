@@ -116,7 +116,7 @@ class _Connected(Settings):
 
     def __repr__(self) -> str:
         # The headers are credentials, and so may be the address.
-        from nemo_relay_otel.transport.http import shown
+        from nemo_relay_spool.http import shown
 
         return f'<{type(self).__name__} transport="{self.transport}" endpoint="{shown(self.endpoint)}">'
 

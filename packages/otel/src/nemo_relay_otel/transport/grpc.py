@@ -11,7 +11,7 @@ from nemo_relay.errors import MissingExtra
 from nemo_relay_otel.config.section import Tls
 from nemo_relay_otel.transport import tls as tls_files
 from nemo_relay_otel.transport.codec import ProtobufCodec
-from nemo_relay_otel.transport.http import shown
+from nemo_relay_spool.http import shown
 from nemo_relay_spool.outcome import Item, Outcome, Refused, Retry, TooLarge
 
 _METHODS = {
