@@ -61,6 +61,7 @@ def kept(importer: str, imported: str, *, line: int = 1) -> bool:
         ("nemo_relay_records.encoding", CORE),
         ("nemo_relay_sinks.sink", f"{CORE}._runtime.log"),
         ("nemo_relay_spool.pipeline", CORE),
+        ("nemo_relay_state.memory", CORE),
         ("nemo_relay_gateway.server", f"{CORE}._runtime.log"),
         ("nemo_relay_cli.main", f"{CORE}._runtime.log"),
         ("nemo_relay_pii.surfaces", f"{CORE}._runtime.log"),

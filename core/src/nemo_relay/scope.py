@@ -22,7 +22,7 @@ from nemo_relay._runtime.emission.marks import checked_schema, rearm_freshness
 from nemo_relay._runtime.enums import LogSeverity, ScopeAttributes, ScopeType
 from nemo_relay._runtime.events.events import SEVERITY_KEY
 from nemo_relay._runtime.exports import borrowed, claim
-from nemo_relay._runtime.managed.scope import ManagedScope, close_scope, open_scope
+from nemo_relay._runtime.managed.scope import ManagedScope, close_scope, open_scope, resume_scope
 from nemo_relay._runtime.registry import registry
 from nemo_relay._runtime.tree import context, propagation
 from nemo_relay._runtime.tree.spans import ScopeHandle, Span
@@ -45,6 +45,7 @@ __all__ = [
     "push",
     "register_resolver",
     "register_tracer",
+    "resume",
     "scope",
     "start",
     "use",
@@ -149,6 +150,40 @@ def start(
     (True, False)
     """
     return open_scope(name, scope_type, parent, attributes, data, metadata, input, timestamp, None)
+
+
+def resume(
+    name: str,
+    scope_type: ScopeType,
+    uuid: str,
+    *,
+    parent: Span | None = None,
+    metadata: Any = None,
+) -> ScopeHandle:
+    """A handle for a scope whose start another process has published: work goes below it here, and ``end`` ends it.
+
+    For replicas that take over from each other. No event says that it was resumed.
+
+    Args:
+        name: as it was started.
+        scope_type: as it was started.
+        uuid: the identifier that its start event has.
+        parent: its parent; the current span when None.
+        metadata: what it was started with, which its end event starts from.
+
+    Returns:
+        The handle, for ``end``.
+
+    Raises:
+        TypeError: an argument has the wrong type.
+        InvalidValue: ``uuid`` is none (a ValueError).
+
+    >>> from nemo_relay import ScopeType, scope
+    >>> job = scope.resume("job", ScopeType.Function, "018f13f0-7c1a-7a80-8000-000000000701")
+    >>> scope.end(job)
+    True
+    """
+    return resume_scope(name, scope_type, uuid, parent, metadata)
 
 
 def end(handle: ScopeHandle, *, output: Any = None, metadata: Any = None, timestamp: datetime | None = None) -> bool:

@@ -9,12 +9,14 @@ import random
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import pytest
 
 import nemo_relay
 from nemo_relay import PropagationContext, ScopeHandle, ScopeType, scope
 from nemo_relay.errors import NotFound, RootScopeError, ScopeOrderError
+from nemo_relay.testing import capture_events
 
 ROOT = "018f13f0-7c1a-7a80-8000-000000000701"
 PARENT = "018f13f0-7c1a-7a80-8000-000000000702"
@@ -206,3 +208,27 @@ def test_a_pushed_scope_of_an_explicit_stack_still_ends_in_order() -> None:
         scope.pop(outer)
         with pytest.raises(NotFound):
             scope.pop(outer)
+
+
+def test_a_scope_that_another_process_started_is_resumed() -> None:
+    with capture_events() as captured:
+        started = scope.start("agent", ScopeType.Agent, metadata={"a": 1, "b": 1})
+        turn = scope.start("turn", ScopeType.Custom, parent=started)
+        again = scope.resume("agent", ScopeType.Agent, started.uuid, metadata={"a": 1, "b": 1})
+        turn_again = scope.resume("turn", ScopeType.Custom, turn.uuid.upper(), parent=again)
+        with scope.use(turn_again):
+            scope.event("mark")
+        assert scope.end(turn_again, output="done")
+        assert scope.end(again, metadata={"b": 2})
+        assert not scope.end(again)
+    mark, turn_end, end = captured.events[2:]
+    assert (mark.parent_uuid, turn_end.uuid, end.uuid) == (turn.uuid, turn.uuid, started.uuid)
+    assert (turn_end.parent_uuid, turn_end.data) == (started.uuid, "done")
+    assert end.metadata == {"a": 1, "b": 2}
+    assert {event.propagation_root_uuid for event in captured.events} == {started.uuid}
+
+
+@pytest.mark.parametrize("uuid", ["", "x", "018f13f0-7c1a-7a80-8000", 7, None])
+def test_what_is_no_identifier_is_not_resumed(uuid: Any) -> None:
+    with pytest.raises((TypeError, ValueError)):
+        scope.resume("agent", ScopeType.Agent, uuid)

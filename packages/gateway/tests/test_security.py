@@ -4,6 +4,10 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import sys
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,6 +17,7 @@ from nemo_relay_gateway import Gateway, GatewayConfig, InvalidGatewayConfig
 from .conftest import RawProvider, between, eventually, request, response, send
 
 TOKEN = "t" * 32
+PROOF = b"x-nemo-relay-proxy-token: " + TOKEN.encode()
 
 
 async def test_a_request_needs_the_token_of_the_run(captured: CapturedEvents) -> None:
@@ -103,6 +108,9 @@ async def test_a_base_url_that_points_back_is_refused_not_followed() -> None:
         ("base_urls", {"nobody": "http://x"}),
         ("base_urls", {"openai": "http://user:secret-word@x/v1"}),
         ("auth_headers", {"openai": "Bearer a\r\nX: y"}),
+        ("key_commands", {"openai": []}),
+        ("key_commands", {"openai": "print-key"}),
+        ("key_commands", {"nobody": ["print-key"]}),
         ("max_body_bytes", 0),
     ],
 )
@@ -115,10 +123,10 @@ def test_a_setting_that_cannot_be_used_is_named(setting: str, value: object) -> 
 
 async def test_a_credential_goes_only_to_its_own_provider_and_only_where_none_was_sent() -> None:
     provider = RawProvider(response(b"{}"))
-    async with between(provider, auth_headers={"openai": "Bearer configured"}) as gateway:
-        await send(gateway.port, request(b"{}"))
-        await send(gateway.port, request(b"{}", b"Authorization: Bearer own"))
-        await send(gateway.port, request(b"{}", target=b"/v1/messages"))
+    async with between(provider, token=TOKEN, auth_headers={"openai": "Bearer configured"}) as gateway:
+        await send(gateway.port, request(b"{}", PROOF))
+        await send(gateway.port, request(b"{}", PROOF, b"Authorization: Bearer own"))
+        await send(gateway.port, request(b"{}", PROOF, target=b"/v1/messages"))
     with_ours = [b"configured" in sent for sent in provider.requests]
     assert with_ours == [True, False, False]
 
@@ -139,3 +147,87 @@ async def test_closing_lets_answers_end() -> None:
         gate.set()
         assert (await asked).status == 200
         await closing
+
+
+@pytest.mark.parametrize("adds", [{"auth_headers": {"openai": "Bearer k"}}, {"key_commands": {"openai": ["k"]}}])
+def test_w05_a_gateway_that_adds_credentials_has_a_token(adds: dict[str, Any]) -> None:
+    with pytest.raises(InvalidGatewayConfig, match="token"):
+        GatewayConfig(**adds)
+
+
+@pytest.mark.parametrize(
+    ("origin", "status"),
+    [
+        (b"https://evil.example", 403),
+        (b"http://127.0.0.1.evil.example:80", 403),
+        (b"null", 403),
+        (b"", 200),
+        (b"http://localhost:5173", 200),
+        (b"http://[::1]:3000", 200),
+        (b"vscode-webview://x", 200),
+    ],
+)
+async def test_a_page_of_the_web_may_not_use_a_gateway_without_a_token(origin: bytes, status: int) -> None:
+    provider = RawProvider(response(b"{}"))
+    async with between(provider) as gateway:
+        assert (await send(gateway.port, request(b"{}", b"Origin: " + origin))).status == status
+        assert (await send(gateway.port, request(b"{}", b"Origin: " + origin, target=b"/hooks/codex"))).status == status
+    async with between(RawProvider(response(b"{}")), token=TOKEN) as gateway:
+        assert (await send(gateway.port, request(b"{}", PROOF, b"Origin: " + origin))).status == 200
+
+
+def printing(path: Path, text: str, code: int = 0) -> list[str]:
+    """A command that prints a key, counts its calls, and complains of something secret."""
+    script = f"import sys; open({str(path)!r}, 'a').write('x'); sys.stderr.write('canary-err'); print({text!r}, end='')"
+    return [sys.executable, "-I", "-S", "-c", f"{script}; sys.exit({code})"]
+
+
+async def test_a_command_prints_the_key_of_its_provider(tmp_path: Path, captured: CapturedEvents) -> None:
+    calls = tmp_path / "calls"
+    commands = {
+        "openai": printing(calls, "sk-canary-openai\n"),
+        "anthropic": printing(calls, "sk-canary-anthropic"),
+        "gemini": printing(calls, "Bearer canary-gemini"),
+    }
+    provider = RawProvider(response(b"{}"))
+    async with between(provider, token=TOKEN, key_commands=commands) as gateway:
+        await asyncio.gather(*(send(gateway.port, request(b"{}", PROOF)) for _ in range(8)))
+        assert calls.read_text() == "x"
+        await send(gateway.port, request(b"{}", PROOF, target=b"/v1/messages"))
+        await send(gateway.port, request(b"{}", PROOF, target=b"/v1beta/models/g:generateContent"))
+        await send(gateway.port, request(b"{}", PROOF, b"x-api-key: own", target=b"/v1/messages"))
+        assert calls.read_text() == "xxx"
+        sent = [each.partition(b"\r\n\r\n")[0].split(b"\r\n") for each in provider.requests]
+        assert all(b"Authorization: Bearer sk-canary-openai" in each for each in sent[:8])
+        assert b"x-api-key: sk-canary-anthropic" in sent[8]
+        assert b"Authorization: Bearer canary-gemini" in sent[9]
+        assert b"x-api-key: own" in sent[10]
+        assert not any(b"canary" in line for line in sent[10])
+        provider.answer = response(b"{}", status=b"401 Unauthorized")
+        await send(gateway.port, request(b"{}", PROOF))  # refused: the next request asks anew
+        provider.answer = response(b"{}")
+        await send(gateway.port, request(b"{}", PROOF))
+        assert calls.read_text() == "xxxx"
+    assert "canary" not in repr([event.to_dict() for event in captured.events])
+    assert "canary" not in repr(gateway.config).replace(repr(commands), "")
+
+
+@pytest.mark.parametrize("text", ["", "two\nlines", "caf\u00e9", "x" * 20_000])
+async def test_what_is_no_key_goes_nowhere(tmp_path: Path, text: str) -> None:
+    provider = RawProvider(response(b"{}"))
+    async with between(provider, token=TOKEN, key_commands={"openai": printing(tmp_path / "c", text)}) as gateway:
+        answer = await send(gateway.port, request(b"{}", PROOF))
+        assert answer.status == 502
+        assert b"no credential for 'openai'" in answer.body
+        assert b"canary" not in answer.body
+    assert provider.requests == []
+
+
+@pytest.mark.parametrize("command", [["no-such-program-here"], printing(Path(os.devnull), "sk-canary", 3)])
+async def test_a_command_that_fails_is_told_without_what_it_printed(command: list[str]) -> None:
+    provider = RawProvider(response(b"{}"))
+    async with between(provider, token=TOKEN, key_commands={"openai": command}) as gateway:
+        answer = await send(gateway.port, request(b"{}", PROOF))
+        assert answer.status == 502
+        assert b"canary" not in answer.body
+    assert provider.requests == []

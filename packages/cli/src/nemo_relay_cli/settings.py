@@ -26,7 +26,8 @@ class GatewaySection(msgspec.Struct):
 
 
 class UpstreamSection(msgspec.Struct):
-    """``[upstream]``: base URLs of providers, and ``Authorization`` values for clients that send none."""
+    """``[upstream]``: base URLs of providers, and for clients that send no credential an ``Authorization`` value, or
+    the words of a command that prints a key."""
 
     openai_base_url: str | None = None
     anthropic_base_url: str | None = None
@@ -34,10 +35,29 @@ class UpstreamSection(msgspec.Struct):
     openai_auth_header: str | None = None
     anthropic_auth_header: str | None = None
     gemini_auth_header: str | None = None
+    openai_key_command: list[str] | None = None
+    anthropic_key_command: list[str] | None = None
+    gemini_key_command: list[str] | None = None
 
     def __repr__(self) -> str:
         shown = (f"{name}_base_url={getattr(self, f'{name}_base_url')!r}" for name in _PROVIDERS)
         return f"UpstreamSection({', '.join(shown)})"  # credentials stay out
+
+
+class StateSection(msgspec.Struct):
+    """``[state]``: what replicas share, in ``redis`` at a ``url``; nothing is shared without it."""
+
+    kind: str | None = None
+    url: str | None = None
+    key_prefix: str | None = None
+
+    def described(self) -> dict[str, Any]:
+        """What is set. A URL alone means Redis."""
+        found = {name: value for name in self.__struct_fields__ if (value := getattr(self, name)) is not None}
+        return {"kind": "redis", **found} if "url" in found else found
+
+    def __repr__(self) -> str:
+        return f"StateSection(kind={self.kind!r}, key_prefix={self.key_prefix!r})"  # a URL may hold a password
 
 
 class AgentSection(msgspec.Struct):
@@ -51,6 +71,7 @@ class Settings(msgspec.Struct):
 
     gateway: GatewaySection = msgspec.field(default_factory=GatewaySection)
     upstream: UpstreamSection = msgspec.field(default_factory=UpstreamSection)
+    state: StateSection = msgspec.field(default_factory=StateSection)
     agents: dict[str, AgentSection] = msgspec.field(default_factory=dict)
 
     def gateway_config(self, **more: Any) -> GatewayConfig:
@@ -64,9 +85,11 @@ class Settings(msgspec.Struct):
         """
         urls = {name: getattr(self.upstream, f"{name}_base_url") for name in _PROVIDERS}
         keys = {name: getattr(self.upstream, f"{name}_auth_header") for name in _PROVIDERS}
+        commands = {name: getattr(self.upstream, f"{name}_key_command") for name in _PROVIDERS}
         values: dict[str, Any] = {
             "base_urls": {name: url for name, url in urls.items() if url},
             "auth_headers": {name: key for name, key in keys.items() if key},
+            "key_commands": {name: words for name, words in commands.items() if words},
             "max_hook_bytes": self.gateway.max_hook_payload_bytes,
             "max_body_bytes": self.gateway.max_passthrough_body_bytes,
         }
@@ -87,16 +110,17 @@ def layers(explicit: Path | None = None) -> list[Path]:
     return [*found, explicit] if explicit is not None else found
 
 
-def load(explicit: Path | None = None) -> Settings:
+def load(explicit: Path | None = None, beneath: str | None = None) -> Settings:
     """Read all layers and the environment.
 
     Args:
         explicit: a file named by the user.
+        beneath: a document below all files.
 
     Raises:
         ConfigurationError: a file is no TOML, has a wrong shape, or was named and is not there.
     """
-    merged: dict[str, Any] = {}
+    merged: dict[str, Any] = {} if beneath is None else tomllib.loads(beneath)
     for path in layers(explicit):
         if path.is_file():
             _merge(merged, _read(path))
@@ -133,7 +157,10 @@ def _environment() -> dict[str, Any]:
         for name in ("max_hook_payload_bytes", "max_passthrough_body_bytes")
         if (value := os.environ.get(f"NEMO_RELAY_{name.upper()}"))
     }
-    return {"upstream": upstream, "gateway": gateway}
+    state = {
+        name: value for name in ("url", "key_prefix") if (value := os.environ.get(f"NEMO_RELAY_STATE_{name.upper()}"))
+    }
+    return {"upstream": upstream, "gateway": gateway, "state": state}
 
 
 def _merge(target: dict[str, Any], source: dict[str, Any]) -> None:
@@ -142,7 +169,8 @@ def _merge(target: dict[str, Any], source: dict[str, Any]) -> None:
     """
     for name in _PROVIDERS:
         if f"{name}_base_url" in source.get("upstream", {}):
-            target.get("upstream", {}).pop(f"{name}_auth_header", None)
+            for credential in ("auth_header", "key_command"):
+                target.get("upstream", {}).pop(f"{name}_{credential}", None)
     for key, value in source.items():
         if isinstance(value, dict) and isinstance(target.get(key), dict):
             _merge(target[key], value)

@@ -35,6 +35,8 @@ class GatewayConfig:
             left out have their usual address.
         auth_headers: ``Authorization`` values by provider, used only where a client sends no credential of its own,
             and only at the base URL of that provider.
+        key_commands: the words of commands by provider that print a key, or an ``Authorization`` value; used where
+            ``auth_headers`` would be. What one printed is used for five minutes, or until the provider refuses it.
         max_body_bytes: the largest body of a provider request.
         max_hook_bytes: the largest body of a hook.
         connect_seconds: how long a provider may take to accept a connection.
@@ -50,6 +52,7 @@ class GatewayConfig:
     token: str | None = field(default=None, repr=False)
     base_urls: dict[str, str] = field(default_factory=dict)
     auth_headers: dict[str, str] = field(default_factory=dict, repr=False)
+    key_commands: dict[str, list[str]] = field(default_factory=dict)
     max_body_bytes: int = 100 * _MIB
     max_hook_bytes: int = 20 * _MIB
     connect_seconds: float = 30.0
@@ -62,7 +65,7 @@ class GatewayConfig:
                 raise InvalidGatewayConfig(name, getattr(self, name), "must be greater than 0")
         if self.token is not None and not re.fullmatch(r"[A-Za-z0-9._~-]{16,256}", self.token):
             raise InvalidGatewayConfig("token", "(not shown)", "has 16 to 256 characters of A-Z a-z 0-9 . _ ~ -")
-        for where in ("base_urls", "auth_headers"):
+        for where in ("base_urls", "auth_headers", "key_commands"):
             for provider in getattr(self, where):
                 if provider not in DEFAULT_BASE_URLS:
                     known = ", ".join(DEFAULT_BASE_URLS)
@@ -70,6 +73,12 @@ class GatewayConfig:
         for provider, value in self.auth_headers.items():
             if not value.isprintable() or not value.isascii():
                 raise InvalidGatewayConfig("auth_headers", provider, "its value is no header value")
+        for provider, words in self.key_commands.items():
+            if type(words) is not list or not words or not all(type(word) is str for word in words):
+                raise InvalidGatewayConfig("key_commands", provider, "is a list of words, the program first")
+        if self.token is None and (self.auth_headers or self.key_commands):
+            reason = "is required where the gateway adds credentials, which every local process could use"
+            raise InvalidGatewayConfig("token", None, reason)
         self.origins()
 
     def _check_address(self) -> None:

@@ -7,6 +7,7 @@
     └── GatewayError
         ├── InvalidGatewayConfig   ValueError: a setting cannot be used
         ├── AddressInUse           OSError: somebody else listens there
+        ├── CredentialUnavailable  the command that prints a key failed
         ├── ProviderUnreachable    ConnectionError: no answer, or not the whole of it
         └── ProviderAnswered       the provider answered with an error; middleware may retry, or send it elsewhere
 """
@@ -37,6 +38,13 @@ class AddressInUse(GatewayError, OSError):
 
     def __init__(self, host: str, port: int, reason: str) -> None:
         super().__init__(f"cannot listen on {host}:{port}: {reason}. Stop what listens there, or choose port 0")
+
+
+class CredentialUnavailable(GatewayError):
+    """The command that prints the key of a provider failed."""
+
+    def __init__(self, provider: str, reason: str) -> None:
+        super().__init__(f"no credential for {provider!r}: its command failed: {reason}")
 
 
 class ProviderUnreachable(GatewayError, ConnectionError):

@@ -6,16 +6,18 @@ from __future__ import annotations
 import asyncio
 import hmac
 import ipaddress
+from collections.abc import Coroutine
 from dataclasses import replace
 from functools import lru_cache, partial
 from importlib.metadata import version
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from nemo_relay.runtime_registrations import is_shaped
 from nemo_relay_gateway._calls.conversation import Conversation
+from nemo_relay_gateway._calls.deferred import Deferred
 from nemo_relay_gateway._calls.managed import Destination, ManagedExchange
-from nemo_relay_gateway._calls.observed import CREDENTIALS, Heard, Place, observed
+from nemo_relay_gateway._calls.observed import Heard, Place, observed
 from nemo_relay_gateway._calls.passing import PassedCall
 from nemo_relay_gateway._calls.upgraded import UpgradedCall
 from nemo_relay_gateway._hosts.known import origins
@@ -23,14 +25,19 @@ from nemo_relay_gateway._http.client import ClientConnection, Connections, Excha
 from nemo_relay_gateway._http.message import Headers, Request, Response, forwardable
 from nemo_relay_gateway._http.upstream import Origin, Outgoing, Pool
 from nemo_relay_gateway._sessions.sessions import Sessions
+from nemo_relay_gateway._sessions.shared import SharedSessions
 from nemo_relay_gateway.config import CHATGPT, OPENAI, GatewayConfig
-from nemo_relay_gateway.errors import AddressInUse
+from nemo_relay_gateway.credentials import Credentials
+from nemo_relay_gateway.errors import AddressInUse, CredentialUnavailable
 from nemo_relay_gateway.hooks import PREFIX, HookExchange
-from nemo_relay_gateway.routes import Route, find, target, upgraded_surface
+from nemo_relay_gateway.metrics import Metrics
+from nemo_relay_gateway.routes import Route, Surface, find, target, upgraded_surface
+from nemo_relay_state import State
 
 TOKEN_HEADER = b"x-nemo-relay-proxy-token"
 _OURS = (b"x-nemo-relay-session-id", b"x-nemo-relay-subagent-id")
 _RUN = b"/run/"
+_OPEN = frozenset(("/healthz", "/readyz", "/metrics"))  # for balancers and collectors, which have no token
 _VERSION = version("nemo-relay-gateway")
 
 
@@ -46,16 +53,21 @@ class Gateway:
 
     Args:
         config: how it behaves.
+        state: what it shares with its replicas; None for a gateway that stands alone.
     """
 
-    def __init__(self, config: GatewayConfig | None = None) -> None:
+    def __init__(self, config: GatewayConfig | None = None, state: State | None = None) -> None:
         self.config = config or GatewayConfig()
         self._origins = self.config.origins()
         self._pool = Pool(self.config.connect_seconds)
         self._clients = Connections()
-        self.sessions = Sessions()
+        self._shared = None if state is None else SharedSessions(state)
+        self.sessions = Sessions() if self._shared is None else self._shared
         self._server: asyncio.Server | None = None
+        self._credentials = Credentials(self.config.auth_headers, self.config.key_commands)
+        self._leaves = False
         self.refusals: dict[int, int] = {}
+        self.metrics = Metrics()
 
     async def start(self) -> None:
         """Begin to listen.
@@ -69,6 +81,8 @@ class Gateway:
             self._server = await loop.create_server(lambda: ClientConnection(self, self._clients), host, port)
         except OSError as error:
             raise AddressInUse(host, port, error.strerror or str(error)) from None
+        if self._shared is not None:
+            await self._shared.start()
 
     @property
     def port(self) -> int:
@@ -99,6 +113,8 @@ class Gateway:
             client.transport.abort()
         await asyncio.sleep(0)
         self._pool.close()
+        if self._shared is not None:
+            await self._shared.stop()
         self.sessions.close("gateway_shutdown")
 
     async def __aenter__(self) -> Self:
@@ -119,6 +135,18 @@ class Gateway:
     def refused(self, status: int) -> None:
         """Count a request that was refused."""
         self.refusals[status] = self.refusals.get(status, 0) + 1
+
+    def answered(self, client: ClientConnection, status: int, seconds: float) -> None:
+        """Count an answer.
+
+        Args:
+            client: who gets it.
+            status: its status.
+            seconds: how long its head took.
+        """
+        self.metrics.answered(status, seconds)
+        if status == 401 and client.provider:
+            self._credentials.rejected(client.provider)
 
     def answer(self, request: Request, client: ClientConnection) -> Exchange | None:
         """Begin to answer a request.
@@ -141,10 +169,12 @@ class Gateway:
         return None
 
     def _unwelcome(self, request: Request) -> Response | None:
-        if request.target == b"/healthz":
+        if request.path in _OPEN:
             return None
         if not self.config.allow_remote and not _is_local(request.header(b"host")):
             return Response.error(403, "the Host of the request is not this machine")
+        if self.config.token is None and not _is_own_page(request.header(b"origin")):
+            return Response.error(403, "a page of another site may not use a gateway that has no token")
         return None
 
     def _admitted(self, request: Request) -> tuple[Request, bool]:
@@ -156,7 +186,7 @@ class Gateway:
             token, _, rest = request.target[len(_RUN) :].partition(b"/")
             given = given or token
             request = replace(request, target=b"/" + rest)
-        if self.config.token is None or request.path == "/healthz":
+        if self.config.token is None or request.path in _OPEN:
             return request, True
         return request, hmac.compare_digest(given or b"", self.config.token.encode())
 
@@ -169,23 +199,64 @@ class Gateway:
         if route is None:
             client.respond(self._local(request))
             return None
+        client.provider = route.provider
+        self.metrics.requests[route.provider, route.surface.name if route.surface else "other"] += 1
         origin = self._origin(route, request)
         if self._is_self(origin):
             client.respond(Response.error(508, f"the base URL of {route.provider!r} points back at this gateway"))
             return None
-        headers = self._headers(route, request)
+        headers = forwardable(request.headers, _OURS)
+        if not self._credentials.missing(route.provider, headers):
+            return self._forward(route, request, client, origin, headers)
+        return self._later(client, self._with_key(route, request, client, origin, headers))
+
+    async def _with_key(
+        self, route: Route, request: Request, client: ClientConnection, origin: Origin, headers: Headers
+    ) -> Exchange | None:
+        try:
+            await self._credentials.fetch(route.provider)
+        except CredentialUnavailable as error:
+            client.respond(Response.error(502, str(error)))
+            return None
+        return self._forward(route, request, client, origin, headers)
+
+    def _later(self, client: ClientConnection, making: Coroutine[Any, Any, Exchange | None]) -> Exchange:
+        deferred = Deferred(client, making)
+        deferred.start()
+        return deferred
+
+    def _forward(
+        self, route: Route, request: Request, client: ClientConnection, origin: Origin, headers: Headers
+    ) -> Exchange | None:
+        headers = self._credentials.completed(route.provider, headers)
         if request.upgrade:
             return self._upgrade(route, request, client, origin, headers)
         if route.surface is None:
             outgoing = Outgoing(origin, request.method, target(route, origin), headers, request.body)
             return _started(PassedCall(self._pool, client, outgoing, lambda: None))
-        place, heard = self._placed(request)
-        if route.surface.is_llm and is_shaped("llm"):
-            to = Destination(self._pool, origin, target(route, origin), headers, self.config.send_traceparent)
-            return _started(ManagedExchange(client, request, route.surface, place, to, heard))
-        outgoing = Outgoing(origin, request.method, target(route, origin), headers, request.body)
-        record = partial(observed, route.surface, request, place, heard)
-        return _started(PassedCall(self._pool, client, outgoing, record))
+        to = Destination(self._pool, origin, target(route, origin), headers, self.config.send_traceparent)
+        if self._shared is None:
+            return self._observe(route.surface, request, client, to, *self.sessions.place(origins(request)))
+        return self._later(client, self._observe_shared(route.surface, request, client, to))
+
+    async def _observe_shared(
+        self, surface: Surface, request: Request, client: ClientConnection, to: Destination
+    ) -> Exchange:
+        return self._observe(surface, request, client, to, *await self._placed(request))
+
+    def _observe(
+        self,
+        surface: Surface,
+        request: Request,
+        client: ClientConnection,
+        to: Destination,
+        place: Place,
+        heard: Heard | None,
+    ) -> Exchange:
+        if surface.is_llm and is_shaped("llm"):
+            return _started(ManagedExchange(client, request, surface, place, to, heard))
+        outgoing = Outgoing(to.origin, request.method, to.target, to.headers, request.body)
+        return _started(PassedCall(self._pool, client, outgoing, partial(observed, surface, request, place, heard)))
 
     def _upgrade(
         self, route: Route, request: Request, client: ClientConnection, origin: Origin, headers: Headers
@@ -205,16 +276,10 @@ class Gateway:
 
         return _started(UpgradedCall(self._pool, client, outgoing, begun))
 
-    def _placed(self, request: Request) -> tuple[Place, Heard | None]:
+    async def _placed(self, request: Request) -> tuple[Place, Heard | None]:
+        if self._shared is not None:
+            return await self._shared.placed(origins(request))
         return self.sessions.place(origins(request))
-
-    def _headers(self, route: Route, request: Request) -> Headers:
-        """What the provider gets; the gateway's own credential only where the client has none."""
-        headers = forwardable(request.headers, _OURS)
-        credential = self.config.auth_headers.get(route.provider)
-        if credential is not None and not any(key.lower() in CREDENTIALS for key, _ in headers):
-            headers.append((b"Authorization", credential.encode()))
-        return headers
 
     def _origin(self, route: Route, request: Request) -> Origin:
         provider = route.provider
@@ -227,9 +292,36 @@ class Gateway:
         return origin.port == self.port and _is_local(origin.authority)
 
     def _local(self, request: Request) -> Response:
-        if request.path == "/healthz" and request.method in (b"GET", b"HEAD"):
-            return Response.json(200, {"status": "ok", "service": "nemo-relay", "version": _VERSION})
-        return Response(404, [], b"")
+        if request.method not in (b"GET", b"HEAD") or request.path not in _OPEN:
+            return Response(404, [], b"")
+        if request.path == "/metrics":
+            text = self.metrics.text(self._gauges()).encode()
+            return Response(200, [(b"content-type", b"text/plain; version=0.0.4; charset=utf-8")], text)
+        if request.path == "/readyz":
+            return Response.json(*((200, {"status": "ready"}) if self.is_ready else (503, {"status": "not ready"})))
+        return Response.json(200, {"status": "ok", "service": "nemo-relay", "version": _VERSION})
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether a balancer should send requests here: it is not about to end, and the shared state answers."""
+        is_alone = self._shared is None or self._shared.is_answered
+        return self._server is not None and not self._leaves and is_alone
+
+    def leave(self) -> None:
+        """Say on ``/readyz`` that no more requests are wanted; those that come all the same are answered."""
+        self._leaves = True
+
+    def _gauges(self) -> dict[str, tuple[str, float]]:
+        gauges: dict[str, tuple[str, float]] = {
+            "connections": ("Connections of clients.", len(self._clients)),
+            "requests_in_flight": ("Requests that are being answered.", sum(each.is_busy for each in self._clients)),
+            "sessions": ("Sessions of hosts that are open here.", len(self.sessions)),
+            "refusals_total": ("Requests that were refused before anybody answered.", sum(self.refusals.values())),
+            "ready": ("1 where /readyz says so.", self.is_ready),
+        }
+        if self._shared is not None:
+            gauges["state_failures_total"] = ("Times the shared state did not answer.", self._shared.unavailable)
+        return gauges
 
 
 def _started(exchange: PassedCall | ManagedExchange | UpgradedCall) -> Exchange:
@@ -244,6 +336,16 @@ _NO_MIDDLEWARE = (
 _UNKNOWN_CLIENT = Response.error(
     401, f"unauthorized gateway client: {TOKEN_HEADER.decode()} is missing or not that of this run"
 )
+
+
+def _is_own_page(origin: bytes | None) -> bool:
+    """Whether a request comes from no page of the web, or from one of this machine. Browsers send simple requests, and
+    WebSockets, to any address without asking first.
+    """
+    if origin is None:
+        return True
+    scheme, _, host = origin.partition(b"://")
+    return origin != b"null" and (scheme not in (b"http", b"https") or _is_local(host))
 
 
 @lru_cache(maxsize=64)

@@ -16,6 +16,7 @@ from nemo_relay._runtime.enums import ScopeAttributes, ScopeType
 from nemo_relay._runtime.log import faults
 from nemo_relay._runtime.registry import registry
 from nemo_relay._runtime.tree import context, generators
+from nemo_relay._runtime.tree.propagation import parse_uuid
 from nemo_relay._runtime.tree.spans import ScopeHandle, Span
 from nemo_relay_records.encoding import encode
 
@@ -66,6 +67,23 @@ def open_scope(
         emit.start(span, audience, clock.source() if ns is None else ns, encode(value))
     if opened is not None:
         opened(span)
+    return span
+
+
+def resume_scope(name: str, scope_type: ScopeType, uuid: str, parent: Span | None, metadata: Any) -> ScopeHandle:
+    """The handle of a scope that was opened, and published, by another process."""
+    expect_text(name, "name")
+    expect(scope_type, ScopeType, where="scope_type")
+    if parent is None:
+        parent = context.current()
+    else:
+        expect(parent, Span, "ScopeHandle", "parent")
+    known = parse_uuid(uuid)
+    span = ScopeHandle(name, scope_type, parent, parent.stack, 0, None, metadata)
+    begins_session = span.session is not None and parent.session is None
+    span.known_uuid = known
+    if begins_session:
+        span.session = known
     return span
 
 

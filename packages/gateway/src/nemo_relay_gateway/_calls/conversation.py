@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 _BEGINS = "response.create"
 _ENDS = frozenset(("response.completed", "response.failed", "response.incomplete", "response.cancelled", "error"))
 _STREAM = [(b"content-type", b"text/event-stream")]
-Placing = Callable[[Request], tuple[Place, Heard | None]]
+Placing = Callable[[Request], Awaitable[tuple[Place, Heard | None]]]
 
 
 class Conversation:
@@ -50,21 +50,22 @@ class Conversation:
         """Whether no call is under way."""
         return not self._open
 
-    def sent(self, data: bytes) -> None:
+    async def sent(self, data: bytes) -> None:
         """Bytes that the provider is about to get."""
         for message in self._sent.feed(data):
             event = _event(message)
             if event is not None and event.get("type") == _BEGINS:
-                self._begin({key: value for key, value in event.items() if key not in ("type", "stream_id")}, event)
+                await self._begin(event)
 
-    def _begin(self, content: dict[str, Any], event: dict[str, Any]) -> None:
+    async def _begin(self, event: dict[str, Any]) -> None:
+        content = {key: value for key, value in event.items() if key not in ("type", "stream_id")}
         stream = event.get("stream_id")
         before = self._open.pop(stream, None)
         if before is not None:
             before.fail("another call began on the same stream")
         headers = [*self._handshake.headers, *_metadata(content)]
         request = replace(self._handshake, headers=headers, body=msgspec.json.encode(content))
-        call = ObservedCall(self._surface, request, *self._placing(request))
+        call = ObservedCall(self._surface, request, *await self._placing(request))
         call.head(101, _STREAM)
         self._open[stream] = call
 

@@ -17,9 +17,10 @@ import msgspec
 from nemo_relay import LLMRequest, llm
 from nemo_relay.codecs import assembler, resolve
 from nemo_relay.errors import GuardrailRejected, RelayError
+from nemo_relay_gateway import credentials
 from nemo_relay_gateway._calls.fetching import Answer, fetch
 from nemo_relay_gateway._calls.frames import NOTHING, FrameCutter, encoded
-from nemo_relay_gateway._calls.observed import CREDENTIALS, Heard, Place, model_of, readable, shown_headers
+from nemo_relay_gateway._calls.observed import Heard, Place, model_of, readable, shown_headers
 from nemo_relay_gateway._http.client import ClientConnection
 from nemo_relay_gateway._http.encodings import Decoder
 from nemo_relay_gateway._http.message import Headers, Request, Response, first, forwardable, reason_of
@@ -153,7 +154,7 @@ class ManagedExchange:
         if not self._to.send_traceparent and _TRACE not in before:
             wanted.pop(_TRACE, None)
         changed = {key for key, value in wanted.items() if before.get(key) != value}
-        gone = {key for key in before if key not in wanted and key.encode("latin-1") not in CREDENTIALS}
+        gone = {key for key in before if key not in wanted and key.encode("latin-1") not in credentials.NAMES}
         touched = {key.encode("latin-1") for key in changed | gone}
         kept = [pair for pair in self._to.headers if pair[0].lower() not in touched]
         added = [(key.encode("latin-1"), wanted[key].encode("latin-1")) for key in sorted(changed)]

@@ -16,13 +16,11 @@ import msgspec
 
 from nemo_relay import LLMRequest, ScopeType, llm, scope
 from nemo_relay.codecs import SSEAssembler, assembler, resolve
+from nemo_relay_gateway import credentials
 from nemo_relay_gateway._http.encodings import Decoder, Undecodable, decoded
 from nemo_relay_gateway._http.message import Headers, Request, first
 from nemo_relay_gateway.routes import Surface
 
-CREDENTIALS = frozenset(
-    b"authorization cookie x-api-key api-key anthropic-api-key x-goog-api-key proxy-authorization".split()
-)
 _log = logging.getLogger(__name__)
 _SHOWN = 100_000  # characters of a body that is no JSON
 _STREAM_ERROR = "the provider sent an error in its stream"
@@ -48,7 +46,7 @@ def shown_headers(headers: Headers) -> dict[str, str]:
     return {
         key.decode("latin-1").lower(): value.decode("latin-1")
         for key, value in headers
-        if key.lower() not in CREDENTIALS
+        if key.lower() not in credentials.NAMES
     }
 
 

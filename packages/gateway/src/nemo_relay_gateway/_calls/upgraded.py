@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -33,7 +34,9 @@ class UpgradedCall:
         self._begun = begun
         self._record: Conversation | None = None
         self._tunnel: Tunnel | None = None
-        self._is_open = self._is_over = self._leaves = False
+        self._unsent: deque[bytes] = deque()
+        self._news = asyncio.Event()
+        self._is_over = self._leaves = False
 
     def start(self) -> None:
         """Connect, and ask the provider."""
@@ -50,6 +53,30 @@ class UpgradedCall:
             return
         self._tunnel = tunnel
         tunnel.send(self._outgoing, self)
+        while True:
+            await self._news.wait()
+            self._news.clear()
+            while self._unsent:
+                await self._send(tunnel, self._unsent[0])
+                self._unsent.popleft()
+
+    async def _send(self, tunnel: Tunnel, data: bytes) -> None:
+        """Pass on what the client wrote; a call that begins in it is recorded before the provider has it."""
+        if self._record is not None:
+            try:
+                await self._record.sent(data)
+            except Exception:
+                self._broken_record()
+        tunnel.write(data)
+
+    def _broken_record(self) -> None:
+        self._record = None
+        _log.exception("the record of a WebSocket breaks off")
+
+    def _finish(self) -> None:
+        self._is_over = True
+        if self._task is not asyncio.current_task():
+            self._task.cancel()
 
     def _note(self, step: str, *what: Any) -> None:
         """Go on with the record. What fails there ends the record, not the conversation."""
@@ -58,8 +85,7 @@ class UpgradedCall:
         try:
             getattr(self._record, step)(*what)
         except Exception:
-            self._record = None
-            _log.exception("the record of a WebSocket breaks off")
+            self._broken_record()
 
     # --- the provider -------------------------------------------------------------------------------------------
 
@@ -67,7 +93,6 @@ class UpgradedCall:
         if status != 101:
             self._client.start(status, reason, headers)
             return
-        self._is_open = True
         try:
             self._record = self._begun(headers)
         except Exception:
@@ -81,14 +106,14 @@ class UpgradedCall:
             self.drain()
 
     def on_end(self) -> None:
-        self._is_over = True
+        self._finish()
         self._note("end", "the provider closed the connection")
         self._client.end()
 
     def on_broken(self, error: str) -> None:
         if self._is_over:
             return
-        self._is_over = True
+        self._finish()
         self._note("end", error)
         if self._client.is_gone:
             return
@@ -106,18 +131,15 @@ class UpgradedCall:
     # --- the client ---------------------------------------------------------------------------------------------
 
     def feed(self, data: bytes) -> None:
-        """Bytes of the client; a call that begins in them is recorded before the provider has them."""
-        if self._tunnel is None or not self._is_open:
-            return
-        self._note("sent", data)
-        self._tunnel.write(data)
+        """Bytes of the client."""
+        self._unsent.append(data)
+        self._news.set()
 
     def abort(self) -> None:
         """The client is gone."""
         if self._is_over:
             return
-        self._is_over = True
-        self._task.cancel()
+        self._finish()
         if self._tunnel is not None:
             self._tunnel.close()
         self._note("end", None)
@@ -135,9 +157,10 @@ class UpgradedCall:
     def drain(self) -> None:
         """The gateway is to end: take leave of both sides as soon as no answer is under way."""
         self._leaves = True
-        if self._is_over or self._tunnel is None or self._record is None or not self._record.is_idle:
+        is_idle = self._record is not None and self._record.is_idle and not self._unsent
+        if self._is_over or self._tunnel is None or not is_idle:
             return
-        self._is_over = True
+        self._finish()
         self._tunnel.write(_LEAVES_MASKED)
         self._tunnel.close()
         self._client.write(_LEAVES)

@@ -63,6 +63,9 @@ class Handler(Protocol):
     def answer(self, request: Request, client: ClientConnection) -> Exchange | None:
         """Begin to answer; None when the answer has been written already."""
 
+    def answered(self, client: ClientConnection, status: int, seconds: float) -> None:
+        """Count an answer whose head is out, and how long that took."""
+
     def refused(self, status: int) -> None:
         """Count a request that could not be read."""
 
@@ -106,6 +109,9 @@ class ClientConnection(asyncio.Protocol):
         self._chunked = False
         self._keep_alive = True
         self._head_sent = False
+        self._loop = asyncio.get_running_loop()
+        self._began = self._loop.time()
+        self.provider = ""  # whom the request that is being answered is for
         self._tunnel: Upgraded | None = None
         self._early = b""
 
@@ -236,6 +242,7 @@ class ClientConnection(asyncio.Protocol):
             else:
                 self._watch(IDLE_SECONDS)
             return
+        self._began, self.provider = self._loop.time(), ""
         request, keep_alive = self._waiting.popleft()
         self._busy, self._head_sent = True, False
         self._method, self._keep_alive = request.method, keep_alive
@@ -278,9 +285,14 @@ class ClientConnection(asyncio.Protocol):
             self._timer.cancel()
             self._timer = None
         if seconds is not None:
-            self._timer = asyncio.get_running_loop().call_later(seconds, self.transport.close)
+            self._timer = self._loop.call_later(seconds, self.transport.close)
 
     # --- answers ------------------------------------------------------------------------------------------------
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether an answer is under way."""
+        return self._busy
 
     @property
     def is_gone(self) -> bool:
@@ -311,6 +323,7 @@ class ClientConnection(asyncio.Protocol):
             fields.append((b"connection", b"close"))
         self._head_sent = True
         self.transport.write(response_head(status, reason, fields))
+        self._handler.answered(self, status, self._loop.time() - self._began)
 
     def write(self, data: bytes) -> None:
         """Write a piece of the body, at once."""

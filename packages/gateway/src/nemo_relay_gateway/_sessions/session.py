@@ -11,6 +11,7 @@ from typing import Any
 
 from nemo_relay import LLMRequest, ScopeType, llm, scope
 from nemo_relay_gateway._sessions.events import NEUTRAL, HookEvent, Kind, Verdict
+from nemo_relay_gateway._sessions.records import ScopeRecord, SessionRecord, ToolRecord
 from nemo_relay_gateway._sessions.tool_runs import HostTool
 
 _PRIVATE = frozenset(("user_email",))
@@ -28,14 +29,13 @@ class Session:
     Args:
         host: the host's name.
         session: the host's id of it.
+        record: how another replica left it; None for one that begins.
     """
 
-    def __init__(self, host: str, session: str) -> None:
+    def __init__(self, host: str, session: str, record: SessionRecord | None = None) -> None:
         self.host = host
         self.id = session
         self._facts = {"session_id": session, "agent_kind": host}
-        role = {**self._facts, "nemo_relay_scope_role": "session"}
-        self._handle = scope.start(host, ScopeType.Agent, metadata=role)
         self._turn: Any = None
         self._turns = 0
         self._output: Any = None
@@ -46,6 +46,45 @@ class Session:
         self._passed = 0  # model calls that the gateway has seen
         self._response_ids: deque[str] = deque(maxlen=_REMEMBERED)
         self.is_over = False
+        if record is None:
+            role = {**self._facts, "nemo_relay_scope_role": "session"}
+            self._handle: Any = scope.start(host, ScopeType.Agent, metadata=role)
+        else:
+            self._resume(record)
+
+    # --- replicas -----------------------------------------------------------------------------------------------
+
+    def record(self) -> SessionRecord:
+        """What another replica has to know to go on with it."""
+        keys = {handle: agent for agent, handle in self._agents.items()}
+        tools = {
+            key: ToolRecord(**_fields(ScopeRecord.of(tool.handle, keys.get(tool.parent))), **tool.details())
+            for key, tool in self._tools.items()
+            if tool.handle is not None
+        }
+        return SessionRecord(
+            ScopeRecord.of(self._handle),
+            None if self._turn is None else ScopeRecord.of(self._turn),
+            self._turns,
+            {agent: ScopeRecord.of(handle, keys.get(handle.parent)) for agent, handle in self._agents.items()},
+            tools,
+            self._passed,
+            list(self._response_ids),
+        )
+
+    def _resume(self, record: SessionRecord) -> None:
+        self._handle = record.root.resumed(ScopeType.Agent, None)
+        if record.turn is not None:
+            self._turn = record.turn.resumed(ScopeType.Custom, self._handle)
+        for agent, found in record.agents.items():  # in the order in which they began: a parent before its children
+            self._agents[agent] = found.resumed(ScopeType.Agent, self._agents.get(found.agent or "", self.place(None)))
+        for key, tool in record.tools.items():
+            parent = self._agents.get(tool.agent or "", self.place(None))
+            made = HostTool(tool.name, tool.arguments, parent, tool.metadata or {}, tool.call)
+            made.handle = tool.resumed(ScopeType.Tool, parent)
+            self._tools[key] = made
+        self._turns, self._passed = record.turns, record.passed
+        self._response_ids.extend(record.response_ids)
 
     # --- where work belongs -------------------------------------------------------------------------------------
 
@@ -56,6 +95,10 @@ class Session:
         if agent not in self._agents:
             self._open_agent(agent, parent_agent, agent_type)
         return self._agents[agent]
+
+    def has(self, agent: str | None) -> bool:
+        """Whether the scope of an agent is open."""
+        return agent is None or agent in self._agents
 
     def passed(self, response: Any) -> None:
         """A model call of this session has passed the gateway."""
@@ -184,6 +227,13 @@ class Session:
         output = None if event is None else shown(event.payload)
         scope.end(self._handle, output=output, metadata={"closed_by": why})
 
+    def let_go(self, why: str) -> None:
+        """Leave the session to another replica. Tools whose policies wait here for their result end here."""
+        for key, tool in list(self._tools.items()):
+            if tool.handle is None:
+                tool.abandon(why)
+                del self._tools[key]
+
     # --- tools --------------------------------------------------------------------------------------------------
 
     async def _tool_start(self, event: HookEvent) -> Verdict:
@@ -260,6 +310,10 @@ class Session:
         annotated = dict(end.annotated) if end is not None and end.annotated else None
         result = None if end is None else end.result
         llm.call_end(handle, result, metadata=about, annotated_response=annotated)
+
+
+def _fields(record: ScopeRecord) -> dict[str, Any]:
+    return {name: getattr(record, name) for name in record.__struct_fields__}
 
 
 def shown(payload: Mapping[str, Any]) -> dict[str, Any]:

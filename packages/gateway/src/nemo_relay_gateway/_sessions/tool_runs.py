@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from nemo_relay import tools
+from nemo_relay import ScopeHandle, scope, tools
 from nemo_relay.errors import GuardrailRejected
 from nemo_relay.runtime_registrations import is_shaped
 from nemo_relay_gateway._sessions.events import NEUTRAL, Verdict
@@ -26,19 +26,23 @@ class HostTool:
     def __init__(self, name: str, arguments: Any, parent: Any, metadata: dict[str, Any], call: str | None) -> None:
         self.name = name
         self.arguments = arguments
-        self._parent = parent
+        self.parent = parent
         self._metadata = metadata
         self._call = call
-        self._handle: Any = None
+        self.handle: Any = None
         self._task: asyncio.Task[Any] | None = None
         self._result: asyncio.Future[Any] | None = None
         self.is_over = False
 
+    def details(self) -> dict[str, Any]:
+        """What only tool calls have."""
+        return {"arguments": self.arguments, "call": self._call}
+
     async def start(self) -> Verdict:
         """Report the start, and ask the policies."""
         if not is_shaped("tool"):
-            self._handle = tools.call(
-                self.name, self.arguments, handle=self._parent, metadata=self._metadata, tool_call_id=self._call
+            self.handle = tools.call(
+                self.name, self.arguments, handle=self.parent, metadata=self._metadata, tool_call_id=self._call
             )
             return NEUTRAL
         loop = asyncio.get_running_loop()
@@ -60,7 +64,7 @@ class HostTool:
 
         return await tools.execute(
             *(self.name, self.arguments, run),
-            handle=self._parent,
+            handle=self.parent,
             metadata=self._metadata,
             tool_call_id=self._call,
         )
@@ -105,4 +109,7 @@ class HostTool:
     def _end_handle(self, result: Any, error: str | None, metadata: dict[str, Any]) -> None:
         if error is not None:
             metadata = {**metadata, "otel.status_code": "ERROR", "otel.status_description": error}
-        tools.call_end(self._handle, result, metadata=metadata)
+        if isinstance(self.handle, ScopeHandle):  # another replica has begun it
+            scope.end(self.handle, output=result, metadata=metadata)
+        else:
+            tools.call_end(self.handle, result, metadata=metadata)
