@@ -27,7 +27,7 @@ from nemo_relay._runtime.managed.layers import complete, named
 from nemo_relay._runtime.managed.llm import LLM, finish_llm, open_llm
 from nemo_relay._runtime.registry import registry
 from nemo_relay._runtime.tree import context, propagation
-from nemo_relay._runtime.tree.spans import LLMHandle, Span
+from nemo_relay._runtime.tree.spans import LLMHandle, ScopeHandle, Span
 from nemo_relay_codecs.request import LLMRequest
 
 if TYPE_CHECKING:
@@ -69,7 +69,8 @@ def _checked(name: object, request: object, handle: object, attributes: object, 
     if handle is None:
         parent = context.current()
     else:
-        expect(handle, Span, "ScopeHandle", "handle")
+        if type(handle) is not ScopeHandle:
+            expect(handle, Span, "ScopeHandle", "handle")
         parent = handle  # type: ignore[assignment]
     if attributes is None:
         return parent, 0
@@ -141,7 +142,8 @@ def call_end(
     Raises:
         ValueError: a malformed ``annotated_response``.
     """
-    expect(handle, LLMHandle, where="handle")
+    if type(handle) is not LLMHandle:
+        expect(handle, LLMHandle, where="handle")
     annotated = None if annotated_response is None else checked_response(annotated_response)
     status = {**emit.OK, **metadata} if isinstance(metadata, dict) else emit.over(metadata, emit.OK)
     ns = None if timestamp is None else clock.from_datetime(timestamp)

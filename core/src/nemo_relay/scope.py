@@ -198,7 +198,8 @@ def end(handle: ScopeHandle, *, output: Any = None, metadata: Any = None, timest
     Raises:
         RootScopeError: it is the root (a RuntimeError).
     """
-    expect(handle, ScopeHandle, where="handle")
+    if type(handle) is not ScopeHandle:
+        expect(handle, ScopeHandle, where="handle")
     if not handle.is_open:
         return False
     try:
@@ -308,7 +309,7 @@ def event(
     """
     if type(name) is not str:
         expect_text(name, "name")
-    if handle is not None:
+    if handle is not None and type(handle) is not ScopeHandle:
         expect(handle, Span, "ScopeHandle", "handle")
     ns = None if timestamp is None else clock.from_datetime(timestamp)
     if data_schema is not None:

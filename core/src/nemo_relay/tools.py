@@ -26,7 +26,7 @@ from nemo_relay._runtime.managed.layers import complete, named
 from nemo_relay._runtime.managed.tool import TOOL, end_tool, open_tool
 from nemo_relay._runtime.registry import registry
 from nemo_relay._runtime.tree import context
-from nemo_relay._runtime.tree.spans import Span, ToolHandle
+from nemo_relay._runtime.tree.spans import ScopeHandle, Span, ToolHandle
 
 __all__ = ["call", "call_end", "conditional_execution", "execute", "execute_sync", "request_intercepts"]
 
@@ -50,7 +50,8 @@ def _checked(name: object, handle: object, attributes: object, tool_call_id: obj
     if handle is None:
         parent = context.current()
     else:
-        expect(handle, Span, "ScopeHandle", "handle")
+        if type(handle) is not ScopeHandle:
+            expect(handle, Span, "ScopeHandle", "handle")
         parent = handle  # type: ignore[assignment]
     if attributes is None:
         return parent, 0
@@ -106,7 +107,8 @@ def call_end(
         metadata: laid over the start metadata, key by key.
         timestamp: a timezone-aware end time instead of now.
     """
-    expect(handle, ToolHandle, where="handle")
+    if type(handle) is not ToolHandle:
+        expect(handle, ToolHandle, where="handle")
     end_tool(handle, result, data, metadata, None if timestamp is None else clock.from_datetime(timestamp))
 
 

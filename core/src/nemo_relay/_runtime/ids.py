@@ -19,35 +19,39 @@ _END = 2 * _COUNTS
 _MILLISECOND = 1_000_000
 
 _random: int
+_tail: str  # the random bits as text
 _current: tuple[int, str, Callable[[], int]]  # a millisecond's first nanosecond, its identifiers' text, the counter
 
 
 def reseed() -> None:
     """Draw the random bits anew; a forked child does, so that it never repeats its parent's identifiers."""
-    global _random
-    _random = int.from_bytes(os.urandom(7), "big") >> 7  # 49 bits: there is room to count on
+    _draw(int.from_bytes(os.urandom(7), "big") >> 7)  # 49 bits: there is room to count on
     _turn(0, itertools.count(_COUNTS).__next__)
+
+
+def _draw(bits: int) -> None:
+    global _random, _tail
+    _random = bits
+    _tail = f"-7{bits >> 38:03x}-{0x8000 | bits >> 24 & 0x3FFF:04x}-{bits & 0xFFFFFF:06x}"
 
 
 def _turn(now_ns: int, count: Callable[[], int]) -> tuple[int, str, Callable[[], int]]:
     """Go on with the millisecond of ``now_ns``."""
     global _current
-    stamp, bits = now_ns // _MILLISECOND, _random
-    first, second, third = bits >> 38, 0x8000 | bits >> 24 & 0x3FFF, bits & 0xFFFFFF
-    head = f"{stamp >> 16:08x}-{stamp & 0xFFFF:04x}-7{first:03x}-{second:04x}-{third:06x}"
+    stamp = now_ns // _MILLISECOND
+    head = f"{stamp >> 16:08x}-{stamp & 0xFFFF:04x}{_tail}"
     _current = made = (stamp * _MILLISECOND, head, count)
     return made
 
 
 def uuid7(now_ns: int) -> str:
     """A new identifier for the moment ``now_ns``; a clock that steps back does not step the identifiers back."""
-    global _random
     start, head, count = _current
     if now_ns - start >= _MILLISECOND:
         _start, head, count = _turn(now_ns, count)
     number = count()
     if number >= _END:
-        _random += 1
+        _draw(_random + 1)
         _turn(max(now_ns, start), itertools.count(_COUNTS).__next__)
         return uuid7(now_ns)
     return head + hex(number)[3:]

@@ -47,7 +47,7 @@ def open_scope(
     elsewhere = parent is not None
     if parent is None:
         parent = context.current()
-    else:
+    elif type(parent) is not ScopeHandle:
         expect(parent, Span, "ScopeHandle", "handle")
     bits = 0
     if attributes is not None:

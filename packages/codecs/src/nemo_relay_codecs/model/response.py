@@ -3,16 +3,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, Protocol
 
-from nemo_relay_codecs.model.request import _model, _of_type
+from nemo_relay_codecs.model.request import _check_text, _model
 from nemo_relay_codecs.values import copied, owned
 
 if TYPE_CHECKING:
     from nemo_relay_codecs.model.tokens import TokenUsage
 
 _OWN = "model.response_checks"
-_CHECKS = (
+_CHECKS: tuple[tuple[str, Callable[[Any], Any]], ...] = (
+    ("id", _check_text),
+    ("model", _check_text),
     ("message", _model("instructions", "invalid message")),
     ("tool_calls", _model("response_calls", "invalid tool_calls", _OWN)),
     ("finish_reason", _model("finish_reason", "invalid finish_reason", _OWN)),
@@ -20,7 +23,18 @@ _CHECKS = (
     ("api_specific", _model("response_api", "invalid api_specific")),
     ("extra", _model("extra", "invalid extra")),
 )
+_NAMES = tuple(name for name, _ in _CHECKS[:-1])
+_MEMBERS = frozenset((*_NAMES, "optimization_summary", "stream", "tokens", "pricing_status"))
 _FINISHED = ("complete", "length", "tool_use", "content_filter")
+
+
+def _checked(given: Iterable[Any]) -> dict[str, Any]:
+    """The attributes, of the values that they are given in the order of ``_CHECKS``."""
+    fields: dict[str, Any] = {}
+    for (name, check), value in zip(_CHECKS, given, strict=True):
+        if value is not None:
+            fields[name] = check(value)
+    return fields
 
 
 class ResponseSurface(Protocol):
@@ -90,12 +104,7 @@ class AnnotatedLLMResponse:
         api_specific: dict[str, Any] | None = None,
         extra: dict[str, Any] | None = None,
     ) -> None:
-        given = (message, tool_calls, finish_reason, usage, api_specific, extra)
-        fields = {"id": id, "model": model}
-        self.fields = {k: _of_type(v, str) for k, v in fields.items() if v is not None}
-        for (name, check), value in zip(_CHECKS, given, strict=True):
-            if value is not None:
-                self.fields[name] = check(value)
+        self.fields = _checked((id, model, message, tool_calls, finish_reason, usage, api_specific, extra))
         self._raw = self._surface = self._stream = self._tokens = None
 
     id = _ReadOnly("The provider's response id.")
@@ -237,11 +246,9 @@ class AnnotatedLLMResponse:
             ValueError: a member does not have the documented shape.
             TypeError: ``id`` or ``model`` is not a string.
         """
-        names = ("id", "model", "message", "tool_calls", "finish_reason", "usage", "api_specific")
-        known = {k: event[k] for k in names if event.get(k) is not None}
-        own = (*names, "optimization_summary", "stream", "tokens", "pricing_status")
-        extra = {k: v for k, v in event.items() if k not in own}
-        self = cls(**known, extra=extra or None)
+        get = event.get
+        extra = {k: v for k, v in event.items() if k not in _MEMBERS}
+        self = cls(*map(get, _NAMES), extra=extra or None)
         for name in ("optimization_summary", "pricing_status"):
             if event.get(name) is not None:
                 self.fields[name] = owned(event[name])

@@ -10,6 +10,7 @@ from itertools import chain, takewhile
 _BLOCK = 2_048  # bytes
 _SHORTEST = 2 * _BLOCK
 _MOST = 16_384  # beginnings remembered, each by a number
+_LATEST = 2_048  # short texts remembered: what a span says at its start is said again at its end
 # What differs from run to run and holds no secret: no pattern asks which digits stand there, and behind a colon none
 # begins or ends in the middle of them. A secret that is a number or a UUID is one by its name, which stays.
 _UUID = rb"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
@@ -45,7 +46,8 @@ class Repeats:
             if self._suspects(text[start if between < 0 else between + 2 : end]):
                 return False
             start = end
-        _learn(self._begun, *met)
+        _make_room(self._begun, _MOST)
+        self._begun.update(met)
         return True
 
     def _is_harmless(self, part: bytes) -> bool:
@@ -58,8 +60,10 @@ class Repeats:
         if number not in self._begun:
             if self._suspects(part):
                 return False
-            _learn(self._begun, number)
-        _learn(self.known, exact)
+            _make_room(self._begun, _MOST)
+            self._begun.add(number)
+        _make_room(self.known, _LATEST)
+        self.known.add(exact)
         return True
 
     def _follow(self, text: bytes, start: int, stop: int, met: list[int]) -> tuple[int, int]:
@@ -85,7 +89,6 @@ def _blocks(text: bytes, start: int, stop: int) -> Iterator[tuple[int, int]]:
         yield at, number
 
 
-def _learn(known: set[int], *met: int) -> None:
-    if len(known) > _MOST:
+def _make_room(known: set[int], most: int) -> None:
+    if len(known) > most:
         known.clear()
-    known.update(met)

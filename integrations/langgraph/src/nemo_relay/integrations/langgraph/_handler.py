@@ -41,17 +41,16 @@ class RelayCallbackHandler(langchain.RelayCallbackHandler, GraphCallbackHandler)
         **kwargs: Any,
     ) -> None:
         """A graph, node or other runnable starts; with the first node of a superstep, the superstep."""
-        start = super().on_chain_start
-        given: dict[str, Any] = {"run_id": run_id, "parent_run_id": parent_run_id, "tags": tags, **kwargs}
+        kwargs.update(run_id=run_id, parent_run_id=parent_run_id, tags=tags)
         if parent_run_id is not None:
             if _supersteps.is_node(tags):
                 self.observe("superstep", _supersteps.node_starts, self, kwargs.get("name"), parent_run_id, metadata)
-            start(serialized, inputs, metadata=metadata, **given)
+            super().on_chain_start(serialized, inputs, metadata=metadata, **kwargs)
             return
         call = attempt("on_chain_start", _loops.call, None)
         about = attempt("on_chain_start", lambda: _identity.told(call, metadata), metadata)
         with _propagation.remote_parent(call):
-            start(serialized, inputs, metadata=about, **given)
+            super().on_chain_start(serialized, inputs, metadata=about, **kwargs)
 
     def on_chain_end(self, outputs: Any, *, run_id: UUID, **kwargs: Any) -> None:
         """A graph, node or other runnable returned."""
