@@ -3,11 +3,13 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from nemo_relay import LLMRequest, ScopeType, llm, scope
+from nemo_relay import AtofExporter, AtofExporterConfig, LLMRequest, ScopeType, llm, scope
 from nemo_relay._runtime.managed.history import encoded_once, latest, recent
 from nemo_relay.codecs import AnthropicMessagesCodec, OpenAIChatCodec, OpenAIResponsesCodec
 from nemo_relay.testing import capture_events
@@ -41,7 +43,7 @@ def request_(request: pytest.FixtureRequest) -> LLMRequest:
 
 def test_what_is_encoded_once_is_what_it_would_be_encoded_twice(request_: LLMRequest) -> None:
     view = OpenAIChatCodec().decode(request_).to_event()
-    made = encoded_once(view, request_.content)
+    made = encoded_once(view, request_.content)[:2]
     assert [encode(form) for form in made] == [encode(view), encode(request_.content)]
 
 
@@ -68,7 +70,7 @@ def test_a_shorter_history_is_that_of_both_forms(request_: LLMRequest) -> None:
 @pytest.mark.parametrize("content", [None, "text", [], {}, {"messages": None}, {"messages": {}}, {"messages": [1]}])
 def test_forms_of_any_kind_are_taken(view: Any, content: Any) -> None:
     before = encode([view, content])
-    assert encode(list(encoded_once(view, content))) == before
+    assert encode(list(encoded_once(view, content)[:2])) == before
     if view is not None:
         recent(view, content, None, LLMRequest({}, content))
 
@@ -76,7 +78,7 @@ def test_forms_of_any_kind_are_taken(view: Any, content: Any) -> None:
 def test_a_cycle_inside_a_message_costs_itself() -> None:
     message: dict[str, Any] = {"role": "user", "content": "x"}
     message["self"] = message
-    view, content = encoded_once({"messages": [message]}, {"messages": [message]})
+    view, content, _shared = encoded_once({"messages": [message]}, {"messages": [message]})
     assert decode(encode(view))["messages"][0]["content"] == "x"
     assert encode(view) == encode(content)
 
@@ -110,3 +112,38 @@ def test_the_events_of_a_call_say_both_forms(codec: Any) -> None:
         shorter.category_profile["annotated_request"]
         == codec().decode(LLMRequest({}, shorter.data["content"])).to_event()
     )
+
+
+@pytest.mark.parametrize("place", ["message", "call", "parameter", "header"])
+def test_a_secret_in_a_long_request_is_in_neither_of_its_forms(place: str, tmp_path: Path) -> None:
+    secret = "sk-ant-api03-abcdefghijklmnop"
+    messages: list[Any] = [{"role": "user", "content": "word " * 100} for _ in range(20)]
+    content: dict[str, Any] = {"model": "m", "messages": messages}
+    headers = {"x-team": "red"}
+    config = AtofExporterConfig()
+    config.output_directory, config.filename = str(tmp_path), "events.jsonl"
+    exporter = AtofExporter(config)
+    exporter.register("test")
+    try:
+        with scope.scope("agent", ScopeType.Agent):  # harmless, and known from then on
+            llm.call("provider", LLMRequest(headers, content), codec=OpenAIChatCodec())
+        if place == "message":
+            messages[7] = {"role": "user", "content": f"my key is {secret}"}
+        elif place == "call":
+            arguments = json.dumps({"password": secret})
+            call = {"id": "c", "type": "function", "function": {"name": "login", "arguments": arguments}}
+            messages[7] = {"role": "assistant", "content": None, "tool_calls": [call]}
+        elif place == "parameter":
+            content["metadata"] = {"note": secret}
+        else:
+            headers = {"x-note": secret}
+        for _ in range(2):
+            with scope.scope("agent", ScopeType.Agent):
+                llm.call("provider", LLMRequest(headers, content), codec=OpenAIChatCodec())
+    finally:
+        exporter.deregister("test")
+        exporter.shutdown()
+    text = (tmp_path / "events.jsonl").read_text()
+    assert text.count("word word") >= 20
+    assert "abcdefghijklmnop" not in text
+    assert "REDACTED" in text

@@ -30,8 +30,9 @@ def start(
     data: bytes,
     profile: bytes = NULL,
     sanitize: Sanitize | None = None,
+    shared: bytes | None = None,
 ) -> None:
-    """Publish the start event of ``span``."""
+    """Publish the start event of ``span``; ``shared`` is a JSON text that stands in both the data and the profile."""
     span.started_ns = ns
     given = span.given_metadata
     metadata = span.start_metadata = NULL if given is None else encode(given)
@@ -39,7 +40,7 @@ def start(
     if uuid is None:
         uuid = span.known_uuid = ids.source(ns)
     place = span.place or _place(span, ns)
-    parts = ("start", span.category, span.flag_texts[span.bits], place, uuid, ns, profile, data, metadata)
+    parts = ("start", span.category, span.flag_texts[span.bits], place, uuid, ns, profile, data, metadata, shared)
     publish(ScopeEvent, parts, audience, span, registry.start_sanitizers, sanitize)
 
 
@@ -58,7 +59,7 @@ def end(
     laid = _OK_JSON if metadata is OK and span.start_metadata is NULL else merged(span, metadata)
     uuid = span.known_uuid or span.identify(ns)
     place = span.place or _place(span, ns)
-    parts = ("end", span.category, span.flag_texts[span.bits], place, uuid, ns, profile, data, laid)
+    parts = ("end", span.category, span.flag_texts[span.bits], place, uuid, ns, profile, data, laid, None)
     publish(ScopeEvent, parts, audience, span, registry.end_sanitizers, sanitize)
 
 

@@ -29,10 +29,11 @@ def lineage(parent_uuid: str | None, session: str | None) -> str:
 
 
 def scope_line(parts: Parts) -> bytes:
-    """The line of a scope event: phase, category, attributes, place, uuid, time in nanoseconds, category profile, data
-    and metadata. Attributes are JSON text, profile and payloads JSON bytes; the place has the name and lineage.
+    """The line of a scope event: phase, category, attributes, place, uuid, time in nanoseconds, category profile, data,
+    metadata, and what profile and data share. Attributes are JSON text, profile and payloads JSON bytes; the place has
+    the name and lineage.
     """
-    phase, category, attributes, place, uuid, ns, profile, data, metadata = parts
+    phase, category, attributes, place, uuid, ns, profile, data, metadata, _shared = parts
     if len(data) + len(metadata) + len(profile) < _SHORT:
         return (
             f'{{"atof_version":"0.1","attributes":{attributes},"category":"{category}",'
@@ -69,11 +70,21 @@ def scope_payloads(parts: Parts, before: bytes | None) -> tuple[bytes, ...]:
 
     ``before`` is the metadata of the start event. That of the end event says it again, and that text is known then.
     """
-    place, profile, data, metadata = parts[3], parts[6], parts[7], parts[8]
+    _phase, _category, _attributes, place, _uuid, _ns, profile, data, metadata, shared = parts
     name = place[: place.find(_LINEAGE)].encode()
+    if shared is not None and len(shared) > _SHORT:  # to be looked at once
+        return name, shared, _without(profile, shared), _without(data, shared), metadata
     if before is not None and len(metadata) > len(before) and metadata.startswith(before[:-1]):
         return name, profile, data, before, metadata[len(before) - 1 :]
     return name, profile, data, metadata
+
+
+def _without(text: bytes, part: bytes) -> bytes:
+    """``text`` with nothing in place of ``part``, if that is there: a member of an object that stands in it."""
+    at = text.find(part[:_PROBE])
+    if at < 0 or not text.startswith(part, at):
+        return text
+    return text[:at] + encoding.NULL + text[at + len(part) :]
 
 
 def mark_payloads(parts: Parts, _before: bytes | None) -> tuple[bytes, ...]:
@@ -84,12 +95,13 @@ def mark_payloads(parts: Parts, _before: bytes | None) -> tuple[bytes, ...]:
 
 def weight(parts: Parts) -> int:
     """About how many bytes the parts of a line hold."""
-    size: int = len(parts[-1]) + len(parts[-2]) + len(parts[-3]) + _STATIC
-    return size if len(parts) == _OF_A_SCOPE else size + len(parts[4])
+    payloads = parts[6:9] if len(parts) == _OF_A_SCOPE else parts[4:8]
+    return sum(map(len, payloads)) + _STATIC
 
 
 _STATIC = 400  # what surrounds the payloads
-_OF_A_SCOPE = 9
+_OF_A_SCOPE = 10
+_PROBE = 64  # bytes: a search for a text as long as a conversation costs more than all the rest
 
 
 def line_of(record: dict[str, Any]) -> bytes:

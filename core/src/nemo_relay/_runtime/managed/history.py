@@ -59,21 +59,25 @@ def _role(message: Any) -> Any:
     return None
 
 
-def encoded_once(view: Any, content: Any) -> tuple[Any, Any]:
-    """Both forms of a request, for an encoder: a message that is the same object in both is JSON already."""
+def encoded_once(view: Any, content: Any) -> tuple[Any, Any, bytes | None]:
+    """Both forms of a request, for an encoder: a message that is the same object in both is JSON already.
+
+    Where all of them are, their JSON comes as well.
+    """
     if type(view) is not dict or type(content) is not dict:
-        return view, content
+        return view, content, None
     said, sent = view.get("messages"), content.get("messages")
     if type(said) is not list or type(sent) is not list or len(said) != len(sent):
-        return view, content
+        return view, content, None
     if _is_said_alike(said, content):
-        both = raw(encode(sent))
-        return {**view, "messages": both}, {**content, "messages": both}
+        text = encode(sent)
+        both = raw(text)
+        return {**view, "messages": both}, {**content, "messages": both}, text
     said, sent = said.copy(), sent.copy()
     for index, message in enumerate(sent):
         if said[index] is message:
             said[index] = sent[index] = raw(encode(message))
-    return {**view, "messages": said}, {**content, "messages": sent}
+    return {**view, "messages": said}, {**content, "messages": sent}, None
 
 
 def _is_said_alike(messages: list[Any], content: Any) -> bool:

@@ -138,14 +138,14 @@ def start_llm(span: LLMHandle, request: LLMRequest, ns: int | None, annotated: A
             content, headers = request.content, request.headers
         if annotated is not None and not fresh:
             annotated, content = history.recent(annotated, content, codec, request)
-    profile = _plain_profile(span.model_name)
+    profile, shared = _plain_profile(span.model_name), None
     if annotated is not None:
-        view, content = history.encoded_once(annotating.plain(annotated), content)
+        view, content, shared = history.encoded_once(annotating.plain(annotated), content)
         profile = _profile(span.model_name, "annotated_request", view, None)
     payload = encode({"content": content, "headers": presentable(headers)})
     ns = clock.source() if ns is None else ns
     sanitize = request_sanitizer(span, codec) if _activity.shapes_events else None
-    emit.start(span, audience, ns, payload, profile, sanitize)
+    emit.start(span, audience, ns, payload, profile, sanitize, shared)
     return True
 
 

@@ -246,9 +246,9 @@ class AnnotatedLLMResponse:
             ValueError: a member does not have the documented shape.
             TypeError: ``id`` or ``model`` is not a string.
         """
-        get = event.get
         extra = {k: v for k, v in event.items() if k not in _MEMBERS}
-        self = cls(*map(get, _NAMES), extra=extra or None)
+        self = cls()
+        self.fields = _checked((*map(event.get, _NAMES), extra or None))
         for name in ("optimization_summary", "pricing_status"):
             if event.get(name) is not None:
                 self.fields[name] = owned(event[name])

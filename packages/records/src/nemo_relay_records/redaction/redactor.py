@@ -16,7 +16,7 @@ from typing import Any
 from nemo_relay_records.encoding import decode, encode
 from nemo_relay_records.redaction.looks import DEFAULT_VALUES, may_hold_secret
 from nemo_relay_records.redaction.names import DEFAULT_KEYS, compiled, is_secret_header, speaks_of_secret
-from nemo_relay_records.redaction.repeats import Repeats
+from nemo_relay_records.redaction.repeats import SHORT, Repeats
 
 REPLACEMENT = "[REDACTED]"
 MAX_NAMES = 4_096  # remembered; keys may be data, and without number
@@ -94,7 +94,8 @@ class Redaction:
                 return self.line(line)
             known = self._repeats.known
             for payload in payloads:
-                if hash(payload) not in known and not self._repeats.are_harmless(payload, 0, len(payload)):
+                is_known = len(payload) < SHORT and hash(payload) in known
+                if not is_known and not self._repeats.are_harmless(payload, 0, len(payload)):
                     return self._masked(line)
             return line
         except Exception as error:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from itertools import chain, takewhile
 
 _BLOCK = 2_048  # bytes
-_SHORTEST = 2 * _BLOCK
+SHORT = 2 * _BLOCK  # bytes below which a text is remembered as one
 _MOST = 16_384  # beginnings remembered, each by a number
 _LATEST = 2_048  # short texts remembered: what a span says at its start is said again at its end
 # What differs from run to run and holds no secret: no pattern asks which digits stand there, and behind a colon none
@@ -37,7 +37,7 @@ class Repeats:
 
     def are_harmless(self, text: bytes, start: int, stop: int) -> bool:
         """Whether there is no secret in ``text`` between two places, for all we know."""
-        if stop - start < _SHORTEST:
+        if stop - start < SHORT:
             return self._is_harmless(text[start:stop])
         met: list[int] = []
         while start < stop:
