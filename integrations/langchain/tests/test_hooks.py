@@ -7,7 +7,9 @@ from typing import Any
 
 import pytest
 from langchain.agents import create_agent
+from langchain.agents.middleware import AgentMiddleware
 from langchain_core.messages import AIMessage
+from langchain_core.tools import tool
 
 from nemo_relay import LLMRequest, guardrails, scope, tools
 from nemo_relay.errors import GuardrailRejected
@@ -16,7 +18,7 @@ from nemo_relay.integrations.langchain.testing import ScriptedChatModel
 from nemo_relay.testing import CapturedEvents
 from nemo_relay.utils import run_sync
 
-from .agents import MODES, agent, calling, run, weather
+from .agents import MODES, agent, calling, of, run, weather
 
 SECRET = "4111-1111"
 ASKED = {"messages": [("user", f"my card is {SECRET}")]}
@@ -235,3 +237,93 @@ async def test_c9_a_method_that_a_program_replaces_is_called(monkeypatch: pytest
     monkeypatch.setattr(NemoRelayMiddleware, "_llm_execute", replaced)
     await run(agent(NemoRelayMiddleware(), script=["fine"]), "ainvoke")
     assert len(seen) == 1
+
+
+class OwnAsync(Own):
+    async def awrap_tool_call(self, request: Any, handler: Any) -> Any:
+        parent, _, name, args, call_id = self._prepare_tool_call(request)
+
+        async def called(given: Any) -> Any:
+            return await handler(request.override(tool_call={**request.tool_call, "args": given}))
+
+        return await tools.execute(name, args, called, handle=parent, tool_call_id=call_id)
+
+    async def awrap_model_call(self, request: Any, handler: Any) -> Any:
+        return await handler(request)
+
+
+class Redacting(AgentMiddleware[Any, Any, Any]):
+    """Of the application's own making, and no subclass: shows nothing of what the tool gets and gives."""
+
+    def wrap_tool_call(self, request: Any, handler: Any) -> Any:
+        answers: list[Any] = []
+
+        def called(_: Any) -> str:
+            answers.append(handler(request))
+            return "[hidden]"
+
+        tools.execute_sync(request.tool_call["name"], {"city": "[hidden]"}, called)
+        return answers[0]
+
+
+def of_tools(events: CapturedEvents) -> list[Any]:
+    return [event for event in events if event.category == "tool" and event.scope_category == "start"]
+
+
+@pytest.mark.parametrize("mode", MODES)
+async def test_c9_a_tool_that_a_subclass_calls_itself_is_one_event(events: CapturedEvents, mode: str) -> None:
+    asked: list[str] = []
+    guardrails.register_tool_conditional_execution("count", 0, lambda name, args: asked.append(name))
+    state = await run(agent(OwnAsync()), mode, ASKED, callbacks=[RelayCallbackHandler()])
+    assert state["messages"][-1].content == "it is sunny"
+    (call,) = of(events, "tool")
+    assert (call.tool_call_id, call.metadata["langgraph_node"]) == ("c1", "tools")
+    assert asked == ["weather"]
+
+
+def test_c9_what_a_middleware_keeps_back_is_not_shown_by_the_handler(events: CapturedEvents) -> None:
+    graph = agent(Redacting(), script=[calling(("weather", {"city": SECRET})), "fine"])
+    state = graph.invoke({"messages": [("user", "?")]}, {"callbacks": [RelayCallbackHandler()]})
+    assert state["messages"][2].content == f"sunny in {SECRET}"
+    assert len(of_tools(events)) == 1
+    assert not [event for event in events if event.category == "tool" and SECRET in str(event.to_dict())]
+
+
+def test_c9_each_of_parallel_calls_is_its_own(events: CapturedEvents) -> None:
+    script = [calling(*(("weather", {"city": city}) for city in ("Paris", "Rome", "Oslo"))), "fine"]
+    agent(Own(), script=script).invoke(ASKED, {"callbacks": [RelayCallbackHandler()]})
+    assert sorted(event.data["city"] for event in of_tools(events)) == ["Oslo", "Paris", "Rome"]
+
+
+def test_c9_a_tool_that_is_tried_again_inside_one_call(events: CapturedEvents) -> None:
+    class Twice(NemoRelayMiddleware):
+        def wrap_tool_call(self, request: Any, handler: Any) -> Any:
+            def called(_: Any) -> Any:
+                handler(request)
+                return handler(request)
+
+            return tools.execute_sync(request.tool_call["name"], request.tool_call["args"], called)
+
+    agent(Twice()).invoke(ASKED, {"callbacks": [RelayCallbackHandler()]})
+    whole, again = of_tools(events)
+    assert again.parent_uuid == whole.uuid
+    assert again.metadata["relay.attempt"] == 2
+
+
+def test_c9_a_tool_that_calls_one_of_its_name_is_two_events(events: CapturedEvents) -> None:
+    @tool("weather")
+    def outer(city: str) -> str:
+        """Tell the weather, as another knows it."""
+        return str(weather.invoke({"city": city}))
+
+    agent(Own(), tools=[outer]).invoke(ASKED, {"callbacks": [RelayCallbackHandler()]})
+    first, second = of_tools(events)
+    assert second.parent_uuid == first.uuid
+
+
+def test_c9_a_tool_that_the_application_runs_outside_of_agents(events: CapturedEvents) -> None:
+    config: Any = {"callbacks": [RelayCallbackHandler()]}
+    found = tools.execute_sync("weather", {"city": "Rome"}, lambda args: weather.invoke(args, config))
+    other = tools.execute_sync("climate", {"city": "Rome"}, lambda args: weather.invoke(args, config))
+    assert found == other == "sunny in Rome"
+    assert [event.name for event in of_tools(events)] == ["weather", "climate", "weather"]

@@ -15,8 +15,9 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from nemo_relay import ToolHandle, scope
 from nemo_relay.integrations.langchain._runs.outcomes import Ending
-from nemo_relay.integrations.langchain._runs.resolver import parent_run
+from nemo_relay.integrations.langchain._runs.resolver import current_scope, parent_run
 from nemo_relay.integrations.langchain._runs.table import Handle
 
 Kind = Literal["tool", "llm"]
@@ -39,10 +40,12 @@ class Claim:
     waiting: deque[Any] = field(default_factory=deque)  # the runs that have started inside a pending one
     late: Callable[[Any], Handle] | None = None  # opens the span of a call that a cache answered
     refused: bool = False
+    foreign: bool = False  # made by the application: what the callbacks know of it is said at once
     about: dict[str, Any] = field(default_factory=dict)  # what the callbacks know of it, for the end event
 
 
 _current: ContextVar[Claim | None] = ContextVar("nemo_relay_langchain_managed_call", default=None)
+_found: dict[str, Claim] = {}  # calls that the application itself has made managed ones, by the uuid of their span
 
 
 @contextmanager
@@ -66,7 +69,7 @@ def take(
     kind: Kind, key: int, name: str, tool_call_id: str | None = None, parent: int = 0
 ) -> tuple[Claim | None, bool]:
     """The managed call that the run ``key`` below ``parent`` belongs to, and whether the run *is* that call."""
-    claim = _current.get()
+    claim = _around(kind, name, parent)
     if claim is None or claim.kind != kind:
         return None, False
     if claim.pending:
@@ -78,6 +81,28 @@ def take(
     return claim, claim.run == key
 
 
+def _around(kind: Kind, name: str, place: int) -> Claim | None:
+    claim = _current.get()
+    own = _of_application(name, place, claim) if kind == "tool" else None
+    return own if own is not None else claim
+
+
+def _of_application(name: str, place: int, claim: Claim | None) -> Claim | None:
+    """The call of ``tools.execute`` by which the application itself runs the framework's tool, in a middleware, say."""
+    limits = (current_scope(), claim.handle if claim is not None else None)
+    span: Any = scope.get_handle()
+    while not isinstance(span, ToolHandle):
+        if span is None or any(span is limit for limit in limits):
+            return None
+        span = span.parent
+    if span.name != name or any(span is limit for limit in limits):
+        return None
+    for uuid in [uuid for uuid, known in list(_found.items()) if not getattr(known.handle, "is_open", False)]:
+        _found.pop(uuid, None)
+    made = Claim("tool", name, span, span.tool_call_id, place, foreign=True)
+    return _found.setdefault(span.uuid, made)
+
+
 def _names(claim: Claim, name: str, tool_call_id: str | None, place: int) -> bool:
     """Whether a tool run is of this call: not another one that its tool makes, whatever its id."""
     same_id = tool_call_id is None or claim.tool_call_id is None or claim.tool_call_id == tool_call_id
@@ -86,7 +111,7 @@ def _names(claim: Claim, name: str, tool_call_id: str | None, place: int) -> boo
 
 def enclosing(kind: Kind, name: str, tool_call_id: str | None = None) -> Claim | None:
     """The managed call of that kind which surrounds another layer of the same call; None where there is none."""
-    claim = _current.get()
+    claim = _around(kind, name, parent_run())
     if claim is None or claim.kind != kind or claim.covered:
         return None
     return claim if kind == "llm" or _names(claim, name, tool_call_id, parent_run()) else None

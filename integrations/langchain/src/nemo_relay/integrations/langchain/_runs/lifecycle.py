@@ -78,6 +78,8 @@ def adopt(run_id: UUID, run: Run, claim: Claim, about: dict[str, Any]) -> bool:
     above = run.parent.handle if run.parent is not None else None
     run.hidden, run.claim, run.handle = True, claim, claim.handle or above
     claim.about = about
+    if claim.foreign and run.handle is not None:
+        scope.annotate(run.handle, about)
     if run.parent is None:
         _outlast_no_task(run)
     return True
