@@ -68,7 +68,12 @@ def mark_line(parts: Parts) -> bytes:
 def scope_payloads(parts: Parts, before: bytes | None) -> tuple[bytes, ...]:
     """What the application had a say in of the line of a scope event, as JSON texts.
 
-    ``before`` is the metadata of the start event. That of the end event says it again, and that text is known then.
+    Args:
+        parts: what the line was made of.
+        before: the metadata of the start event. That of the end event says it again, and that text is known then.
+
+    Returns:
+        The texts, in the order of the line.
     """
     _phase, _category, _attributes, place, _uuid, _ns, profile, data, metadata, shared = parts
     name = place[: place.find(_LINEAGE)].encode()
