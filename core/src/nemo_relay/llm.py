@@ -23,8 +23,8 @@ from nemo_relay._runtime.managed.annotations import checked_response, resolve
 from nemo_relay._runtime.managed.call import ManagedCall
 from nemo_relay._runtime.managed.direct import through, through_sync
 from nemo_relay._runtime.managed.engine import steps
-from nemo_relay._runtime.managed.layers import complete, named
-from nemo_relay._runtime.managed.llm import LLM, finish_llm, open_llm
+from nemo_relay._runtime.managed.layers import drive, named
+from nemo_relay._runtime.managed.llm import LLM, end_llm, open_llm
 from nemo_relay._runtime.registry import registry
 from nemo_relay._runtime.tree import context, propagation
 from nemo_relay._runtime.tree.spans import LLMHandle, ScopeHandle, Span
@@ -147,7 +147,7 @@ def call_end(
     annotated = None if annotated_response is None else checked_response(annotated_response)
     status = {**emit.OK, **metadata} if isinstance(metadata, dict) else emit.over(metadata, emit.OK)
     ns = None if timestamp is None else clock.from_datetime(timestamp)
-    finish_llm(
+    end_llm(
         *(handle, response, status, resolve(response_codec)),
         annotated=annotated,
         data=data,
@@ -240,9 +240,9 @@ def execute_sync(
         span.codec, span.response_codec = resolve(codec), resolve(response_codec)
     if execution_options is not None or execution_context is not None:
         made = ManagedCall(LLM, span, request, func, sync=True).directed(execution_options, execution_context)
-        return complete(steps(made))
+        return drive(steps(made))
     if registry.activity.shapes_llms:
-        return complete(steps(ManagedCall(LLM, span, request, func, sync=True)))
+        return drive(steps(ManagedCall(LLM, span, request, func, sync=True)))
     return through_sync(LLM, span, request, func)
 
 
@@ -329,7 +329,7 @@ def stream_execute_sync(
         finalizer,
         sync=True,
     ).directed(execution_options, execution_context)
-    stream: SyncLlmStream = complete(steps(made))
+    stream: SyncLlmStream = drive(steps(made))
     return stream
 
 

@@ -22,7 +22,7 @@ from nemo_relay._runtime.emission.marks import checked_schema, rearm_freshness
 from nemo_relay._runtime.enums import LogSeverity, ScopeAttributes, ScopeType
 from nemo_relay._runtime.events.events import SEVERITY_KEY
 from nemo_relay._runtime.exports import borrowed, claim
-from nemo_relay._runtime.managed.scope import ManagedScope, close_scope, open_scope, resume_scope
+from nemo_relay._runtime.managed.scope import ManagedScope, end_scope, open_scope, resume_scope
 from nemo_relay._runtime.registry import registry
 from nemo_relay._runtime.tree import context, propagation
 from nemo_relay._runtime.tree.spans import ScopeHandle, Span
@@ -115,7 +115,7 @@ def pop(handle: ScopeHandle, *, output: Any = None, metadata: Any = None, timest
         RootScopeError: it is the root (a RuntimeError).
         ScopeOrderError: it belongs to an explicit ``ScopeStack`` and is not its top (a RuntimeError).
     """
-    close_scope(handle, output, metadata, timestamp)
+    end_scope(handle, output, metadata, timestamp)
 
 
 def start(
@@ -203,7 +203,7 @@ def end(handle: ScopeHandle, *, output: Any = None, metadata: Any = None, timest
     if not handle.is_open:
         return False
     try:
-        close_scope(handle, output, metadata, timestamp)
+        end_scope(handle, output, metadata, timestamp)
     except NotFound:  # another thread was faster
         return False
     return True

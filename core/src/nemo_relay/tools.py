@@ -22,8 +22,8 @@ from nemo_relay._runtime.exports import borrowed
 from nemo_relay._runtime.managed.call import ManagedCall
 from nemo_relay._runtime.managed.direct import through, through_sync
 from nemo_relay._runtime.managed.engine import steps
-from nemo_relay._runtime.managed.layers import complete, named
-from nemo_relay._runtime.managed.tool import TOOL, end_tool, open_tool
+from nemo_relay._runtime.managed.layers import drive, named
+from nemo_relay._runtime.managed.tool import TOOL, end_tool_by_hand, open_tool
 from nemo_relay._runtime.registry import registry
 from nemo_relay._runtime.tree import context
 from nemo_relay._runtime.tree.spans import ScopeHandle, Span, ToolHandle
@@ -109,7 +109,7 @@ def call_end(
     """
     if type(handle) is not ToolHandle:
         expect(handle, ToolHandle, where="handle")
-    end_tool(handle, result, data, metadata, None if timestamp is None else clock.from_datetime(timestamp))
+    end_tool_by_hand(handle, result, data, metadata, None if timestamp is None else clock.from_datetime(timestamp))
 
 
 def execute(
@@ -189,10 +189,10 @@ def execute_sync(
     span = ToolHandle(name, parent, bits, data, metadata, tool_call_id)
     if execution_options is not None or execution_context is not None:
         made = ManagedCall(TOOL, span, args, func, sync=True).directed(execution_options, execution_context)
-        return complete(steps(made))
+        return drive(steps(made))
     if not registry.activity.shapes_tools:
         return through_sync(TOOL, span, args, func)
-    return complete(steps(ManagedCall(TOOL, span, args, func, sync=True)))
+    return drive(steps(ManagedCall(TOOL, span, args, func, sync=True)))
 
 
 def _unstarted(name: str, args: Any, handle: Span | None) -> ManagedCall:

@@ -138,7 +138,7 @@ def run_blocking(make: Callable[[], Coroutine[Any, Any, Any]], context: contextv
     return result[0]
 
 
-def finish(awaitable: Awaitable[Any]) -> Any:
+def block_on(awaitable: Awaitable[Any]) -> Any:
     """The result of ``awaitable``, waited for without an event loop running here, in a copy of this context."""
 
     async def wait() -> Any:

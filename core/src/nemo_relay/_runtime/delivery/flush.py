@@ -109,7 +109,7 @@ class FlushBridge:
 
 
 def _resolve(waiter: Any, error: BaseException | None) -> None:
-    def settle() -> None:
+    def wake() -> None:
         if waiter.done():  # cancelled meanwhile
             return
         if error is None:
@@ -118,7 +118,7 @@ def _resolve(waiter: Any, error: BaseException | None) -> None:
             waiter.set_exception(error)
 
     with suppress(RuntimeError):  # its loop may have closed: nobody waits any more then
-        waiter.get_loop().call_soon_threadsafe(settle)
+        waiter.get_loop().call_soon_threadsafe(wake)
 
 
 bridge = FlushBridge(lambda: dispatcher.flush(None))

@@ -22,19 +22,19 @@ if TYPE_CHECKING:
 class Events(Protocol):
     """The two events of a call of one kind."""
 
-    def begin(self, span: Any, argument: Any) -> Any:
+    def start(self, span: Any, argument: Any) -> Any:
         """Publish the start, if anybody hears it; returns what the callback is called with."""
 
-    def conclude(self, span: Any, raw: Any) -> None:
+    def end(self, span: Any, raw: Any) -> None:
         """Publish the end of a call that nothing shaped: its caller gets ``raw``, which the callback returned."""
 
-    def fail(self, span: Any, error: BaseException) -> None:
+    def end_failed(self, span: Any, error: BaseException) -> None:
         """Publish the end of a call that raised ``error``."""
 
-    def begin_shaped(self, call: Any) -> None:
+    def start_shaped(self, call: Any) -> None:
         """Publish the start of a call after its request intercepts; sets what the callback is called with."""
 
-    def conclude_shaped(self, call: Any, produced: Produced) -> Any:
+    def end_shaped(self, call: Any, produced: Produced) -> Any:
         """Publish the end of a call through its layers; returns what the caller gets."""
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from nemo_relay._runtime.awaitables import finish
+from nemo_relay._runtime.awaitables import block_on
 from nemo_relay._runtime.managed.call import Kind, ManagedCall
 from nemo_relay._runtime.managed.engine import steps
 from nemo_relay._runtime.registry import registry
@@ -28,7 +28,7 @@ async def through(kind: Kind, span: Span, argument: Any, func: Callable[[Any], A
         return await steps(ManagedCall(kind, span, argument, func, sync=False))
     events = kind.events
     observed = _activity.observed
-    argument = events.begin(span, argument)
+    argument = events.start(span, argument)
     before = _get()
     _set(span)
     try:
@@ -38,11 +38,11 @@ async def through(kind: Kind, span: Span, argument: Any, func: Callable[[Any], A
     except BaseException as error:
         _set(before)
         if observed or _activity.observed:
-            events.fail(span, error)
+            events.end_failed(span, error)
         raise
     _set(before)
     if observed or _activity.observed:
-        events.conclude(span, answer)
+        events.end(span, answer)
     return answer
 
 
@@ -51,19 +51,19 @@ def through_sync(kind: Kind, span: Span, argument: Any, func: Callable[[Any], An
     # Written out a second time: what passes through a coroutine, StopIteration does not survive.
     events = kind.events
     observed = _activity.observed
-    argument = events.begin(span, argument)
+    argument = events.start(span, argument)
     before = _get()
     _set(span)
     try:
         answer = func(argument)
         if hasattr(type(answer), "__await__"):
-            answer = finish(answer)
+            answer = block_on(answer)
     except BaseException as error:
         _set(before)
         if observed or _activity.observed:
-            events.fail(span, error)
+            events.end_failed(span, error)
         raise
     _set(before)
     if observed or _activity.observed:
-        events.conclude(span, answer)
+        events.end(span, answer)
     return answer

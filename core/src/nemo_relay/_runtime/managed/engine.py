@@ -2,7 +2,7 @@
 """The managed call: what happens around a tool or LLM call, in which order.
 
 The order is written once, in ``steps``, as a coroutine that an asynchronous call awaits in its own task. A synchronous
-call runs the very same to its end without an event loop (``complete``): whatever could be awaited in it is waited for
+call runs the very same to its end without an event loop (``drive``): whatever could be awaited in it is waited for
 on the spot, so it never suspends, and neither can drift from the other.
 """
 
@@ -10,11 +10,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from nemo_relay._runtime.awaitables import finish
+from nemo_relay._runtime.awaitables import block_on
 from nemo_relay._runtime.log import faults
 from nemo_relay._runtime.managed.call import ManagedCall
 from nemo_relay._runtime.managed.guardrails import check
-from nemo_relay._runtime.managed.layers import Raised, descend, result
+from nemo_relay._runtime.managed.layers import Raised, descend, unwrap
 from nemo_relay._runtime.managed.scope import is_cancellation
 from nemo_relay._runtime.registry import registry
 from nemo_relay._runtime.tree import context
@@ -34,7 +34,7 @@ async def steps(call: ManagedCall) -> Any:
         await check(call, guardrails)
     if options.request_intercepts:
         await middleware.rewrite(call)
-    call.events.begin_shaped(call)
+    call.events.start_shaped(call)
     before = _get()
     if registry.activity.owners:
         registry.remember_place(span)
@@ -44,20 +44,20 @@ async def steps(call: ManagedCall) -> Any:
         if layers:
             produced = await descend(call, layers, 0, call.argument)
             if type(produced) is Raised:
-                result(produced)
+                unwrap(produced)
         else:
             raw = call.func(call.argument)
             if hasattr(type(raw), "__await__"):
-                raw = finish(raw) if call.sync else await raw
+                raw = block_on(raw) if call.sync else await raw
             produced = middleware.produced(raw)
     except BaseException as error:
         _set(before)
-        call.events.fail(span, error)
+        call.events.end_failed(span, error)
         if call.sync:
             return Raised(error)
         raise
     _set(before)
-    return call.events.conclude_shaped(call, produced)
+    return call.events.end_shaped(call, produced)
 
 
 def failure(span: Span, error: BaseException) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from __future__ import annotations
 from typing import Any
 
 from nemo_relay._runtime import clock
-from nemo_relay._runtime.awaitables import finish
+from nemo_relay._runtime.awaitables import block_on
 from nemo_relay._runtime.emission import emit
 from nemo_relay._runtime.enums import ScopeType
 from nemo_relay._runtime.guard import blame
@@ -29,11 +29,11 @@ async def check(call: ManagedCall, guardrails: tuple[Entry, ...], *, mark: bool 
     """
     arguments = call.middleware.question(call)
     for entry in guardrails:
-        span = _open(call, entry)
+        span = _start(call, entry)
         try:
             reason = entry.fn(*arguments)
             if hasattr(type(reason), "__await__"):
-                reason = finish(reason) if call.sync else await reason
+                reason = block_on(reason) if call.sync else await reason
             if reason is not None and not isinstance(reason, str):
                 got = type(reason).__name__
                 kind = "LLM" if call.kind == "llm" else call.kind
@@ -42,20 +42,20 @@ async def check(call: ManagedCall, guardrails: tuple[Entry, ...], *, mark: bool 
                     f" '{got}' object is not an instance of 'str'"
                 )
         except BaseException as error:
-            _close(span, _failed(error))
+            _end(span, _failed(error))
             blame(error, "guardrail", entry.name, f"that was asked about the {call.kind} call {call.name!r}")
             raise
         if reason is None:
-            _close(span, {"allowed": True, "rejected": False})
+            _end(span, {"allowed": True, "rejected": False})
             continue
-        _close(span, {"allowed": False, "rejected": True, "rejection_reason": reason})
+        _end(span, {"allowed": False, "rejected": True, "rejection_reason": reason})
         if mark:
             data = {"rejected": True, "rejection_reason": reason}
             emit.mark(call.name, call.parent, data=data, metadata=call.metadata)
         raise GuardrailRejected(reason, guardrail=entry.name, target=call.name, kind=call.kind)
 
 
-def _open(call: ManagedCall, entry: Entry) -> ScopeHandle:
+def _start(call: ManagedCall, entry: Entry) -> ScopeHandle:
     parent = call.parent
     span = ScopeHandle(entry.name, ScopeType.Guardrail, parent, parent.stack, metadata=call.metadata)
     audience = registry.audience(parent)
@@ -64,7 +64,7 @@ def _open(call: ManagedCall, entry: Entry) -> ScopeHandle:
     return span
 
 
-def _close(span: ScopeHandle, verdict: dict[str, Any]) -> None:
+def _end(span: ScopeHandle, verdict: dict[str, Any]) -> None:
     span.is_open = False
     audience = registry.audience(span)
     if audience is not None:

@@ -10,7 +10,7 @@ from collections.abc import Coroutine, Generator
 from types import FunctionType
 from typing import Any
 
-from nemo_relay._runtime.awaitables import finish
+from nemo_relay._runtime.awaitables import block_on
 from nemo_relay._runtime.guard import blame
 from nemo_relay._runtime.managed.call import ManagedCall
 from nemo_relay._runtime.registry.registration import Entry
@@ -52,7 +52,7 @@ async def descend(call: ManagedCall, layers: tuple[Entry, ...], depth: int, valu
     try:
         raw = entry.fn(*call.middleware.arguments(call, entry, value, proceed))
         if hasattr(type(raw), "__await__"):
-            raw = finish(raw) if call.sync else await raw
+            raw = block_on(raw) if call.sync else await raw
         return call.middleware.produced(raw, entry, proceed.taken())
     except StopIteration as error:
         return Raised(error)  # leaving a coroutine it would become another error
@@ -142,9 +142,9 @@ class Branch:
             if proceed.depth == len(proceed.layers):
                 raw = call.func(self._value)
                 if hasattr(type(raw), "__await__"):
-                    raw = finish(raw)
+                    raw = block_on(raw)
                 return self._kept(call.middleware.produced(raw))
-            return self._kept(complete(descend(call, proceed.layers, proceed.depth, self._value)))
+            return self._kept(drive(descend(call, proceed.layers, proceed.depth, self._value)))
         except BaseException as error:
             proceed.failed(error)
             raise
@@ -169,7 +169,7 @@ class Branch:
                         raw = await raw
                     answer = self._kept(call.middleware.produced(raw))
                 else:
-                    answer = self._kept(result(await descend(call, proceed.layers, proceed.depth, self._value)))
+                    answer = self._kept(unwrap(await descend(call, proceed.layers, proceed.depth, self._value)))
                 self._outcome = (answer, None)
                 return answer
             except BaseException as error:
@@ -223,17 +223,17 @@ def named(function: Any, name: str) -> Any:
     return copy
 
 
-def complete(run: Steps) -> Any:
+def drive(run: Steps) -> Any:
     """Run the steps of a synchronous call on this thread."""
     outcome: Any = None
     try:
         run.send(None)
     except StopIteration as done:
         outcome = done.value
-    return result(outcome)
+    return unwrap(outcome)
 
 
-def result(outcome: Any) -> Any:
+def unwrap(outcome: Any) -> Any:
     """``outcome``, unless it is an error that was returned: that is raised, in the context it was first raised in."""
     if type(outcome) is Raised:
         error = outcome.error

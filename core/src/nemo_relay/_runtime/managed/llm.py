@@ -29,16 +29,16 @@ _MICROSECOND = 1_000
 class LlmEvents:
     """The two events of a managed LLM call."""
 
-    def begin(self, span: LLMHandle, argument: LLMRequest) -> LLMRequest:
+    def start(self, span: LLMHandle, argument: LLMRequest) -> LLMRequest:
         return _begun(span, argument, None) if _activity.observed else traced(argument, span, False)
 
-    def conclude(self, span: LLMHandle, raw: Any) -> None:
-        finish_llm(span, raw, emit.OK, span.response_codec, data=span.handle_data)
+    def end(self, span: LLMHandle, raw: Any) -> None:
+        end_llm(span, raw, emit.OK, span.response_codec, data=span.handle_data)
 
-    def fail(self, span: LLMHandle, error: BaseException) -> None:
-        finish_llm(span, None, failure(span, error), None, data=span.handle_data)
+    def end_failed(self, span: LLMHandle, error: BaseException) -> None:
+        end_llm(span, None, failure(span, error), None, data=span.handle_data)
 
-    def begin_shaped(self, call: ManagedCall) -> None:
+    def start_shaped(self, call: ManagedCall) -> None:
         span, edits = call.span, call.edits
         call.argument = _begun(span, call.argument, None if edits is None else edits.annotated)
         if edits is not None and edits.marks:
@@ -46,8 +46,8 @@ class LlmEvents:
         if edits is not None and edits.contributions:
             annotating.contribute(span, edits.contributions, span.started_ns + 2 * _MICROSECOND)
 
-    def conclude_shaped(self, call: ManagedCall, produced: Produced) -> Any:
-        self.conclude(call.span, produced.value)
+    def end_shaped(self, call: ManagedCall, produced: Produced) -> Any:
+        self.end(call.span, produced.value)
         return produced.original
 
 
@@ -163,7 +163,7 @@ def _profile(model_name: str | None, key: str, view: Any, first_chunk: float | N
     return encode(profile)
 
 
-def finish_llm(
+def end_llm(
     span: LLMHandle,
     response: Any,
     status: Any,

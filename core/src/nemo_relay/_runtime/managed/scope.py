@@ -87,7 +87,7 @@ def resume_scope(name: str, scope_type: ScopeType, uuid: str, parent: Span | Non
     return span
 
 
-def close_scope(span: ScopeHandle, output: Any, metadata: Any, timestamp: datetime | None) -> None:
+def end_scope(span: ScopeHandle, output: Any, metadata: Any, timestamp: datetime | None) -> None:
     """Close a scope and publish its end; what it owns hears that end, and goes."""
     if type(span) is not ScopeHandle:
         expect(span, ScopeHandle, where="handle")
@@ -123,7 +123,7 @@ class ManagedScope:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _traceback: object) -> None:
         span = self._span
         status = emit.OK if error is None else _status(error)
-        close_scope(span, None, status, self._end_timestamp)
+        end_scope(span, None, status, self._end_timestamp)
 
     async def __aenter__(self) -> ScopeHandle:
         span = self._span = open_scope(*self._arguments, sys._getframe(1))

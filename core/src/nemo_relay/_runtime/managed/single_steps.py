@@ -8,7 +8,7 @@ from typing import Any
 from nemo_relay._runtime.awaitables import running_loop
 from nemo_relay._runtime.managed.call import Edits, ManagedCall
 from nemo_relay._runtime.managed.guardrails import check
-from nemo_relay._runtime.managed.layers import complete
+from nemo_relay._runtime.managed.layers import drive
 from nemo_relay._runtime.managed.results import LLMRequestInterceptOutcome
 from nemo_relay._runtime.registry import registry
 from nemo_relay._runtime.tree import propagation
@@ -18,7 +18,7 @@ from nemo_relay_codecs.request import LLMRequest
 def _run(call: ManagedCall, steps: Any, name: str) -> Any:
     call.sync = running_loop() is None
     if call.sync:
-        return complete(steps)
+        return drive(steps)
     steps.__qualname__ = name  # Python names a coroutine that nobody awaits
     return steps
 

@@ -28,27 +28,27 @@ _MICROSECOND = 1_000
 class ToolEvents:
     """The two events of a managed tool call."""
 
-    def begin(self, span: ToolHandle, argument: Any) -> Any:
+    def start(self, span: ToolHandle, argument: Any) -> Any:
         if _activity.observed:
             start_tool(span, argument, None)
         return argument
 
-    def conclude(self, span: ToolHandle, raw: Any) -> None:
+    def end(self, span: ToolHandle, raw: Any) -> None:
         if type(raw) is ToolExecutionResult:
-            finish_tool(span, raw.result, raw.annotation, emit.OK, span.handle_data)
+            end_tool(span, raw.result, raw.annotation, emit.OK, span.handle_data)
         else:
-            finish_tool(span, raw, None, emit.OK, span.handle_data)
+            end_tool(span, raw, None, emit.OK, span.handle_data)
 
-    def fail(self, span: ToolHandle, error: BaseException) -> None:
-        finish_tool(span, None, None, failure(span, error), span.handle_data, sanitized=False)
+    def end_failed(self, span: ToolHandle, error: BaseException) -> None:
+        end_tool(span, None, None, failure(span, error), span.handle_data, sanitized=False)
 
-    def begin_shaped(self, call: ManagedCall) -> None:
+    def start_shaped(self, call: ManagedCall) -> None:
         start_tool(call.span, call.argument, None)
 
-    def conclude_shaped(self, call: ManagedCall, produced: Produced) -> Any:
+    def end_shaped(self, call: ManagedCall, produced: Produced) -> Any:
         span, marks = call.span, produced.marks
         ns = emit.end_time(span) if marks else None
-        finish_tool(span, produced.value, produced.annotation, emit.OK, span.handle_data, ns)
+        end_tool(span, produced.value, produced.annotation, emit.OK, span.handle_data, ns)
         if ns is not None:
             emit_pending(marks, span, ns + _MICROSECOND, step_ns=_MICROSECOND, family="tool")
         return produced.original
@@ -96,16 +96,16 @@ def start_tool(span: ToolHandle, args: Any, ns: int | None) -> None:
         emit_skill_loads(span, args, ns, audience)
 
 
-def end_tool(span: ToolHandle, result: Any, data: Any, metadata: Any, ns: int | None) -> None:
+def end_tool_by_hand(span: ToolHandle, result: Any, data: Any, metadata: Any, ns: int | None) -> None:
     """Publish the end of a tool call that was opened by hand. A second end is ignored, and reported."""
     if not span.is_open:
         emit.ended_twice(span)
         return
     produced = result if type(result) is ToolExecutionResult else ToolExecutionResult(result)
-    finish_tool(span, produced.result, produced.annotation, metadata, data, ns)
+    end_tool(span, produced.result, produced.annotation, metadata, data, ns)
 
 
-def finish_tool(
+def end_tool(
     span: ToolHandle,
     value: Any,
     annotation: Any,

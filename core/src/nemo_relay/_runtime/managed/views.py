@@ -90,7 +90,7 @@ class RequestView(LLMRequest):
         return self._content
 
 
-def settle(request: LLMRequest, original: LLMRequest) -> LLMRequest:
+def reconcile(request: LLMRequest, original: LLMRequest) -> LLMRequest:
     """What middleware made of ``original``, with every part it left unchanged by identity again."""
     if request is original:
         return original

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from nemo_relay._runtime.awaitables import finish
+from nemo_relay._runtime.awaitables import block_on
 from nemo_relay._runtime.checks import expect
 from nemo_relay._runtime.guard import blame
 from nemo_relay._runtime.managed import annotations as annotating
@@ -14,7 +14,7 @@ from nemo_relay._runtime.managed.call import Edits, ManagedCall
 from nemo_relay._runtime.managed.codec_context import LlmExecutionContext, LlmRequestContext, LlmResponseContext
 from nemo_relay._runtime.managed.layers import Continuation, Produced
 from nemo_relay._runtime.managed.results import LLMRequestInterceptOutcome
-from nemo_relay._runtime.managed.views import RequestView, settle
+from nemo_relay._runtime.managed.views import RequestView, reconcile
 from nemo_relay._runtime.registry import registry
 from nemo_relay._runtime.registry.registration import Entry
 from nemo_relay.errors import CallbackError, InvalidArgument
@@ -52,12 +52,12 @@ class LlmMiddleware:
             try:
                 outcome = entry.fn(call.name, RequestView(request), annotated)
                 if hasattr(type(outcome), "__await__"):
-                    outcome = finish(outcome) if call.sync else await outcome
+                    outcome = block_on(outcome) if call.sync else await outcome
                 _check(entry, outcome, request, codec)
             except BaseException as error:
                 blame(error, "request intercept", entry.name, f"of the LLM call {call.name!r}")
                 raise
-            request = settle(outcome.request, request)
+            request = reconcile(outcome.request, request)
             annotated = outcome.annotated_request
             edits.marks += outcome.pending_marks
             edits.contributions += outcome.optimization_contributions
@@ -65,7 +65,7 @@ class LlmMiddleware:
                 break
         edits.annotated = annotated
         call.edits = edits
-        call.argument = request if codec is None else settle(annotating.encoded(codec, annotated, request), request)
+        call.argument = request if codec is None else reconcile(annotating.encoded(codec, annotated, request), request)
 
     def arguments(self, call: ManagedCall, entry: Entry, value: Any, proceed: Continuation) -> tuple[Any, ...]:
         view = RequestView(value)
@@ -80,7 +80,7 @@ class LlmMiddleware:
 
     def passed_on(self, call: ManagedCall, value: Any) -> Any:
         expect(value, LLMRequest, where="request")
-        return settle(value, value.original if isinstance(value, RequestView) else call.argument)
+        return reconcile(value, value.original if isinstance(value, RequestView) else call.argument)
 
     def produced(self, raw: Any, entry: Entry | None = None, branches: Sequence[Produced] = ()) -> Produced:
         return Produced(raw, raw)
@@ -98,7 +98,7 @@ def _check(entry: Entry, outcome: Any, request: LLMRequest, codec: Any) -> None:
         )
     if codec is None:
         return
-    if settle(outcome.request, request).content is not request.content:
+    if reconcile(outcome.request, request).content is not request.content:
         raise InvalidArgument(
             f"LLM request intercept '{entry.name}' changed request.content while a request codec is active;"
             " modify annotated_request instead"

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from nemo_relay._runtime.awaitables import finish
+from nemo_relay._runtime.awaitables import block_on
 from nemo_relay._runtime.guard import blame
 from nemo_relay._runtime.managed.call import ManagedCall
 from nemo_relay._runtime.managed.layers import Continuation, Produced
@@ -45,7 +45,7 @@ class ToolMiddleware:
             try:
                 view = entry.fn(name, view)
                 if hasattr(type(view), "__await__"):
-                    view = finish(view) if call.sync else await view
+                    view = block_on(view) if call.sync else await view
                 if view is None and before is not None:
                     raise CallbackError("tool request intercept returned None; it must return the arguments")
             except BaseException as error:

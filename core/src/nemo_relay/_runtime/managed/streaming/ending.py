@@ -6,11 +6,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from nemo_relay._runtime import clock
-from nemo_relay._runtime.awaitables import finish, running_loop
+from nemo_relay._runtime.awaitables import block_on, running_loop
 from nemo_relay._runtime.emission import emit
 from nemo_relay._runtime.log import faults
 from nemo_relay._runtime.managed.engine import failure
-from nemo_relay._runtime.managed.llm import finish_llm
+from nemo_relay._runtime.managed.llm import end_llm
 from nemo_relay._runtime.registry import registry
 from nemo_relay._runtime.tree.spans import Span
 
@@ -74,14 +74,14 @@ class Ending:
             status = emit.OK
         seconds = (self._first_ns - self._call.span.started_ns) / 1e9 if self._count else None
         span, codec = self._call.span, self._call.span.response_codec
-        finish_llm(span, response, status, codec, data=span.handle_data, first_chunk=seconds)
+        end_llm(span, response, status, codec, data=span.handle_data, first_chunk=seconds)
 
-    def fail(self, error: BaseException) -> None:
+    def end_failed(self, error: BaseException) -> None:
         """Publish the end of a stream that raised."""
         if not self.over:
             self.end(failure(self._call.span, error))
 
-    def drop(self) -> None:
+    def end_dropped(self) -> None:
         """Publish the end of a stream that nobody reads to its end."""
         self.end(_DROPPED)
 
@@ -111,7 +111,7 @@ class Ending:
     def _finished(self, awaitable: Any) -> Any:
         try:
             if running_loop() is None:
-                return finish(awaitable)
+                return block_on(awaitable)
             awaitable.close()
             raise RuntimeError("the stream was forgotten or cancelled where nothing could await its finalizer")
         except Exception as error:

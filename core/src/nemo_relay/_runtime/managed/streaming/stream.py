@@ -12,7 +12,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any, Self
 from weakref import ref
 
-from nemo_relay._runtime.awaitables import finish, running_loop, task_finder
+from nemo_relay._runtime.awaitables import block_on, running_loop, task_finder
 from nemo_relay._runtime.emission import emit
 from nemo_relay._runtime.log import faults
 from nemo_relay._runtime.managed.call import Kind, ManagedCall
@@ -76,7 +76,7 @@ class StreamMiddleware(LlmMiddleware):
 class StreamEvents(LlmEvents):
     """The two events of a streamed call: the second one is the stream's, when it ends."""
 
-    def conclude_shaped(self, call: Any, produced: Produced) -> Any:
+    def end_shaped(self, call: Any, produced: Produced) -> Any:
         return SyncLlmStream(call, produced.value) if call.sync else LlmStream(call, produced.value)
 
 
@@ -210,7 +210,7 @@ class LlmStream:
             await self._close_quietly(self._sources)
             await self._ending.finalize()
         finally:
-            self._ending.drop()
+            self._ending.end_dropped()
 
     def __del__(self) -> None:
         ending = getattr(self, "_ending", None)
@@ -256,15 +256,15 @@ class SyncLlmStream:
             raise
         except BaseException as error:
             self._close_quietly(self._sources)
-            ending.fail(error)
+            ending.end_failed(error)
             raise
         try:
             answer = ending.chunk(chunk)
             if hasattr(type(answer), "__await__"):
-                finish(answer)
+                block_on(answer)
         except BaseException as error:
             self._close_quietly([self._source, *self._sources])
-            ending.fail(error)
+            ending.end_failed(error)
             raise
         return chunk
 
@@ -281,7 +281,7 @@ class SyncLlmStream:
             self._source.close()
             self._close_quietly(self._sources)
         finally:
-            self._ending.drop()
+            self._ending.end_dropped()
 
     def __enter__(self) -> Self:
         return self
@@ -297,6 +297,6 @@ class SyncLlmStream:
 
 def _dropped(ending: Ending) -> None:
     try:
-        ending.drop()
+        ending.end_dropped()
     except Exception as error:  # during interpreter shutdown hardly anything is left to rely on
         faults.report("llm_stream_drop_failed", error)

@@ -18,7 +18,7 @@ from nemo_relay.integrations.langchain.adapter import (
     ask_for_model,
     attempt,
     chat_request,
-    conclude,
+    end_run,
     find_open_run,
     find_run,
     model_name,
@@ -161,7 +161,7 @@ class NemoRelayDeepAgentsCallbackHandler(langgraph.RelayCallbackHandler):
             made.extra.update(extra)
             return made
 
-        self.observe("on_tool_end", lambda: conclude(run, ending, otherwise="ok"))
+        self.observe("on_tool_end", lambda: end_run(run, ending, otherwise="ok"))
 
     def mark_graph(self, run_id: UUID | None, key: object, name: str, data: Any, metadata: dict[str, Any]) -> None:
         """The mark of a pause or a resumption; one that is about a review of tool calls says so.

@@ -3,7 +3,7 @@
 
 =================  ===============================================================================================
 runs               ``Run``, ``Handle``, ``find_run``, ``find_open_run``, ``open_runs``; ``RunNotes``
-endings            ``Ending``, ``ending_of``, ``tool_returned``, ``interrupts_of``, ``conclude``
+endings            ``Ending``, ``ending_of``, ``tool_returned``, ``interrupts_of``, ``end_run``
 marks              ``mark``: something that happened in a run
 guardrails         ``open_gate``, ``close_gate``, ``*_PASSAGES``: what leads calls to them; ``ask_for_model``
 managed calls      ``tool_call``, ``atool_call``; ``outside_managed_calls`` hides the one that is running
@@ -27,7 +27,7 @@ from nemo_relay.integrations.langchain._guards.gates import (
 )
 from nemo_relay.integrations.langchain._public import say_public_path
 from nemo_relay.integrations.langchain._runs.claims import outside_managed_calls
-from nemo_relay.integrations.langchain._runs.lifecycle import conclude, mark
+from nemo_relay.integrations.langchain._runs.lifecycle import end_run, mark
 from nemo_relay.integrations.langchain._runs.naming import HIDDEN_TAG
 from nemo_relay.integrations.langchain._runs.outcomes import Ending, ending_of, interrupts_of, tool_returned
 from nemo_relay.integrations.langchain._runs.table import Handle, Run, RunNotes, find_open_run, find_run, open_runs
@@ -47,7 +47,7 @@ __all__ = [
     "atool_call",
     "chat_request",
     "close_gate",
-    "conclude",
+    "end_run",
     "ending_of",
     "find_open_run",
     "find_run",

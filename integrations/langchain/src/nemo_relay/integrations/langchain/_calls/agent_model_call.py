@@ -168,7 +168,7 @@ class ManagedModelCall:
 
     def _settled(self, answer: Any) -> Any:
         """The very object that the framework returned, unless an intercept put something else in its place."""
-        return self._answers.settle(answer, _edited, _substitute)
+        return self._answers.reconcile(answer, _edited, _substitute)
 
 
 def frame_of(request: Any, model_name: str | None) -> dict[str, Any]:

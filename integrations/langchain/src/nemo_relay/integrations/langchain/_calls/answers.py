@@ -47,7 +47,7 @@ class Answers:
             self._given.clear()
         self._given.append(Given(view, copied(view) if shaped else view, original, view if handed is None else handed))
 
-    def settle(
+    def reconcile(
         self,
         answer: Any,
         edit: Callable[[Given, Any], Any],

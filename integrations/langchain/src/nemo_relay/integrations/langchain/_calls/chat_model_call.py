@@ -255,7 +255,7 @@ class ManagedChatCall:
         """The integration's own chunk, unless an intercept rewrote or added one."""
         if isinstance(shown, ChatGenerationChunk):
             return shown
-        found: ChatGenerationChunk = self._chunks.settle(shown, _rewritten, _new_chunk)
+        found: ChatGenerationChunk = self._chunks.reconcile(shown, _rewritten, _new_chunk)
         return found
 
     def _final(self, seen: list[ChatGenerationChunk]) -> Any:
@@ -327,7 +327,7 @@ class ManagedChatCall:
         return shown
 
     def _settled(self, answer: Any) -> ChatResult:
-        found: ChatResult = self._answers.settle(answer, _edited, lambda other: _result(substitutes.messages(other)))
+        found: ChatResult = self._answers.reconcile(answer, _edited, lambda other: _result(substitutes.messages(other)))
         return found
 
 

@@ -195,7 +195,7 @@ class ManagedToolCall:
     def _settled(self, answer: Any) -> Any:
         """The very object that the framework returned, unless an intercept put something else in its place."""
         value = answer.result if isinstance(answer, ToolExecutionResult) else answer
-        return self._answers.settle(value, _edited, self._substitute, handed=answer, alike=not self._raw)
+        return self._answers.reconcile(value, _edited, self._substitute, handed=answer, alike=not self._raw)
 
     def _substitute(self, value: Any) -> Any:
         return value if self._raw else substitutes.tool_result(value, self.name, self.tool_call_id)

@@ -18,7 +18,7 @@ from nemo_relay.integrations.langchain._guards import enforcement, gates
 from nemo_relay.integrations.langchain._options import AdapterOptions
 from nemo_relay.integrations.langchain._record.sibling import SiblingHandler
 from nemo_relay.integrations.langchain._runs import claims, graphs, naming, outcomes, resolver, states, table
-from nemo_relay.integrations.langchain._runs.lifecycle import adopt, begin, conclude, mark, new_run
+from nemo_relay.integrations.langchain._runs.lifecycle import adopt, begin, end_run, mark, new_run
 from nemo_relay.integrations.langchain._runs.model_run import Asked, answered, request_shown
 from nemo_relay.integrations.langchain._runs.streaming import SAMPLED, StreamStats, chunk_text, event_text
 from nemo_relay.integrations.langchain._runs.table import Handle, Run
@@ -101,7 +101,7 @@ class RelayCallbackHandler(SiblingHandler):
         run = table.find_open_run(run_id)
         if run is not None:
             graphs.route(run, outputs, self)
-            conclude(run, lambda: graphs.chain_ending(run, outputs, kwargs), otherwise="ok")
+            end_run(run, lambda: graphs.chain_ending(run, outputs, kwargs), otherwise="ok")
 
     @observed
     def on_chain_error(self, error: BaseException, *, run_id: UUID, **kwargs: Any) -> None:
@@ -211,7 +211,7 @@ class RelayCallbackHandler(SiblingHandler):
         """A model answered."""
         run = table.find_open_run(run_id)
         if run is not None:
-            conclude(run, lambda: answered(run, outcomes.ok(None), response), otherwise="ok")
+            end_run(run, lambda: answered(run, outcomes.ok(None), response), otherwise="ok")
 
     @observed
     def on_llm_error(self, error: BaseException, *, run_id: UUID, **kwargs: Any) -> None:
@@ -271,7 +271,7 @@ class RelayCallbackHandler(SiblingHandler):
         """A tool returned."""
         run = table.find_open_run(run_id)
         if run is not None:
-            conclude(run, lambda: outcomes.tool_returned(output), otherwise="ok")
+            end_run(run, lambda: outcomes.tool_returned(output), otherwise="ok")
 
     @observed
     def on_tool_error(self, error: BaseException, *, run_id: UUID, **kwargs: Any) -> None:
@@ -308,7 +308,7 @@ class RelayCallbackHandler(SiblingHandler):
         """A retriever answered."""
         run = table.find_open_run(run_id)
         if run is not None:
-            conclude(run, lambda: outcomes.ok(payloads.documents_view(documents)), otherwise="ok")
+            end_run(run, lambda: outcomes.ok(payloads.documents_view(documents)), otherwise="ok")
 
     @observed
     def on_retriever_error(self, error: BaseException, *, run_id: UUID, **kwargs: Any) -> None:
@@ -344,7 +344,7 @@ class RelayCallbackHandler(SiblingHandler):
         run = table.find_open_run(run_id)
         if run is not None:
             graphs.note_error(run, error)
-            conclude(run, lambda: make(run), otherwise="error")
+            end_run(run, lambda: make(run), otherwise="error")
 
     def _asks(self, kind: Literal["tool", "llm"]) -> bool:
         """Whether the guardrails are to be asked here; where nothing at all asks them, that is told."""

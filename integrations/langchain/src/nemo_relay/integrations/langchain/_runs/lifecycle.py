@@ -112,7 +112,7 @@ def _outlast_no_task(run: Run) -> None:
 
 def _task_done(run: Run, task: asyncio.Task[Any]) -> None:
     if not run.is_streaming:  # the rest of a stream may be read elsewhere
-        settle(run, cut_off(run, "cancelled" if task.cancelled() else "abandoned"))
+        end_run_now(run, cut_off(run, "cancelled" if task.cancelled() else "abandoned"))
 
 
 def _started(run_id: UUID, run: Run, parent: Handle | None, start: Start) -> Handle:
@@ -132,7 +132,7 @@ def _bare_start(run: Run, parent: Handle | None, metadata: dict[str, Any]) -> Ha
     return scope.start(run.name, ScopeType.Function, parent=parent, metadata=metadata)
 
 
-def conclude(run: Run, make: Callable[[], Ending], *, otherwise: str) -> None:
+def end_run(run: Run, make: Callable[[], Ending], *, otherwise: str) -> None:
     """End ``run`` with what ``make`` says; if that fails, with the bare outcome ``otherwise``.
 
     Args:
@@ -145,10 +145,10 @@ def conclude(run: Run, make: Callable[[], Ending], *, otherwise: str) -> None:
     except Exception as error:
         _failures.note_failure("end", error)
         ending = Ending(otherwise, extra=dict(DEGRADED), unwound=otherwise == "error")
-    close(run, ending)
+    end_run_in_turn(run, ending)
 
 
-def close(run: Run, ending: Ending) -> None:
+def end_run_in_turn(run: Run, ending: Ending) -> None:
     """End ``run``; while a generator that feeds it is being torn down, as soon as that has ended."""
     if run.pending is not None:
         return
@@ -156,10 +156,10 @@ def close(run: Run, ending: Ending) -> None:
         run.pending = ending
         if run.children:
             return
-    settle(run, ending)
+    end_run_now(run, ending)
 
 
-def settle(run: Run, ending: Ending) -> None:
+def end_run_now(run: Run, ending: Ending) -> None:
     """End ``run`` now. The second call for a run does nothing."""
     if not table.take(run):
         return
@@ -174,7 +174,7 @@ def settle(run: Run, ending: Ending) -> None:
     finally:
         run.release()
         if parent is not None and parent.pending is not None and not parent.children:
-            settle(parent, parent.pending)
+            end_run_now(parent, parent.pending)
 
 
 def _tell(run: Run, claim: Claim, ending: Ending) -> None:
@@ -190,7 +190,7 @@ def _end_stranded(run: Run, ending: Ending) -> None:
     reason = str(ending.extra.get("reason", ending.outcome)) if ending.unwound else "cancelled"
     for child in list(run.children.values()):
         if (ending.unwound or (child.is_call and not child.is_streaming)) and table.stranded(child, run):
-            settle(child, child.pending or cut_off(child, reason))
+            end_run_now(child, child.pending or cut_off(child, reason))
 
 
 def cut_off(run: Run, reason: str) -> Ending:
@@ -251,14 +251,14 @@ def end_orphans() -> None:
             run = table.lost.popleft()
         except IndexError:  # another thread was faster
             return
-        settle(run, cut_off(run, "abandoned"))
+        end_run_now(run, cut_off(run, "abandoned"))
 
 
 def end_everything() -> None:
     """End what is still open when the process exits; children before parents."""
     for run in reversed(table.open_runs()):
         try:
-            settle(run, Ending("abandoned", unwound=False))
+            end_run_now(run, Ending("abandoned", unwound=False))
         except Exception as error:
             _failures.note_failure("exit", error)
 
