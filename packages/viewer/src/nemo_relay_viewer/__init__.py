@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Shows a recorded run as a tree: what happened, when, for how long, at what cost, and how it ended."""
+"""Looks at recorded runs: what happened, when, for how long, at what cost, and how it ended."""
 
 try:
     from nemo_relay.siblings import expect_core
@@ -12,7 +12,9 @@ else:
     expect_core("nemo-relay-viewer")
 
 
+from .index import Index, open_index
 from .loading import load
+from .page import Page, write_page
 from .show import export_svg, render
 
-__all__ = ["export_svg", "load", "render"]
+__all__ = ["Index", "Page", "export_svg", "load", "open_index", "render", "write_page"]

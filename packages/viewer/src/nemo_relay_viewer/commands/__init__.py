@@ -3,5 +3,6 @@
 
 SUMMARIES = {
     "show": "print the tree of a run",
+    "page": "write a run as one HTML file",
     "view": "look at runs on an interactive screen",
 }

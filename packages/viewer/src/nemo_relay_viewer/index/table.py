@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import os
 from array import array
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -69,6 +69,8 @@ class Index:
         self.uuids: list[str] = []
         self.payload = lru_cache(maxsize=64)(self._payload)
         self.payloads = Payloads(self)
+        # What becomes of a line before anybody sees its payload.
+        self.decode_filter: Callable[[bytes], bytes] | None = None
 
     def __len__(self) -> int:
         return len(self.uuids)
@@ -126,7 +128,10 @@ class Index:
             return os.pread(file.fileno(), length, at)
 
     def _payload(self, at: int, length: int) -> dict[str, Any]:
-        return heads.decoded(self.line(at, length)) if length else {}
+        if not length:
+            return {}
+        line = self.line(at, length)
+        return heads.decoded(line if self.decode_filter is None else self.decode_filter(line))
 
     # Taking events, in the order of the file.
 

@@ -26,6 +26,8 @@ class Starts(Protocol):
 
     def start_event(self, row: int, /) -> dict[str, Any]: ...
 
+    def end_event(self, row: int, /) -> dict[str, Any]: ...
+
 
 class Payloads:
     """The start payloads of an index, whole."""
@@ -51,6 +53,12 @@ class Payloads:
         if len(self._whole) > _KEPT:
             self._whole.popitem(last=False)
         return made[row]
+
+    def of_end(self, row: int) -> Any:
+        """The ``data`` of the row's end event."""
+        data = self._index.end_event(row).get("data")
+        made = {referred: self.of(referred) for referred in set(self._referred(data))}
+        return self._resolved(data, made) if made else data
 
     def event(self, row: int) -> dict[str, Any]:
         """The row's start event with its payload whole."""

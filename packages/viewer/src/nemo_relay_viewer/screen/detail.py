@@ -137,7 +137,7 @@ def _input(index: Index, row: int) -> list[Block]:
 
 
 def _output(index: Index, row: int) -> list[Block]:
-    data = index.end_event(row).get("data")
+    data = index.payloads.of_end(row)
     return [] if data is None or index.flags[row] & MARK else [_value("output", data)]
 
 
