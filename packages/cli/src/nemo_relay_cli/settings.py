@@ -74,6 +74,19 @@ class Settings(msgspec.Struct):
     state: StateSection = msgspec.field(default_factory=StateSection)
     agents: dict[str, AgentSection] = msgspec.field(default_factory=dict)
 
+    def reaching(self, urls: dict[str, str]) -> Settings:
+        """Settings for somebody who has base URLs of their own; what is said here goes over theirs.
+
+        Args:
+            urls: base URLs by provider.
+        """
+        made: dict[str, Any] = {}
+        for name, url in urls.items():
+            if getattr(self.upstream, f"{name}_base_url") is None:
+                # A credential never follows to an address that it was not configured for.
+                made |= {f"{name}_base_url": url, f"{name}_auth_header": None}
+        return msgspec.structs.replace(self, upstream=msgspec.structs.replace(self.upstream, **made))
+
     def gateway_config(self, **more: Any) -> GatewayConfig:
         """The gateway's own configuration.
 

@@ -40,6 +40,8 @@ class GatewayConfig:
         max_body_bytes: the largest body of a provider request.
         max_hook_bytes: the largest body of a hook.
         connect_seconds: how long a provider may take to accept a connection.
+        agent_host: the one agent host that this gateway is for, by its name in hooks. Its provider requests that do not
+            say which session they are of belong to its open session, where there is only one.
         send_traceparent: tell providers the trace that a call belongs to.
 
     Raises:
@@ -56,6 +58,7 @@ class GatewayConfig:
     max_body_bytes: int = 100 * _MIB
     max_hook_bytes: int = 20 * _MIB
     connect_seconds: float = 30.0
+    agent_host: str | None = None
     send_traceparent: bool = False
 
     def __post_init__(self) -> None:

@@ -49,6 +49,8 @@ def _is_known_dead(mark: str) -> bool:
 def main(argv: list[str]) -> int:
     """Forward one hook; the exit code."""
     host = argv[1]
+    if "NEMO_RELAY_GATEWAY_URL" not in os.environ:
+        return 0  # a run that nobody records, in a project that another run has put its hooks into
     closed = "--fail-closed" in argv
     payload = sys.stdin.buffer.read() or b"{}"
     mark = ""

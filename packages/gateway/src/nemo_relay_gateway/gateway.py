@@ -62,7 +62,7 @@ class Gateway:
         self._pool = Pool(self.config.connect_seconds)
         self._clients = Connections()
         self._shared = None if state is None else SharedSessions(state)
-        self.sessions = Sessions() if self._shared is None else self._shared
+        self.sessions = Sessions(self.config.agent_host) if self._shared is None else self._shared
         self._server: asyncio.Server | None = None
         self._credentials = Credentials(self.config.auth_headers, self.config.key_commands)
         self._leaves = False

@@ -15,7 +15,8 @@ from .replies import Failure, Reply
 class Wire(Protocol):
     """One provider's wire format; the modules `openai_wire` and `anthropic_wire` are two."""
 
-    REQUEST_ID_HEADER: str
+    @property
+    def REQUEST_ID_HEADER(self) -> str: ...
 
     def check(self, body: Mapping[str, Any], /) -> Failure | None: ...
     def unary(self, reply: Reply, body: Mapping[str, Any], serial: int, /) -> dict[str, Any]: ...
@@ -42,19 +43,20 @@ class RecordedRequest:
 
 @dataclass(frozen=True, slots=True)
 class Exchange:
-    """A recorded request that waits for its answer."""
+    """A recorded request that waits for its answer. ``streams``: it asked for a stream by its path."""
 
     request: web.Request
     record: RecordedRequest
     wire: Wire
     serial: int
+    streams: bool = False
 
     async def send(self, answer: Reply | Failure) -> web.StreamResponse:
         """Sends the answer, after its delay."""
         await asyncio.sleep(answer.delay)
         if isinstance(answer, Failure):
             return self.refuse(answer)
-        if self.record.json.get("stream"):
+        if self.streams or self.record.json.get("stream"):
             return await self._stream(answer)
         return await self._whole(answer)
 

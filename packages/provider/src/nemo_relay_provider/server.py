@@ -8,12 +8,13 @@ import threading
 import zlib
 from collections import deque
 from collections.abc import Mapping
+from dataclasses import replace
 from types import TracebackType
 from typing import Any, Literal, Self
 
 from aiohttp import web
 
-from . import anthropic_wire, openai_wire, responses_wire
+from . import anthropic_wire, gemini_wire, openai_wire, responses_wire
 from .exchange import Exchange, RecordedRequest, Wire
 from .replies import Failure
 from .script import Script, ScriptReader
@@ -29,8 +30,9 @@ class ScriptedProvider:
     """A model provider on loopback that answers from a script.
 
     Used with `with`, or with `async with` inside an event loop. It speaks OpenAI Chat Completions
-    (`POST /v1/chat/completions`), Anthropic Messages (`POST /v1/messages`) and `GET /v1/models`. Requests are
-    answered concurrently; a list answers in the order of arrival.
+    (`POST /v1/chat/completions`) and Responses (`POST /v1/responses`), Anthropic Messages (`POST /v1/messages`),
+    Gemini (`POST /v1beta/models/MODEL:generateContent`, `:streamGenerateContent`, `:countTokens`) and
+    `GET /v1/models`. Requests are answered concurrently; a list answers in the order of arrival.
 
     Args:
         script: a list of answers, or a function (sync or async) from the parsed request body to an answer. A
@@ -156,6 +158,7 @@ class ScriptedProvider:
         app.router.add_post("/v1/chat/completions", self._chat)
         app.router.add_post("/v1/messages", self._messages)
         app.router.add_post("/v1/responses", self._responses)
+        app.router.add_post("/{version:v1[a-z]*}/models/{model}:{method}", self._gemini)
         app.router.add_get("/v1/models", self._list_models)
         app.router.add_route("*", "/{path:.*}", self._unknown)
         # handler_cancellation: a client that leaves ends its answer, as with a real provider.
@@ -178,6 +181,19 @@ class ScriptedProvider:
     async def _responses(self, request: web.Request) -> web.StreamResponse:
         return await self._answer(request, responses_wire)
 
+    async def _gemini(self, request: web.Request) -> web.StreamResponse:
+        wire = gemini_wire.GeminiWire(request.match_info["model"])
+        match request.match_info["method"]:
+            case "generateContent":
+                return await self._answer(request, wire)
+            case "streamGenerateContent":
+                return await self._answer(request, wire, streams=True)
+            case "countTokens":
+                exchange = self._open(request, wire, await request.read())
+                exchange.record.outcome = "sent"
+                return web.json_response(gemini_wire.count_tokens(exchange.record.json or {}))
+        return await self._unknown(request)
+
     async def _list_models(self, request: web.Request) -> web.StreamResponse:
         self._open(request, openai_wire, b"").record.outcome = "sent"
         return web.json_response(openai_wire.models(self._models))
@@ -186,13 +202,13 @@ class ScriptedProvider:
         failure = Failure(404, f"Invalid URL ({request.method} {request.path})")
         return self._open(request, openai_wire, b"").refuse(failure)
 
-    async def _answer(self, request: web.Request, wire: Wire) -> web.StreamResponse:
+    async def _answer(self, request: web.Request, wire: Wire, *, streams: bool = False) -> web.StreamResponse:
         try:
             raw = await request.read()
         except web.HTTPRequestEntityTooLarge:
             failure = Failure(413, f"Request exceeds the maximum of {self._max_body_bytes} bytes")
             return self._open(request, wire, b"").refuse(failure)
-        exchange = self._open(request, wire, raw)
+        exchange = replace(self._open(request, wire, raw), streams=streams)
         try:
             if refusal := self._refusal(exchange):
                 return exchange.refuse(refusal)
@@ -218,7 +234,8 @@ class ScriptedProvider:
 
 
 def _given_key(headers: Mapping[str, str]) -> str | None:
-    return headers.get("x-api-key") or headers.get("authorization", "").removeprefix("Bearer ") or None
+    key = headers.get("x-api-key") or headers.get("x-goog-api-key")
+    return key or headers.get("authorization", "").removeprefix("Bearer ") or None
 
 
 def _serial_of(body: Any) -> int:

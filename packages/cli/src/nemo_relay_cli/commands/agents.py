@@ -12,7 +12,6 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import click
@@ -21,9 +20,8 @@ from nemo_relay import plugin
 from nemo_relay.errors import RelayError
 from nemo_relay_cli import settings as configuration
 from nemo_relay_cli.errors import CommandError
-from nemo_relay_cli.launch import claude, codex
+from nemo_relay_cli.launch.known import HOSTS
 
-_HOSTS: tuple[ModuleType, ...] = (claude, codex)
 _SYMBOLS = {"pass": "✓", "warn": "!", "fail": "✗", "info": "·"}
 _SECONDS = 10
 
@@ -52,7 +50,7 @@ class Agent:
 
 def found_agents(settings: configuration.Settings) -> Iterator[Agent]:
     """Every host that can be launched, installed or not."""
-    for host in _HOSTS:
+    for host in HOSTS.values():
         section = settings.agents.get(host.AGENT)
         command = (section.command if section else None) or host.COMMAND
         path = shutil.which(command.split()[0])

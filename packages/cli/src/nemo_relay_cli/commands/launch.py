@@ -16,12 +16,11 @@ import click
 
 from nemo_relay_cli import settings as configuration
 from nemo_relay_cli.errors import LaunchError
-from nemo_relay_cli.launch import claude, codex, program
+from nemo_relay_cli.launch import program
+from nemo_relay_cli.launch.known import HOSTS, by_program
 from nemo_relay_cli.launch.plan import Run, executable
 from nemo_relay_cli.launch.session import launch
 
-_HOSTS: dict[str, ModuleType] = {"claude": claude, "codex": codex}
-_BY_NAME = {"claude": "claude", "claude-code": "claude", "codex": "codex"}
 _PASS = {"ignore_unknown_options": True, "allow_interspersed_args": False, "help_option_names": ["--help"]}
 
 
@@ -53,7 +52,7 @@ def _options(function: Callable[..., None]) -> Callable[..., None]:
 
 
 def _start(module: ModuleType, command: list[str], arguments: Sequence[str], choices: _Choices) -> None:
-    settings = configuration.load(choices.config)
+    settings = configuration.load(choices.config).reaching(module.upstream(arguments))
     if not command:
         named = settings.agents.get(module.AGENT)
         words = (named.command.split() if named and named.command else None) or [module.COMMAND]
@@ -62,32 +61,36 @@ def _start(module: ModuleType, command: list[str], arguments: Sequence[str], cho
     if choices.dry_run:
         click.echo("\n".join(planner(Run.fresh("http://127.0.0.1:0")).lines()))
         return
-    sys.exit(asyncio.run(launch(planner, settings, choices.plugins)))
+    sys.exit(asyncio.run(launch(planner, settings, choices.plugins, module.HOST)))
 
 
 def _host_command(name: str, title: str) -> click.Command:
     @click.command(name, context_settings=_PASS, help=f"Run {title} and record it. What follows -- goes to {name}.")
     @_options
     def command(arguments: tuple[str, ...], choices: _Choices) -> None:
-        _start(_HOSTS[name], [], arguments, choices)
+        _start(HOSTS[name], [], arguments, choices)
 
     return command
 
 
 claude_command = _host_command("claude", "Claude Code")
 codex_command = _host_command("codex", "Codex")
+gemini_command = _host_command("gemini", "Gemini CLI")
+copilot_command = _host_command("copilot", "GitHub Copilot CLI")
+qwen_command = _host_command("qwen", "Qwen Code")
+cursor_command = _host_command("cursor", "Cursor's agent")
+hermes_command = _host_command("hermes", "Hermes Agent")
 
 
 @click.command("run", context_settings=_PASS)
-@click.option("--agent", type=click.Choice(sorted(_HOSTS)), help="Start this host; what follows are its arguments.")
+@click.option("--agent", type=click.Choice(sorted(HOSTS)), help="Start this host; what follows are its arguments.")
 @_options
 def run_command(arguments: tuple[str, ...], choices: _Choices, agent: str | None) -> None:
     """Run any program on an SDK of OpenAI, Anthropic or Gemini and record its model calls."""
     if agent is not None:
-        _start(_HOSTS[agent], [], arguments, choices)
+        _start(HOSTS[agent], [], arguments, choices)
         return
     if not arguments:
         raise LaunchError("name a program: nemo-relay run -- python agent.py")
     found = executable(arguments[0], "name a program that is there")
-    host = _BY_NAME.get(Path(arguments[0]).name)
-    _start(program if host is None else _HOSTS[host], [found], arguments[1:], choices)
+    _start(by_program(arguments[0]) or program, [found], arguments[1:], choices)

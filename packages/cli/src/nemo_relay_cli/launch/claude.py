@@ -6,11 +6,12 @@ from __future__ import annotations
 import json
 import os
 import shlex
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from nemo_relay_cli.errors import LaunchError
-from nemo_relay_cli.launch.plan import TOKEN_HEADER, Plan, Run
+from nemo_relay_cli.launch.plan import TOKEN_HEADER, Plan, Run, forwarder, from_environment
 
 AGENT = "claude"
 HOST = "claude-code"
@@ -24,6 +25,14 @@ _HTTP_EVENTS = (
 )
 _SECONDS = 5
 _HEADERS = "ANTHROPIC_CUSTOM_HEADERS"
+_BASE = "ANTHROPIC_BASE_URL"
+
+
+def upstream(arguments: Sequence[str]) -> dict[str, str]:
+    """Where the user's own provider is: a setting goes over the environment."""
+    given, _ = _own_settings(list(arguments))
+    found = _configured(given, _BASE)
+    return {"anthropic": found} if found else from_environment({_BASE: "anthropic"})
 
 
 def plan(command: list[str], arguments: list[str], run: Run) -> Plan:
@@ -39,13 +48,13 @@ def plan(command: list[str], arguments: list[str], run: Run) -> Plan:
     """
     given, rest = _own_settings(arguments)
     settings = _merged(given, run)
-    environment = {**run.hook_environment(), "ANTHROPIC_BASE_URL": f"{run.url}"}
+    environment = {**run.hook_environment(), _BASE: run.url}
     headers = os.environ.get(_HEADERS, "")
     line = f"{TOKEN_HEADER}: {run.token}"
     environment[_HEADERS] = f"{headers}\n{line}" if headers else line
     files: dict[str, str] = {}
     text = json.dumps(settings)
-    configured = _configured_headers(given)
+    configured = _configured(given, _HEADERS)
     if configured is not None:  # a setting beats the environment; the token must not stand in a command line
         settings["env"][_HEADERS] = f"{configured}\n{line}"
         files["settings.json"] = json.dumps(settings)
@@ -64,7 +73,7 @@ def _merged(given: dict[str, Any], run: Run) -> dict[str, Any]:
         "headers": {TOKEN_HEADER: "$NEMO_RELAY_HOOK_ID"},
         "allowedEnvVars": ["NEMO_RELAY_HOOK_ID"],
     }
-    start = {"type": "command", "command": shlex.join([*run.forwarder, HOST]), "timeout": _SECONDS}
+    start = {"type": "command", "command": shlex.join([*forwarder(), HOST]), "timeout": _SECONDS}
     hooks: dict[str, list[Any]] = {name: list(groups) for name, groups in given.get("hooks", {}).items()}
     for name in _HTTP_EVENTS:
         group: dict[str, Any] = {"hooks": [hook]}
@@ -72,7 +81,7 @@ def _merged(given: dict[str, Any], run: Run) -> dict[str, Any]:
             group["matcher"] = "*"
         hooks.setdefault(name, []).append(group)
     hooks.setdefault("SessionStart", []).append({"hooks": [start]})
-    environment = {**given.get("env", {}), "ANTHROPIC_BASE_URL": run.url}
+    environment = {**given.get("env", {}), _BASE: run.url}
     return {**given, "env": environment, "hooks": hooks}
 
 
@@ -112,11 +121,12 @@ def _user_settings() -> list[dict[str, Any]]:
     return found
 
 
-def _configured_headers(given: dict[str, Any]) -> str | None:
+def _configured(given: dict[str, Any], name: str) -> str | None:
+    """A variable as the settings set it, which goes over the environment."""
     for settings in (given, *reversed(_user_settings())):
         environment = settings.get("env")
-        if isinstance(environment, dict) and isinstance(environment.get(_HEADERS), str):
-            return str(environment[_HEADERS])
+        if isinstance(environment, dict) and isinstance(environment.get(name), str):
+            return str(environment[name])
     return None
 
 

@@ -5,11 +5,15 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import re
 import shlex
+import tomllib
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
-from nemo_relay_cli.launch.plan import TOKEN_HEADER, Plan, Run
+from nemo_relay_cli.launch.plan import TOKEN_HEADER, Plan, Run, forwarder, from_environment
 from nemo_relay_gateway.hosts import CODEX_EVENTS
 
 AGENT = "codex"
@@ -20,6 +24,12 @@ _MATCHED = ("PreToolUse", "PostToolUse", "PermissionRequest")
 _SECONDS, _LAST_SECONDS = 10, 3  # Codex gives the hooks of an end no longer
 _KEY = "/<session-flags>/config.toml:{event}:0:0"
 _SUBCOMMANDS = frozenset(("exec", "e", "resume", "fork", "review"))
+
+
+def upstream(arguments: Sequence[str]) -> dict[str, str]:
+    """Where the user's own provider is."""
+    url = _own_provider().get("base_url")
+    return {"openai": url} if isinstance(url, str) else from_environment({"OPENAI_BASE_URL": "openai"})
 
 
 def plan(command: list[str], arguments: list[str], run: Run) -> Plan:
@@ -38,14 +48,16 @@ def plan(command: list[str], arguments: list[str], run: Run) -> Plan:
 
 
 def _values(run: Run) -> list[str]:
-    hook = shlex.join([*run.forwarder, HOST])
+    hook = shlex.join([*forwarder(), HOST])
+    own = _own_provider()
     provider = {
         "name": "NeMo Relay",
+        "requires_openai_auth": True,
+        **own,
         "base_url": f"{run.url}/v1",
         "wire_api": "responses",
-        "requires_openai_auth": True,
         "supports_websockets": False,
-        "env_http_headers": {TOKEN_HEADER: "NEMO_RELAY_PROXY_CREDENTIAL"},
+        "env_http_headers": {**own.get("env_http_headers", {}), TOKEN_HEADER: "NEMO_RELAY_PROXY_CREDENTIAL"},
     }
     values = ["features.hooks=true"]
     state: dict[str, Any] = {}
@@ -85,3 +97,14 @@ def _toml(value: Any) -> str:
     if isinstance(value, list):
         return "[" + ",".join(_toml(item) for item in value) + "]"
     return json.dumps(value)
+
+
+def _own_provider() -> dict[str, Any]:
+    """The provider of the user's own configuration, empty for Codex's usual one."""
+    home = Path(os.environ.get("CODEX_HOME") or Path.home() / ".codex")
+    try:
+        config = tomllib.loads((home / "config.toml").read_text(encoding="utf-8"))
+    except (OSError, ValueError):  # Codex itself says what is wrong with it
+        return {}
+    found = config.get("model_providers", {}).get(config.get("model_provider"), {})
+    return found if isinstance(found, dict) else {}

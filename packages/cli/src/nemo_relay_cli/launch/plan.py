@@ -3,12 +3,14 @@
 
 from __future__ import annotations
 
+import os
 import secrets
 import shutil
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from nemo_relay_cli.edits import Edit
 from nemo_relay_cli.errors import LaunchError
 from nemo_relay_gateway import forward
 
@@ -26,6 +28,7 @@ class Plan:
         environment: variables that are set for the process, and for it alone.
         files: private files by name, written into the run's own folder; ``{run}`` in ``argv`` is that folder.
         notes: what the user should know.
+        edits: changes of other files, taken back when the process ends.
     """
 
     agent: str
@@ -33,6 +36,7 @@ class Plan:
     environment: dict[str, str] = field(default_factory=dict)
     files: dict[str, str] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
+    edits: list[Edit] = field(default_factory=list)
 
     def lines(self) -> list[str]:
         """The plan in words, secrets left out."""
@@ -40,7 +44,8 @@ class Plan:
         for name, value in sorted(self.environment.items()):
             secret = any(part in name for part in _SECRET) or "/run/" in value
             shown.append(f"env.{name} = {'<redacted>' if secret else value}")
-        return [*shown, *(f"note = {note}" for note in self.notes)]
+        edited = [f"edit = {edit.path}" for edit in self.edits]
+        return [*shown, *edited, *(f"note = {note}" for note in self.notes)]
 
 
 @dataclass(frozen=True)
@@ -56,10 +61,9 @@ class Run:
         """A run with a token of its own."""
         return cls(url, f"nrp_{secrets.token_hex(32)}")
 
-    @property
-    def forwarder(self) -> list[str]:
-        """The words of the command that forwards a hook; the host's name follows."""
-        return [sys.executable, "-I", "-S", str(Path(forward.__file__).resolve())]
+    def base(self, provider: str) -> str:
+        """Where a provider is for this run, by the token in the path: not every SDK sends a header of ours."""
+        return f"{self.url}/run/{self.token}/{provider}"
 
     def hook_environment(self) -> dict[str, str]:
         """What the forwarder reads."""
@@ -68,6 +72,21 @@ class Run:
             "NEMO_RELAY_HOOK_ID": self.token,
             "NEMO_RELAY_RUN_DIR": self.directory,
         }
+
+
+def forwarder() -> list[str]:
+    """The words of the command that forwards a hook; the host's name follows."""
+    return [sys.executable, "-I", "-S", str(Path(forward.__file__).resolve())]
+
+
+def from_environment(names: dict[str, str]) -> dict[str, str]:
+    """The base URLs that the user's own environment names.
+
+    Args:
+        names: the provider that each variable is about; of two for one provider, the first goes.
+    """
+    found = {provider: url for name, provider in reversed(names.items()) if (url := os.environ.get(name))}
+    return found
 
 
 def executable(command: str, install: str) -> str:

@@ -13,9 +13,14 @@ from nemo_relay_gateway._sessions.session import Session
 
 
 class Sessions:
-    """The open sessions, by host and by the host's own id."""
+    """The open sessions, by host and by the host's own id.
 
-    def __init__(self) -> None:
+    Args:
+        only_host: the one host that all provider requests are of, where that is so.
+    """
+
+    def __init__(self, only_host: str | None = None) -> None:
+        self._only_host = only_host
         self._open: dict[tuple[str, str], Session] = {}
         self._children: dict[tuple[str, str], tuple[str, str]] = {}  # a subagent's own session -> whose, which
 
@@ -50,12 +55,18 @@ class Sessions:
 
     def place(self, origins: Origins | None) -> tuple[Place, Callable[[Any], None] | None]:
         """Where a provider call belongs, and who wants to hear of its response."""
+        origins = origins or self._only_session()
         if origins is None:
             return Place(), None
         session = self._session(origins.host, origins.session)
         handle = session.place(origins.agent, origins.parent_agent)
         metadata = {"agent_kind": origins.host, "session_id": origins.session, **origins.details}
         return Place(handle, metadata), session.passed
+
+    def _only_session(self) -> Origins | None:
+        """Where a request belongs that does not say so: to the only session of the only host. Of two, neither is it."""
+        found = [key for key in self._open if key[0] == self._only_host]
+        return Origins(*found[0]) if len(found) == 1 else None
 
     def _session(self, host: str, session: str) -> Session:
         found = self._open.get((host, session))
