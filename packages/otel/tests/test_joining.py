@@ -240,11 +240,12 @@ def test_the_provider_is_told_the_trace_that_was_joined(receiver: Receiver, expo
     assert headers[3] == f"00-{alone[0]}-{alone[1]}-01"
 
 
-def test_the_provider_is_told_that_nobody_samples(receiver: Receiver, export: Export) -> None:
-    export({"traces": [{"type": "full", "endpoint": receiver.url}]})
+def test_the_provider_is_told_our_trace_where_the_application_samples_none(receiver: Receiver, export: Export) -> None:
+    exporters = export({"traces": [{"type": "full", "endpoint": receiver.url}]})
     headers: list[str] = []
     unsampled = trace.SpanContext(7, 8, False, trace.TraceFlags(0))
     with trace.use_span(trace.NonRecordingSpan(unsampled)), scope.scope("planner", ScopeType.Agent):
         llm.execute_sync("m", LLMRequest({}, {}), lambda request: headers.append(request.headers["traceparent"]))
-    assert headers[0].startswith(f"00-{7:032x}-")
-    assert headers[0].endswith("-00")
+    assert exporters.force_flush()
+    call = ids(receiver.named("m"))
+    assert headers == [f"00-{call[0]}-{call[1]}-01"]

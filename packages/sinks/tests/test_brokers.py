@@ -16,6 +16,8 @@ from typing import Any
 
 import pytest
 
+from nemo_relay import ScopeType, scope
+from nemo_relay.testing import capture_events
 from nemo_relay_sinks import Sink, open_sink
 
 from .conftest import Broker, lines
@@ -69,6 +71,35 @@ def test_redis_gets_everything_once_and_in_order(broker: Callable[..., Broker], 
         made.write(line)
     settled(made)
     assert [event for _, event in in_redis(server.port)] == sent
+
+
+def scopes(count: int) -> list[bytes]:
+    """Starts and ends: each pair has one uuid."""
+    with capture_events() as events:
+        for _ in range(count):
+            with scope.scope("planner", ScopeType.Agent):
+                scope.event("noted")
+    return [event.to_json().encode() + b"\n" for event in events.events]
+
+
+def test_redis_gets_both_ends_of_a_scope_once(broker: Callable[..., Broker], sink: Open) -> None:
+    server = broker("redis-server", redis_server)
+    made = sink(type="redis", url=f"redis://127.0.0.1:{server.port}/0")
+    sent = scopes(20)
+    for line in (*sent, *sent):
+        made.write(line)
+    settled(made)
+    assert [event for _, event in in_redis(server.port)] == sent
+
+
+def test_nats_gets_both_ends_of_a_scope_once(broker: Callable[..., Broker], sink: Open) -> None:
+    server = broker("nats-server", nats_server)
+    made = sink(type="nats", url=f"nats://127.0.0.1:{server.port}")
+    sent = scopes(20)
+    for line in (*sent, *sent):
+        made.write(line)
+    settled(made)
+    assert [event for _, event in asyncio.run(in_nats(server.port))] == sent
 
 
 def test_redis_a_stream_a_session(broker: Callable[..., Broker], sink: Open) -> None:
@@ -188,4 +219,5 @@ def test_killed_at_any_moment_every_announced_start_arrives_once(broker: Callabl
     events = [json.loads(event) for _, event in in_redis(server.port)]
     keys = [(event["uuid"], event.get("scope_category")) for event in events]
     assert set(announced) <= {uuid for uuid, category in keys if category == "start"}
+    assert set(announced[:-1]) & {uuid for uuid, category in keys if category == "end"}
     assert len(keys) == len(set(keys))

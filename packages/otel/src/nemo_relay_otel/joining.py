@@ -82,7 +82,7 @@ class Joiner:
         return outside
 
     def joined(self, span: Any) -> tuple[str, bool] | None:
-        """The trace that ``span`` has joined, or is about to, and whether it is sampled."""
+        """The trace that ``span`` has joined, or is about to, and that it is sampled; None for a trace of its own."""
         outside = None
         if span.uuid not in self._open:
             known = span.parent
@@ -90,7 +90,7 @@ class Joiner:
                 known = known.parent
             outside = self._of_application(span.uuid, None if known is None else known.uuid)
         outside = outside or self.trace_of(span)
-        return None if outside is None else (outside["trace_id"], outside.get("sampled", True))
+        return None if outside is None or outside.get("sampled") is False else (outside["trace_id"], True)
 
     def trace_of(self, span: Any) -> dict[str, Any] | None:
         """The nearest thing outside that a span of ours, or one above it, belongs to; None where that is unheard."""

@@ -2,8 +2,8 @@
 """Event streams to servers and brokers: HTTP, WebSocket, Redis Streams, NATS JetStream, Kafka.
 
 Each kind is switched on by an entry of ``atof.sinks`` in ``plugins.toml``. Events go to a spool on the disk first, and
-from there to their destination, in order and at least once; every event carries its own uuid, by which brokers leave
-out what they have already.
+from there to their destination, in order and at least once; every event carries an id of its own, by which brokers
+leave out what they have already.
 """
 
 try:

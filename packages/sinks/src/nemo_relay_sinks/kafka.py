@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Kafka. An idempotent producer keeps a session's events in order; what a restart sends again has the same ``uuid``."""
+"""Kafka. An idempotent producer keeps a session's events in order; what a restart sends again has the same ``id``."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ class KafkaTransport:
         waiting = []
         for item in items:
             line: Line = item.content
-            headers = [("uuid", line.uuid.encode())]
+            headers = [("id", line.id.encode()), ("uuid", line.uuid.encode())]
             try:
                 sent = await producer.send(
                     self._settings.topic, line.content, key=line.session.encode(), headers=headers

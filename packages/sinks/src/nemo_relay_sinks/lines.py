@@ -14,11 +14,14 @@ _MOST_OPEN = 100_000  # scopes remembered; older ones that never ended are forgo
 
 
 class Line(NamedTuple):
-    """One event: its bytes without the line end, its uuid, and the uuid of the scope at the root of its tree."""
+    """One event: its bytes without the line end, its uuid, and the uuid of the scope at the root of its tree. ``id``
+    is by what it is known when it comes again: start and end of a scope have one uuid.
+    """
 
     content: bytes
     uuid: str
     session: str
+    id: str
 
 
 class _Head(msgspec.Struct):
@@ -49,7 +52,8 @@ class Sessions:
                 roots[head.uuid] = session
                 if len(roots) > _MOST_OPEN:
                     del roots[next(iter(roots))]
-        return (Line(line, head.uuid, session),)
+        known = f"{head.uuid}:end" if head.scope_category == "end" else head.uuid
+        return (Line(line, head.uuid, session, known),)
 
     def tick(self, occasion: Occasion) -> Iterable[Line]:
         """No line is made of others."""

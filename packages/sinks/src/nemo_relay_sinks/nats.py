@@ -64,7 +64,7 @@ class NatsTransport:
             waiting = []
             for item in fitting:
                 line: Line = item.content
-                ids = {"Nats-Msg-Id": line.uuid}
+                ids = {"Nats-Msg-Id": line.id}
                 waiting.append(await stream.publish_async(item.resource, line.content, headers=ids))
             for acknowledged in waiting:
                 await acknowledged

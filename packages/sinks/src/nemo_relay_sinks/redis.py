@@ -16,16 +16,17 @@ from nemo_relay_spool import Delivered, Item, Outcome, Refused, Retry
 from nemo_relay_spool.http import shown
 
 MODEL = Redis
-# KEYS: the stream, the prefix of what was seen. ARGV: seconds, the longest stream, then uuid, session, event, ...
+# KEYS: the stream, the prefix of what was seen. ARGV: seconds, the longest stream, then id, uuid, session, event, ...
 _SCRIPT = """
 local added = 0
-for i = 3, #ARGV, 3 do
+for i = 3, #ARGV, 4 do
   if redis.call('SET', KEYS[2] .. ARGV[i], '1', 'NX', 'EX', ARGV[1]) then
     if ARGV[2] == '' then
-      redis.call('XADD', KEYS[1], '*', 'uuid', ARGV[i], 'session', ARGV[i + 1], 'event', ARGV[i + 2])
+      redis.call('XADD', KEYS[1], '*',
+        'id', ARGV[i], 'uuid', ARGV[i + 1], 'session', ARGV[i + 2], 'event', ARGV[i + 3])
     else
       redis.call('XADD', KEYS[1], 'MAXLEN', '~', ARGV[2], '*',
-        'uuid', ARGV[i], 'session', ARGV[i + 1], 'event', ARGV[i + 2])
+        'id', ARGV[i], 'uuid', ARGV[i + 1], 'session', ARGV[i + 2], 'event', ARGV[i + 3])
     end
     added = added + 1
   end
@@ -72,7 +73,8 @@ class RedisTransport:
             for stream, group in groupby(items, key=lambda item: item.resource):
                 arguments: list[Any] = [self._settings.seen_seconds, "" if limit is None else limit]
                 for item in group:
-                    arguments += (item.content.uuid, item.content.session, item.content.content)
+                    line: Line = item.content
+                    arguments += (line.id, line.uuid, line.session, line.content)
                 self._append(keys=[stream, f"{stream}:seen:"], args=arguments)
         except (self._errors.AuthenticationError, self._errors.NoPermissionError) as error:
             return Retry(f"{type(error).__name__}: the server does not let this client in")

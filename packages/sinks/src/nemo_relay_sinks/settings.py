@@ -120,7 +120,7 @@ class Redis(Broker):
 
     Args:
         stream: the key of the stream; ``{session}`` in it makes one a session, which keeps each in order in a cluster.
-        seen_seconds: how long a uuid is remembered, so that what is sent again is left out.
+        seen_seconds: how long an event is remembered, so that what is sent again is left out.
         max_length: about how many entries a stream keeps; None for all.
     """
 
@@ -137,7 +137,7 @@ class Nats(Broker):
     Args:
         stream: the name of the stream; made where it is missing.
         subject: what events are published under; ``{session}`` is replaced.
-        duplicate_seconds: for how long the server leaves out a uuid that it has; only for a stream made here.
+        duplicate_seconds: for how long the server leaves out an event that it has; only for a stream made here.
         credentials_file: a NATS credentials file.
     """
 
@@ -150,7 +150,8 @@ class Nats(Broker):
 
 
 class Kafka(Broker):
-    """Kafka. The key of a record is its session, so that a session is in order; the header ``uuid`` is the event's.
+    """Kafka. The key of a record is its session, so that a session is in order; the headers ``uuid`` and ``id``
+    are the event's: by its id it is known when it comes again.
 
     Args:
         url: brokers, ``host:port`` with commas between them.
