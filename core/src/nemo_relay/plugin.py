@@ -125,6 +125,12 @@ class PluginHostActivation:
         return self._native.report
 
     @property
+    def counters(self) -> dict[str, dict[str, int]]:
+        """What became of the events, by destination: ``offered``, ``written``, ``dropped``, ``retried`` and more; those
+        of the last document after the end too."""
+        return self._native.counters()
+
+    @property
     def is_active(self) -> bool:
         """False as soon as somebody closes it."""
         return self._native.is_active

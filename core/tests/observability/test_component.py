@@ -77,3 +77,14 @@ def test_the_program_may_have_no_loop_at_all(folder: Path) -> None:
     plugin.clear()
     assert len(lines(folder / ".nemo-relay/atof/events.jsonl")) == 6
     assert json.loads(next((folder / ".nemo-relay/atif").iterdir()).read_bytes())["steps"]
+
+
+async def test_what_became_of_the_events_is_counted_by_destination(folder: Path) -> None:
+    sinks = [{"type": "file", "output_directory": "out", "filename": "events.jsonl"}]
+    given = document(version=4, atof={"enabled": True, "sinks": sinks}, atif={"enabled": True, "output_directory": "t"})
+    async with plugin.activate(given) as activation:
+        await a_run()
+        path = f"atof {folder / 'out' / 'events.jsonl'}"
+        assert activation.counters[path] == {"offered": 6, "written": 6, "dropped": 0, "retried": 0, "waiting": 0}
+    assert activation.counters[path]["written"] == 6
+    assert activation.counters[f"atif {folder / 't'}"]["written"] == 6

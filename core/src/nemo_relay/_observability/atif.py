@@ -34,6 +34,7 @@ def start(section: JsonObject, context: Any, redact: bool | Redaction = True) ->
         """Never called: the runtime hands the line to the sink."""
 
     heard.__relay_sink__ = tap(destination.files, chosen(redact))  # type: ignore[attr-defined]
+    context.count(f"atif {destination.folder}", lambda: destination.files.counters().to_dict())
     context.register_subscriber("atif", heard)
     return True
 
@@ -44,7 +45,7 @@ class Destination:
     def __init__(self, section: JsonObject, context: Any) -> None:
         self._template: str = section.get("filename_template") or "nemo-relay-atif-{session_id}.json"
         self._report = context.report_runtime
-        folder = Path(os.path.abspath(section.get("output_directory") or os.getcwd()))
+        self.folder = folder = Path(os.path.abspath(section.get("output_directory") or os.getcwd()))
         stores = self._stores(section.get("storage") or [])
         self._uploads = Uploads(stores, folder, self._not_sent) if stores else None
         self.files = LiveTrajectories(folder, self._style(section))

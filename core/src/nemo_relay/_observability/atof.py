@@ -52,6 +52,7 @@ def _file(sink: JsonObject, number: int, context: Any) -> None:
         """Never called: the runtime hands the line to the sink."""
 
     heard.__relay_sink__ = outlet  # type: ignore[attr-defined]
+    context.count(f"atof {outlet.path}", outlet.counters)
     context.register_subscriber(f"atof.file.{number}", heard)
 
 
@@ -63,6 +64,9 @@ class Outlet:
         self._settings = settings
         self._lock = threading.RLock()
         self._exporter: AtofExporter | None = AtofExporter(settings)
+        self.path = self._exporter.path
+        count = self._exporter.counters
+        self.counters = lambda: count().to_dict()
 
     def __call__(self, line: bytes) -> None:
         with self._lock:

@@ -7,7 +7,7 @@ parts out.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeVar
 from urllib.parse import quote
 
@@ -38,7 +38,7 @@ class Resource:
 class Part:
     """One component of an activation: its configuration, and all that it registered."""
 
-    __slots__ = ("config", "entries", "gates", "kind", "ordinal", "resources", "undo")
+    __slots__ = ("config", "counting", "entries", "gates", "kind", "ordinal", "resources", "undo")
 
     def __init__(self, kind: str, ordinal: int, config: Any) -> None:
         self.kind = kind
@@ -48,6 +48,7 @@ class Part:
         self.gates: list[Gate] = []
         self.undo: list[Callable[[], Any]] = []
         self.resources: dict[str, Resource] = {}
+        self.counting: dict[str, Callable[[], Mapping[str, int]]] = {}
 
     def release(self) -> None:
         """Have what only this part used closed at the end of its ``undo``."""
@@ -91,6 +92,11 @@ class Context:
             self._part.resources[key] = resource
         value: T = resource.value
         return value
+
+    def count(self, name: str, read: Callable[[], Mapping[str, int]]) -> None:
+        """Show what ``read`` gives as the counters of the destination ``name``, also after the end."""
+        self._expect_open()
+        self._part.counting[name] = read
 
     def report_runtime(self, code: str, message: str, field: str | None = None, session_id: str | None = None) -> None:
         """Count a runtime diagnostic of the component; at any time, on any thread."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import threading
 import weakref
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future
 from copy import deepcopy
 from typing import Any
@@ -61,6 +61,7 @@ class Host:
         self._changing = threading.Lock()
         self._end: Future[None] | None = None
         self._holder: weakref.ref[Any] | None = None
+        self._counting: dict[str, Callable[[], Mapping[str, int]]] = {}
 
     @property
     def report(self) -> PluginHostReport:
@@ -71,6 +72,10 @@ class Host:
         if happened:
             report["config"]["runtime_diagnostics"] = happened
         return report
+
+    def counters(self) -> dict[str, dict[str, int]]:
+        """What became of the events, by destination."""
+        return {name: dict(read()) for name, read in self._counting.items()}
 
     @property
     def is_active(self) -> bool:
@@ -112,6 +117,7 @@ class Host:
                 self._drop(fresh, "plugin_rollback_failed")
                 raise
             self.parts, self._report = parts, report
+            self._counting = {name: read for part in parts for name, read in part.counting.items()}
             for part in out:
                 part.release()
             return out
@@ -172,9 +178,15 @@ class Host:
             if changing:
                 self._changing.release()
             release(self)
+            self._tell_counters()
             oplog.info("plugin_configuration_cleared", "Plugin configuration cleared", TARGET)
         finally:
             end.set_result(None)
+
+    def _tell_counters(self) -> None:
+        for name, counted in self.counters().items():
+            text = ", ".join(f"{number} {what}" for what, number in counted.items() if number)
+            oplog.info("destination_closed", f"{name}: {text or 'no events'}", TARGET)
 
     def _drop(self, parts: list[Part], failure: str) -> None:
         exchange(parts, ())

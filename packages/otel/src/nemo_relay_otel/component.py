@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import asdict
 from typing import Any
 
 from nemo_relay_otel.config.section import Section
@@ -45,4 +46,6 @@ def activate(section: Mapping[str, Any], context: Any) -> None:
     joiner = context.adopt("opentelemetry:join", Joiner, leave) if checked.join_application_traces else None
     exporters = Exporters(built.pipelines, built.diagnostics, joiner=joiner)
     context.register_subscriber("opentelemetry", exporters.subscriber())
+    for name in exporters.counters():
+        context.count(name, lambda name=name: asdict(exporters.counters()[name]))
     exporters.start()

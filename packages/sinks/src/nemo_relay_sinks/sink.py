@@ -6,6 +6,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -48,6 +49,16 @@ class Sink:
         )
         if self._pipeline.has_orphans():
             self._pipeline.start()
+
+    @property
+    def kind(self) -> str:
+        """What kind of destination it is."""
+        return self._pipeline.signal
+
+    @property
+    def target(self) -> str:
+        """The destination's address, without credentials."""
+        return self._pipeline.target
 
     @property
     def counters(self) -> Counters:
@@ -142,4 +153,5 @@ class Component:
             made.write(event.to_json().encode() + b"\n")
 
         hear.__relay_sink__ = made.write  # type: ignore[attr-defined]
+        context.count(f"{made.kind} {made.target}", lambda: asdict(made.counters))
         context.register_subscriber(f"sink-{key[-12:]}", hear)

@@ -29,6 +29,10 @@ class Counters(NamedTuple):
     retried: int
     waiting: int
 
+    def to_dict(self) -> dict[str, int]:
+        """The numbers by name."""
+        return self._asdict()
+
 
 class FileSink(AppendFile):
     """Appends event lines to the file at ``place``; ``overwrite`` starts a fresh one.
