@@ -42,6 +42,8 @@ class GatewayConfig:
         connect_seconds: how long a provider may take to accept a connection.
         agent_host: the one agent host that this gateway is for, by its name in hooks. Its provider requests that do not
             say which session they are of belong to its open session, where there is only one.
+        idle_seconds: how long a provider may send nothing while an answer is under way; there is no limit for a whole
+            answer, however long it streams.
         send_traceparent: tell providers the trace that a call belongs to.
 
     Raises:
@@ -59,11 +61,12 @@ class GatewayConfig:
     max_hook_bytes: int = 20 * _MIB
     connect_seconds: float = 30.0
     agent_host: str | None = None
+    idle_seconds: float = 600.0
     send_traceparent: bool = False
 
     def __post_init__(self) -> None:
         self._check_address()
-        for name in ("max_body_bytes", "max_hook_bytes", "connect_seconds"):
+        for name in ("max_body_bytes", "max_hook_bytes", "connect_seconds", "idle_seconds"):
             if getattr(self, name) <= 0:
                 raise InvalidGatewayConfig(name, getattr(self, name), "must be greater than 0")
         if self.token is not None and not re.fullmatch(r"[A-Za-z0-9._~-]{16,256}", self.token):

@@ -37,6 +37,7 @@ from nemo_relay_state import State
 TOKEN_HEADER = b"x-nemo-relay-proxy-token"
 _OURS = (b"x-nemo-relay-session-id", b"x-nemo-relay-subagent-id")
 _RUN = b"/run/"
+_BACKLOG = 1024  # connections that wait to be accepted: a host sends many hooks at once
 _OPEN = frozenset(("/healthz", "/readyz", "/metrics"))  # for balancers and collectors, which have no token
 _VERSION = version("nemo-relay-gateway")
 
@@ -78,9 +79,12 @@ class Gateway:
         loop = asyncio.get_running_loop()
         host, port = self.config.host, self.config.port
         try:
-            self._server = await loop.create_server(lambda: ClientConnection(self, self._clients), host, port)
+            self._server = await loop.create_server(
+                lambda: ClientConnection(self, self._clients), host, port, backlog=_BACKLOG
+            )
         except OSError as error:
             raise AddressInUse(host, port, error.strerror or str(error)) from None
+        self._watch = loop.create_task(self._pool.watch(self.config.idle_seconds))
         if self._shared is not None:
             await self._shared.start()
 
@@ -112,6 +116,8 @@ class Gateway:
         for client in list(self._clients):
             client.transport.abort()
         await asyncio.sleep(0)
+        if server is not None:
+            self._watch.cancel()
         self._pool.close()
         if self._shared is not None:
             await self._shared.stop()

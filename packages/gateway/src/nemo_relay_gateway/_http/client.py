@@ -118,6 +118,7 @@ class ClientConnection(asyncio.Protocol):
     def _reset(self) -> None:
         self._target = b""
         self._headers: Headers = []
+        self._in_body = False
         self._body: list[bytes] = []
         self._size = 0
         self._limit = 0
@@ -195,6 +196,8 @@ class ClientConnection(asyncio.Protocol):
         self._grow(len(url))
 
     def on_header(self, name: bytes, value: bytes) -> None:
+        if self._in_body:
+            return  # a trailer: no field of the head, whatever it is called
         self._headers.append((name, value))
         self._grow(len(name) + len(value) + 4)
 
@@ -205,7 +208,7 @@ class ClientConnection(asyncio.Protocol):
 
     def on_headers_complete(self) -> None:
         self._watch(None)
-        self._size = 0
+        self._size, self._in_body = 0, True
         self._limit = self._handler.limit(self._target)
         length = first(self._headers, b"content-length")
         if length is not None and int(length) > self._limit:

@@ -24,6 +24,7 @@ class Tunnel(UpstreamConnection):
     """One connection, for one client; it is never used again. Its sink is a ``Pipe``."""
 
     final_interim = _SWITCHED
+    may_rest = True
 
     def write(self, data: bytes) -> None:
         """Pass bytes of the client on."""

@@ -15,6 +15,7 @@ from nemo_relay_gateway._http.message import Headers, first, has_body, request_h
 
 KEPT_SECONDS = 20.0  # an idle connection older than that is not used again: providers close theirs after 30 to 60
 _KEPT = 64  # idle connections of one origin
+_MAX_HEAD = 256 * 1024  # bytes of the header fields of an answer
 _LARGE = 32 * 1024  # bytes of a body; smaller ones go in one piece with their head
 
 
@@ -82,18 +83,23 @@ class UpstreamConnection(asyncio.Protocol):
     """One connection to a provider; it answers one request at a time."""
 
     final_interim = 0  # a status below 200 that is an answer all the same
+    may_rest = False  # whether a provider that says nothing for long is no fault
 
     def __init__(self, pool: Pool, origin: Origin) -> None:
         self._pool = pool
         self._origin = origin
         self._sink: Sink | None = None
         self._is_raw = False
+        self._is_paused = False
+        self.heard_at = 0.0
         self.used = False
         self.idle_since = 0.0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
         self.transport = transport
+        self._loop = asyncio.get_running_loop()
+        self._pool.open.add(self)
 
     def send(self, outgoing: Outgoing, sink: Sink, before: Callable[[], None] | None = None) -> None:
         """Write a request.
@@ -110,6 +116,7 @@ class UpstreamConnection(asyncio.Protocol):
         self._status, self._reason = 0, b""
         self._headers: Headers = []
         self._ends_with_connection = self._keep_alive = False
+        self.heard_at = self._loop.time()
         if len(body) < _LARGE:
             if before is not None:
                 before()
@@ -128,13 +135,22 @@ class UpstreamConnection(asyncio.Protocol):
 
     def pause(self) -> None:
         """Read no more for now."""
+        self._is_paused = True
         if not self.transport.is_closing():
             self.transport.pause_reading()
 
     def resume(self) -> None:
         """Read on."""
+        self._is_paused = False
+        self.heard_at = self._loop.time()
         if not self.transport.is_closing():
             self.transport.resume_reading()
+
+    def stalls(self, seconds: float) -> None:
+        """Give the answer up if the provider has said nothing for so long."""
+        is_waiting = self._sink is not None and not self._is_paused and not self.may_rest
+        if is_waiting and self._loop.time() - self.heard_at > seconds:
+            self._broken(f"the provider has sent nothing for {seconds:g} seconds")
 
     # --- asyncio ------------------------------------------------------------------------------------------------
 
@@ -142,6 +158,7 @@ class UpstreamConnection(asyncio.Protocol):
         if self._sink is None:  # bytes that nobody asked for
             self.transport.close()
             return
+        self.heard_at = self._loop.time()
         if self._is_raw:
             self._sink.on_data(data)
             return
@@ -159,6 +176,7 @@ class UpstreamConnection(asyncio.Protocol):
             self._sink.on_data(rest)
 
     def connection_lost(self, exc: Exception | None) -> None:
+        self._pool.open.discard(self)
         self._pool.forget(self._origin, self)
         if self._sink is None:
             return
@@ -176,23 +194,35 @@ class UpstreamConnection(asyncio.Protocol):
     # --- llhttp -------------------------------------------------------------------------------------------------
 
     def on_message_begin(self) -> None:
-        self._status, self._reason, self._headers = 0, b"", []
+        self._status, self._reason, self._headers, self._size = 0, b"", [], 0
+        if self._sink is None:  # an answer that nobody asked for: the next client must not get it
+            self._pool.forget(self._origin, self)
+            self.transport.close()
 
     def on_status(self, reason: bytes) -> None:
         self._reason += reason
 
     def on_header(self, name: bytes, value: bytes) -> None:
+        if self._status:
+            return  # a trailer: no field of the head, whatever it is called
         self._headers.append((name, value))
+        self._size += len(name) + len(value)
+        if self._size > _MAX_HEAD:
+            self._broken(f"the head of the provider's answer is larger than {_MAX_HEAD} bytes")
 
     def on_headers_complete(self) -> None:
         status = self._parser.get_status_code()
         self._is_raw = status == self.final_interim
-        if (status < 200 and not self._is_raw) or self._sink is None:
+        if (100 <= status < 200 and not self._is_raw) or self._sink is None:
             return  # an interim answer, or nobody is there any more
+        coding = (first(self._headers, b"transfer-encoding") or b"chunked").strip().lower()
+        if status < 100 or coding != b"chunked":
+            self._broken(f"the provider's answer cannot be passed on: status {status}, transfer-encoding {coding!r}")
+            return
         self._status = status
         self._keep_alive = self._parser.should_keep_alive()  # after the last byte it is always False
         framed = first(self._headers, b"content-length") is not None
-        chunked = b"chunked" in (first(self._headers, b"transfer-encoding") or b"").lower()
+        chunked = first(self._headers, b"transfer-encoding") is not None
         self._ends_with_connection = self._is_raw or (not framed and not chunked and has_body(self._method, status))
         self._sink.on_head(status, self._reason, self._headers)
         if self._method == b"HEAD":  # the parser would wait for the body that its length announces
@@ -236,6 +266,7 @@ class Pool:
 
     def __init__(self, seconds: float = 30.0, tls: ssl.SSLContext | None = None) -> None:
         self._idle: dict[Origin, list[UpstreamConnection]] = {}
+        self.open: set[UpstreamConnection] = set()
         self._seconds = seconds
         self._tls = tls
 
@@ -289,6 +320,13 @@ class Pool:
         idle = self._idle.get(origin, [])
         if connection in idle:
             idle.remove(connection)
+
+    async def watch(self, seconds: float) -> None:
+        """Give up answers whose providers say nothing for so long, as long as this runs."""
+        while True:
+            await asyncio.sleep(min(5.0, seconds / 4))
+            for connection in list(self.open):
+                connection.stalls(seconds)
 
     def close(self) -> None:
         """Close every idle connection."""
