@@ -12,9 +12,23 @@ else:
     expect_core("nemo-relay-viewer")
 
 
+from .comparison import RunDiff, diff
 from .index import Index, open_index
 from .loading import load
 from .page import Page, write_page
+from .recovery import RecoveryReport, recover
 from .show import export_svg, render
 
-__all__ = ["Index", "Page", "export_svg", "load", "open_index", "render", "write_page"]
+__all__ = [
+    "Index",
+    "Page",
+    "RecoveryReport",
+    "RunDiff",
+    "diff",
+    "export_svg",
+    "load",
+    "open_index",
+    "recover",
+    "render",
+    "write_page",
+]

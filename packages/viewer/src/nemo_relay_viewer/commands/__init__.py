@@ -3,6 +3,9 @@
 
 SUMMARIES = {
     "show": "print the tree of a run",
-    "page": "write a run as one HTML file",
     "view": "look at runs on an interactive screen",
+    "page": "write a run as one HTML file",
+    "diff": "compare two runs",
+    "stats": "tokens, cost, latency and errors over many files",
+    "recover": "make a file whole whose program was killed",
 }
