@@ -23,7 +23,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from nemo_relay._runtime.delivery.sessions import Sessions, Style
+from nemo_relay._runtime.delivery.session import Style
+from nemo_relay._runtime.delivery.sessions import Sessions
 from nemo_relay._runtime.exports import claim
 from nemo_relay._runtime.log import faults
 from nemo_relay.errors import InvalidValue, MissingExtra, SinkError

@@ -143,7 +143,8 @@ class Recording:
                 problems.append(_missing(self._files.missing))
             self._exporter.shutdown(timeout)
         except Exception as error:  # the end of a recording must not hide what happened in its block
-            problems.append(faults.text(error))
+            if self.dropped or not isinstance(error, SinkError):  # else the disk has taken everything in the end
+                problems.append(faults.text(error))
         lost = self.dropped
         if lost:
             problems.append(f"{lost} events could not be written")

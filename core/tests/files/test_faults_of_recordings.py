@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import json
 import os
 import subprocess
@@ -12,13 +13,14 @@ import threading
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from io import BytesIO
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import pytest
 
 from nemo_relay import LLMRequest, ScopeType, guardrails, llm, scope, tools
-from nemo_relay._runtime.delivery import sessions
+from nemo_relay._runtime.delivery import session, sessions
 from nemo_relay.errors import GuardrailRejected, SinkError
 from nemo_relay.recording import rebuild, record
 from nemo_relay_projections import atif_stream
@@ -202,7 +204,7 @@ def test_r6_a_forked_child_leaves_its_parents_trajectories_alone_and_writes_its_
     code = f"""
 import os, sys, time, warnings
 warnings.simplefilter("ignore")
-sys.path.insert(0, {str(Path(__file__).parent)!r})
+sys.path[:0] = {[str(Path(__file__).parent), *sys.path]!r}
 from test_faults_of_recordings import agent, ask, documents
 from nemo_relay import ScopeType, scope
 from nemo_relay.recording import record
@@ -266,10 +268,29 @@ def test_r3_the_disk_is_full_for_a_while_and_everything_is_there_afterwards(tmp_
         ballast.unlink()
         uuids += [agent(number) for number in range(60, 80)]
         recording.stop()
-        assert (recording.dropped, recording.missing) == (0, [])
+        assert (recording.dropped, recording.missing, recording.error) == (0, [], None)
         assert recording.counters.retried > 0
         found = documents(folder)
         assert [said(found[uuid]) for uuid in uuids] == [[f"{number}.0"] for number in range(80)]
+
+
+def test_r3_what_the_disk_did_not_take_of_a_long_run_is_made_from_its_events(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Full(BytesIO):
+        """Takes nothing, and is of no use afterwards; as a spool whose disk is full."""
+
+        def write(self, _: Any) -> int:
+            self.close()
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    spools: Iterator[IO[bytes]] = iter([Full(), Full()])
+    monkeypatch.setattr(session, "_spool", lambda folder: next(spools, None) or BytesIO())
+    with record(tmp_path) as recording, scope.scope("agent", ScopeType.Agent) as handle:
+        for number in range(2 * atif_stream.PIECE_EVENTS):
+            ask(str(number))
+    assert (recording.error, recording.missing) == (None, [])
+    assert said(documents(tmp_path)[handle.uuid]) == [str(number) for number in range(2 * atif_stream.PIECE_EVENTS)]
 
 
 def test_r12_a_folder_that_cannot_be_written_is_named_and_nothing_raises(tmp_path: Path) -> None:

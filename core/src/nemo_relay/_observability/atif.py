@@ -12,7 +12,7 @@ from typing import Any
 from nemo_relay import __version__
 from nemo_relay._observability.uploads import Store, Uploads
 from nemo_relay._runtime.delivery.live_trajectories import LiveTrajectories
-from nemo_relay._runtime.delivery.sessions import Style
+from nemo_relay._runtime.delivery.session import Style
 from nemo_relay._runtime.delivery.sinks import tap
 from nemo_relay._runtime.log import faults
 from nemo_relay.errors import MissingExtra

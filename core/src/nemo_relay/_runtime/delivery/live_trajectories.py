@@ -15,7 +15,8 @@ from time import monotonic
 from typing import TypeVar
 
 from nemo_relay._runtime.delivery.file_sink import Counters
-from nemo_relay._runtime.delivery.sessions import Sessions, Style
+from nemo_relay._runtime.delivery.session import Style
+from nemo_relay._runtime.delivery.sessions import Sessions
 from nemo_relay._runtime.log import faults
 from nemo_relay._runtime.queues import BoundedQueue, Empty
 from nemo_relay._runtime.threads import Worker

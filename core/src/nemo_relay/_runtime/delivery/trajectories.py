@@ -12,7 +12,7 @@ import os
 import threading
 import weakref
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from time import monotonic, sleep
 from typing import Any
@@ -121,7 +121,7 @@ class TrajectoryFiles:
                 sleep(_BATCH_SECONDS)
             self._is_idle = True  # before the look: what is written after it wakes this thread again
             self._guarded(self._read)
-            waiting = self.sessions.tick()
+            waiting = bool(self._guarded(self.sessions.tick))
         self._work_off()
 
     def _work_off(self) -> None:
@@ -129,11 +129,12 @@ class TrajectoryFiles:
         self._guarded(self.sessions.finish)
         self._over.set()
 
-    def _guarded(self, work: Any) -> None:
+    def _guarded(self, work: Callable[[], Any]) -> Any:
         try:
-            work()
+            return work()
         except Exception as error:  # one odd event must not end the thread that serves the others
             faults.report("trajectory_failed", error)
+            return None
 
     def _read(self) -> None:
         folder = self._source.place.path.parent
