@@ -6,13 +6,15 @@ from __future__ import annotations
 import asyncio
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from nat.atif import Trajectory
 
 from nemo_relay import plugin
+from nemo_relay.atof import verify_chain
 
-from .conftest import a_run, document, lines
+from .conftest import a_run, document, findings, lines
 
 pytestmark = pytest.mark.allow_blocking  # an event is in the kernel's hands before the work that it announces
 
@@ -88,3 +90,21 @@ async def test_what_became_of_the_events_is_counted_by_destination(folder: Path)
         assert activation.counters[path] == {"offered": 6, "written": 6, "dropped": 0, "retried": 0, "waiting": 0}
     assert activation.counters[path]["written"] == 6
     assert activation.counters[f"atif {folder / 't'}"]["written"] == 6
+
+
+@pytest.mark.parametrize("typed", [True, False])
+async def test_a_document_chains_the_lines_and_stores_large_texts_once(folder: Path, typed: bool) -> None:
+    file = {"output_directory": "out", "filename": "events.jsonl", "hash_chain": True, "blob_bytes": 300}
+    config: dict[str, Any] = {"atof": file}
+    if typed:
+        config = {"version": 4, "atof": {"enabled": True, "sinks": [{"type": "file", **file}]}}
+    assert [found for found in findings(**config) if found[1] != "observability.upgraded_config"] == []
+    async with plugin.activate(document(**config)):
+        for _ in range(2):
+            await a_run("Hello " * 100)
+    report = verify_chain(folder / "out" / "events.jsonl")
+    assert (report.intact, report.linked) == (True, 12)
+    assert len(list((folder / "out" / "blobs").iterdir())) == 1
+    small = {"type": "file", "blob_bytes": 10}
+    (wrong,) = findings(version=4, atof={"enabled": True, "sinks": [small]})
+    assert "blob_bytes must be at least 256" in wrong[2]

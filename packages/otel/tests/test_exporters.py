@@ -16,7 +16,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from receiver import Receiver
 
 from nemo_relay import ScopeType, scope, subscribers, tools
-from nemo_relay_otel import to_exporter
+from nemo_relay_otel import component, to_exporter
 
 
 def run() -> None:
@@ -105,11 +105,27 @@ def test_the_console(capsys: pytest.CaptureFixture[str]) -> None:
     from nemo_relay_otel.transport.codec import JsonCodec
     from nemo_relay_otel.transport.files import ConsoleTransport
 
-    transport = ConsoleTransport(JsonCodec("traces", {"service.name": "s"}, "scope"))
+    transport = ConsoleTransport(JsonCodec("traces", {"service.name": "s"}, "scope"), "stdout")
     span = Span("0" * 31 + "1", "0" * 15 + "1", "", "planner", SpanKind.INTERNAL, 1, 2, {"a": [1, 2]})
     transport.send([transport.encode(span)])
     printed = json.loads(capsys.readouterr().out)
     assert printed["resourceSpans"][0]["scopeSpans"][0]["spans"][0]["name"] == "planner"
+
+
+@pytest.mark.parametrize("stream", ["stdout", "stderr"])
+def test_a_section_prints_spans_onto_the_console(
+    capsys: pytest.CaptureFixture[str], export: Export, stream: str
+) -> None:
+    section = {"console_sinks": [{"type": "gen_ai", "stream": stream}]}
+    assert component.diagnose(section) == []
+    exporters = export(section)
+    with scope.scope("planner", ScopeType.Agent):
+        pass
+    assert exporters.force_flush()
+    (line,) = getattr(capsys.readouterr(), stream[3:]).splitlines()
+    assert json.loads(line)["resourceSpans"][0]["scopeSpans"][0]["spans"][0]["name"] == "invoke_agent planner"
+    (wrong,) = component.diagnose({"console_sinks": [{"type": "gen_ai", "steam": "stdout"}]})
+    assert 'did you mean "stream"?' in wrong["message"]
 
 
 def test_a_recorded_file_is_sent_like_a_live_run(receiver: Receiver, tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from nemo_relay_otel.config.checks import check_https, refuse_global_headers
 from nemo_relay_otel.config.endpoints import is_derivable
 from nemo_relay_otel.config.environment import makers as named_by_environment
 from nemo_relay_otel.config.resource import UNKNOWN_SERVICE, resource
-from nemo_relay_otel.config.section import Connection, FileSink, Section, SignalEndpoint, TraceEndpoint
+from nemo_relay_otel.config.section import Connection, ConsoleSink, FileSink, Section, SignalEndpoint, TraceEndpoint
 from nemo_relay_otel.exporters import Exporters
 from nemo_relay_otel.joining import Joiner
 from nemo_relay_otel.projections import Settings
@@ -107,6 +107,8 @@ def _makers(section: Section, diagnostics: Diagnostics) -> Iterator[tuple[str, A
         yield f"traces[{index}]", (trace, section.spool), _trace(trace, section, diagnostics)
     for index, sink in enumerate(section.file_sinks):
         yield f"file_sinks[{index}]", sink, _file(sink, diagnostics)
+    for index, console in enumerate(section.console_sinks):
+        yield f"console_sinks[{index}]", console, _console(console, diagnostics)
     if section.logs.enabled:
         for field, each in _signal_endpoints(section, section.logs.endpoints, "logs", diagnostics):
             yield field, (each, section.logs, section.spool), _logs(each, section, diagnostics)
@@ -117,6 +119,10 @@ def _makers(section: Section, diagnostics: Diagnostics) -> Iterator[tuple[str, A
 
 def _file(config: FileSink, diagnostics: Diagnostics) -> Maker:
     return lambda: building.file_pipeline(config, diagnostics)
+
+
+def _console(config: ConsoleSink, diagnostics: Diagnostics) -> Maker:
+    return lambda: building.console_pipeline(config, diagnostics)
 
 
 def _trace(config: TraceEndpoint, section: Section, diagnostics: Diagnostics) -> Maker:

@@ -241,6 +241,7 @@ class OpenTelemetrySectionConfig(Table):
     logs: OpenTelemetryLogSectionConfig | None = None
     metrics: OpenTelemetryMetricSectionConfig | None = None
     file_sinks: list[OpenTelemetryFileSinkConfig] | None = None
+    console_sinks: list[dict[str, Any]] | None = None
 
 
 @dataclass

@@ -8,16 +8,17 @@ document without a number, or a merged one, may mix them.
 
 from __future__ import annotations
 
+import dataclasses
 from copy import deepcopy
 from typing import Any
 
 from nemo_relay_configuration.documents import JsonObject
+from nemo_relay_configuration.observability.tables import VERSION as VERSION
+from nemo_relay_configuration.observability.tables import AtofFileSinkConfig
 
-VERSION = 4
-
-FILE_FIELDS = ("output_directory", "filename", "mode")
+FILE_FIELDS = tuple(one.name for one in dataclasses.fields(AtofFileSinkConfig))
 _OLD_ENDPOINT = "http://localhost:4318/v1/traces"  # what sections without an endpoint meant
-_SECTION_FIELDS = ("enabled", "traces", "endpoints", "file_sinks", "logs", "metrics", "spool")
+_SECTION_FIELDS = ("enabled", "traces", "endpoints", "file_sinks", "console_sinks", "logs", "metrics", "spool")
 _DROPPED = ("capture_content", "semantic_selector")  # of early endpoints; projections have taken their place
 
 

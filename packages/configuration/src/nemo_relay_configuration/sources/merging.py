@@ -21,6 +21,7 @@ _JOINED = {
         ("opentelemetry", "traces"),
         ("opentelemetry", "endpoints"),
         ("opentelemetry", "file_sinks"),
+        ("opentelemetry", "console_sinks"),
         ("opentelemetry", "logs", "endpoints"),
         ("opentelemetry", "metrics", "endpoints"),
     }

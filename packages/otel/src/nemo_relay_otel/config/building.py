@@ -15,11 +15,11 @@ from nemo_relay_otel.config.checks import is_loopback
 from nemo_relay_otel.config.endpoints import signal_url, trace_url
 from nemo_relay_otel.config.headers import Headers
 from nemo_relay_otel.config.resource import resource
-from nemo_relay_otel.config.section import Connection, FileSink, Logs, Metrics, Spool, TraceEndpoint
+from nemo_relay_otel.config.section import Connection, ConsoleSink, FileSink, Logs, Metrics, Spool, TraceEndpoint
 from nemo_relay_otel.projections import Settings
 from nemo_relay_otel.records import Attribute
 from nemo_relay_otel.transport.codec import JsonCodec, ProtobufCodec
-from nemo_relay_otel.transport.files import FileTransport
+from nemo_relay_otel.transport.files import ConsoleTransport, FileTransport
 from nemo_relay_spool.counters import Counters, Diagnostics
 from nemo_relay_spool.delivery import Limits
 from nemo_relay_spool.journal import Journal
@@ -76,6 +76,20 @@ def file_pipeline(config: FileSink, diagnostics: Diagnostics) -> Pipeline:
     )
 
 
+def console_pipeline(config: ConsoleSink, diagnostics: Diagnostics) -> Pipeline:
+    """Spans onto the console."""
+    codec = JsonCodec("traces", resource_of(config), config.instrumentation_scope)
+    return Pipeline(
+        "traces",
+        _traces(config, diagnostics),
+        lambda: ConsoleTransport(codec, config.stream),
+        in_memory(config.max_queue_size * 2),
+        Limits(config.max_export_batch_size),
+        config.scheduled_delay_millis / 1000,
+        diagnostics,
+    )
+
+
 def log_pipeline(config: Connection, logs: Logs, spool: Spool, diagnostics: Diagnostics) -> Pipeline:
     """Log records to an endpoint; raises as ``trace_pipeline`` does."""
     from nemo_relay_otel.signals.logs import LogRecords
@@ -109,14 +123,14 @@ def metric_pipeline(config: Connection, metrics: Metrics, diagnostics: Diagnosti
     )
 
 
-def _traces(config: TraceEndpoint | FileSink, diagnostics: Diagnostics) -> Callable[[], Transform]:
+def _traces(config: TraceEndpoint | FileSink | ConsoleSink, diagnostics: Diagnostics) -> Callable[[], Transform]:
     from nemo_relay_otel.signals.traces import Traces
 
     settings = settings_of(config)
     return lambda: Traces(settings, config.completed_span_context_ttl_millis * _MILLION, diagnostics.report)
 
 
-def settings_of(config: TraceEndpoint | FileSink) -> Settings:
+def settings_of(config: TraceEndpoint | FileSink | ConsoleSink) -> Settings:
     """What a destination asks of its projection."""
     return Settings(
         config.type,
@@ -130,14 +144,14 @@ def settings_of(config: TraceEndpoint | FileSink) -> Settings:
     )
 
 
-def resource_of(config: Connection | FileSink) -> dict[str, Attribute]:
+def resource_of(config: Connection | FileSink | ConsoleSink) -> dict[str, Attribute]:
     """Who sends."""
     return resource(
         config.service_name, config.service_namespace, config.service_version, dict(config.resource_attributes)
     )
 
 
-def _codec_of(config: Connection | FileSink, transport: str, signal: str) -> JsonCodec | ProtobufCodec:
+def _codec_of(config: Connection | FileSink | ConsoleSink, transport: str, signal: str) -> JsonCodec | ProtobufCodec:
     make = JsonCodec if transport == "http_json" else ProtobufCodec
     return make(signal, resource_of(config), config.instrumentation_scope)
 

@@ -154,6 +154,12 @@ class FileSink(_Spans):
         return value
 
 
+class ConsoleSink(_Spans):
+    """Spans onto the console, as lines of OTLP/JSON."""
+
+    stream: Literal["stdout", "stderr"] = "stdout"
+
+
 class SignalEndpoint(Connection):
     """Logs or metrics to an OTLP endpoint."""
 
@@ -200,6 +206,7 @@ class Section(_Model):
     enabled: bool = True
     traces: list[TraceEndpoint] = Field(default=[], validation_alias=AliasChoices("traces", "endpoints"))
     file_sinks: list[FileSink] = []
+    console_sinks: list[ConsoleSink] = []
     logs: Logs = Logs()
     metrics: Metrics = Metrics()
     spool: Spool = Spool()

@@ -13,7 +13,17 @@ from pydantic import BaseModel, ValidationError
 
 from nemo_relay_otel.config.checks import check_header_names, header_from_environment, is_loopback
 from nemo_relay_otel.config.endpoints import is_derivable, signal_url, trace_url
-from nemo_relay_otel.config.section import FileSink, Logs, Metrics, Section, SignalEndpoint, Spool, Tls, TraceEndpoint
+from nemo_relay_otel.config.section import (
+    ConsoleSink,
+    FileSink,
+    Logs,
+    Metrics,
+    Section,
+    SignalEndpoint,
+    Spool,
+    Tls,
+    TraceEndpoint,
+)
 
 Diagnostic = dict[str, Any]
 NOTHING = "enabled OpenTelemetry section requires at least one endpoint, one file sink, or an enabled log/metric signal"
@@ -71,6 +81,7 @@ def _unknown(section: Mapping[str, Any], level: str) -> Iterator[Diagnostic]:
     for name, kind, model in (
         ("traces", "endpoint", TraceEndpoint),
         ("file_sinks", "file sink", FileSink),
+        ("console_sinks", "console sink", ConsoleSink),
     ):
         for index, each in enumerate(_list(section.get(name))):
             where.append((f"{name}[{index}].", "opentelemetry", kind, model, each))
@@ -119,7 +130,7 @@ def _unknown_in(
 
 def _rules(section: Mapping[str, Any], checked: Section) -> Iterator[Diagnostic]:
     signals = checked.logs.enabled or checked.metrics.enabled
-    if section and checked.enabled and not (checked.traces or checked.file_sinks or signals):
+    if section and checked.enabled and not (checked.traces or checked.file_sinks or checked.console_sinks or signals):
         yield _told("unsupported_value", NOTHING, None)
     for index, trace in enumerate(checked.traces):
         yield from _headers(trace, f"traces[{index}]", "opentelemetry")

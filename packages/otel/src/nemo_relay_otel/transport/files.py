@@ -75,7 +75,7 @@ class FileTransport:
 class ConsoleTransport:
     """Prints batches as lines of OTLP/JSON to standard output, or to standard error."""
 
-    def __init__(self, codec: JsonCodec, stream: str = "stdout") -> None:
+    def __init__(self, codec: JsonCodec, stream: str) -> None:
         self._codec = codec
         self._stream = stream
         self.target = stream
