@@ -22,6 +22,8 @@ _COMMANDS = {
     "verify": ("verify", "verify_command"),
     "plugins": ("plugins", "plugins_command"),
     "gateway": ("gateway", "gateway_command"),
+    "install": ("install", "install_command"),
+    "uninstall": ("install", "uninstall_command"),
     "agents": ("agents", "agents_command"),
     "doctor": ("agents", "doctor_command"),
     "completions": ("completions", "completions_command"),

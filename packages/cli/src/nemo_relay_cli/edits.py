@@ -210,10 +210,20 @@ def _without(value: Any, owned: tuple[str, ...]) -> Any:
                 del value[key]
     elif isinstance(value, list):
         for index in reversed(range(len(value))):
-            was_empty = value[index] in ({}, [])
-            if _is_ours(value[index], owned) or (_without(value[index], owned) in ({}, []) and not was_empty):
+            if _is_ours(value[index], owned) or _is_emptied(value[index], owned):
                 del value[index]
     return value
+
+
+def _is_emptied(value: Any, owned: tuple[str, ...]) -> bool:
+    """Take what is ours out of an entry of a list, and say whether the entry was there for that alone: a group of hooks
+    without a hook is nothing, whatever else it says.
+    """
+    if not isinstance(value, dict | list) or not value:
+        return False
+    lists = {key for key, held in value.items() if isinstance(held, list)} if isinstance(value, dict) else set()
+    rest = _without(value, owned)
+    return not rest or bool(lists and not lists & set(rest))
 
 
 def _is_ours(value: Any, owned: tuple[str, ...]) -> bool:

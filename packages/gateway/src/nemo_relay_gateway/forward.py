@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The hook command of hosts that cannot send HTTP: ``python -I -S forward.py HOST < payload``.
+"""The hook command of hosts that cannot send HTTP: ``python -I -S forward.py HOST [OPTIONS] < payload``.
 
 It runs once a hook, so it imports nothing but what starting costs anyway: no package of ours, no http.client. Where the
 gateway is comes from the environment, so that no secret stands in a command line. A gateway that is gone is asked
 once: a mark beside its address makes the hooks that follow give up at once.
+
+``--fail-closed``: a policy must hold. ``--installed=URL``: the hook of an installed host, for what nobody launched.
 
 Exit codes: 0, the host reads the answer; 2, a policy must hold and could not be asked.
 """
@@ -16,8 +18,19 @@ _SECONDS = 2.0
 _FORGET = 30.0  # seconds for which a dead gateway is not asked again
 
 
-def _target() -> tuple[str, int]:
-    url = os.environ.get("NEMO_RELAY_GATEWAY_URL", "")
+def _url(argv: list[str]) -> str:
+    """Where the gateway is; empty where there is none to tell.
+
+    A run that nobody records may find hooks of another run in its project: it has no gateway. An installed hook has one
+    of its own, and stands aside in a run that is launched with hooks.
+    """
+    installed = [word for word in argv if word.startswith("--installed=")]
+    if not installed:
+        return os.environ.get("NEMO_RELAY_GATEWAY_URL", "")
+    return "" if "NEMO_RELAY_HOOK_ID" in os.environ else installed[0].partition("=")[2]
+
+
+def _target(url: str) -> tuple[str, int]:
     host, _, port = url.removeprefix("http://").rstrip("/").rpartition(":")
     return host.strip("[]"), int(port)
 
@@ -49,13 +62,14 @@ def _is_known_dead(mark: str) -> bool:
 def main(argv: list[str]) -> int:
     """Forward one hook; the exit code."""
     host = argv[1]
-    if "NEMO_RELAY_GATEWAY_URL" not in os.environ:
-        return 0  # a run that nobody records, in a project that another run has put its hooks into
+    url = _url(argv)
+    if not url:
+        return 0
     closed = "--fail-closed" in argv
     payload = sys.stdin.buffer.read() or b"{}"
     mark = ""
     try:
-        address = _target()
+        address = _target(url)
         mark = os.path.join(os.environ.get("NEMO_RELAY_RUN_DIR", ""), "gateway-gone")
         if os.path.isabs(mark) and _is_known_dead(mark):
             raise ConnectionError("the gateway is gone")

@@ -74,15 +74,24 @@ def _merged(given: dict[str, Any], run: Run) -> dict[str, Any]:
         "allowedEnvVars": ["NEMO_RELAY_HOOK_ID"],
     }
     start = {"type": "command", "command": shlex.join([*forwarder(), HOST]), "timeout": _SECONDS}
-    hooks: dict[str, list[Any]] = {name: list(groups) for name, groups in given.get("hooks", {}).items()}
-    for name in _HTTP_EVENTS:
-        group: dict[str, Any] = {"hooks": [hook]}
-        if name in _TOOL_EVENTS:
-            group["matcher"] = "*"
-        hooks.setdefault(name, []).append(group)
-    hooks.setdefault("SessionStart", []).append({"hooks": [start]})
     environment = {**given.get("env", {}), _BASE: run.url}
-    return {**given, "env": environment, "hooks": hooks}
+    return {**hooked(given, hook, start), "env": environment}
+
+
+def hooked(settings: dict[str, Any], hook: dict[str, Any], start: dict[str, Any]) -> dict[str, Any]:
+    """Settings with our hooks after those that are there.
+
+    Args:
+        settings: what is there.
+        hook: our own.
+        start: that of the start of a session, which Claude Code does not report over HTTP.
+    """
+    hooks: dict[str, list[Any]] = {name: list(groups) for name, groups in settings.get("hooks", {}).items()}
+    for name in _HTTP_EVENTS:
+        matcher = {"matcher": "*"} if name in _TOOL_EVENTS else {}
+        hooks.setdefault(name, []).append({**matcher, "hooks": [hook]})
+    hooks.setdefault("SessionStart", []).append({"hooks": [start]})
+    return {**settings, "hooks": hooks}
 
 
 def _own_settings(arguments: list[str]) -> tuple[dict[str, Any], list[str]]:

@@ -13,6 +13,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import tomlkit
+
 from nemo_relay_cli.launch.plan import TOKEN_HEADER, Plan, Run, forwarder, from_environment
 from nemo_relay_gateway.hosts import CODEX_EVENTS
 
@@ -71,6 +73,34 @@ def _values(run: Run) -> list[str]:
         'model_provider="nemo-relay"',
         f"model_providers.nemo-relay={_toml(provider)}",
     ]
+
+
+def hooked(found: Any, path: Path, command: str) -> Any:
+    """The user's ``config.toml`` with our hooks, trusted, after those that are there.
+
+    Args:
+        found: the file, as a ``tomlkit`` document.
+        path: where it is; Codex knows a hook by it.
+        command: forwards a hook.
+    """
+    features = found.setdefault("features", tomlkit.table())
+    features["hooks"] = True
+    hooks = found.setdefault("hooks", tomlkit.table(is_super_table=True))
+    state: dict[str, Any] = {}
+    for event in CODEX_EVENTS:
+        group = _group(event, command)
+        groups = hooks.setdefault(event, tomlkit.aot())
+        state[f"{path}:{_snake(event)}:{len(groups)}:0"] = {"trusted_hash": _trust(event, group), "enabled": True}
+        groups.append(tomlkit.item(group))
+    kept = hooks.setdefault("state", tomlkit.table(is_super_table=True))
+    for key, trust in state.items():
+        kept[key] = trust
+    return found
+
+
+def trusted(command: str) -> tuple[str, ...]:
+    """The hashes by which our entries of ``hooks.state`` are known."""
+    return tuple(_trust(event, _group(event, command)) for event in CODEX_EVENTS)
 
 
 def _group(event: str, command: str) -> dict[str, Any]:

@@ -48,10 +48,18 @@ def plan(command: list[str], arguments: list[str], run: Run) -> Plan:
     return Plan(AGENT, [*command, "--plugin-dir", "{run}/plugin", *arguments], environment, files, notes)
 
 
-def hooks(forwarder: str) -> dict[str, Any]:
-    """Copilot's hook file. Payloads do not name their event, so the command does."""
+def hooks(words: str, more: str = "") -> dict[str, Any]:
+    """Copilot's hook file. Payloads do not name their event, so the command does.
+
+    Args:
+        words: the command that forwards a hook.
+        more: what follows the host and the event.
+
+    Returns:
+        The file.
+    """
     made = {
-        event: [{"type": "command", "bash": f"{forwarder} {HOST}/{event}", "timeoutSec": _SECONDS}]
+        event: [{"type": "command", "bash": f"{words} {HOST}/{event}{more}", "timeoutSec": _SECONDS}]
         for event in COPILOT_EVENTS
     }
     return {"version": 1, "hooks": made}

@@ -24,7 +24,7 @@ EVENTS = (
     *("SessionStart", "SessionEnd", "BeforeAgent", "AfterAgent", "BeforeTool", "AfterTool"),
     *("PreCompress", "Notification"),
 )
-_MODEL_EVENTS = ("BeforeModel", "AfterModel")  # the second comes once a chunk, a process each time
+MODEL_EVENTS = ("BeforeModel", "AfterModel")  # the second comes once a chunk, a process each time
 _BASE = "GOOGLE_GEMINI_BASE_URL"
 _KEY = "gemini-api-key"
 _MILLISECONDS = 5000
@@ -53,7 +53,7 @@ def plan(command: list[str], arguments: list[str], run: Run) -> Plan:
     else:
         notes.append("without GEMINI_API_KEY model calls go to Google directly: they are recorded from hooks")
     # With a base URL in the environment and nothing chosen, Gemini CLI ends with "Invalid auth method".
-    change = partial(hooked, events=(*EVENTS, *(() if by_key else _MODEL_EVENTS)), choose=by_key and chosen is None)
+    change = partial(hooked, events=(*EVENTS, *(() if by_key else MODEL_EVENTS)), choose=by_key and chosen is None)
     words = shlex.join([*forwarder(), HOST])
     edit = Edit(settings, partial(change, command=words), (_KEY,) if by_key and chosen is None else ())
     return Plan(AGENT, [*command, *arguments], environment, notes=notes, edits=[edit])
