@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import gc
 import inspect
 import re
 from collections.abc import Awaitable, Callable, Coroutine, Iterator
@@ -51,7 +52,7 @@ _SLOW = re.compile(
 
 def pytest_itemcollected(item: pytest.Item) -> None:
     function = getattr(item, "obj", None)
-    drawn = hasattr(function, "is_hypothesis_test") or hasattr(function, "hypothesis")
+    drawn = hasattr(function, "is_hypothesis_test") or hasattr(function, "hypothesis") or _draws(item.path, function)
     marked = any(item.get_closest_marker(name) for name in ("backends", "fuzz", "hosts", "slow_install"))
     if not (drawn or marked or _takes_long(item.path)):
         item.add_marker(pytest.mark.quick)
@@ -59,7 +60,24 @@ def pytest_itemcollected(item: pytest.Item) -> None:
 
 @functools.cache
 def _takes_long(file: Path) -> bool:
-    return _SLOW.search(file.read_text(encoding="utf-8")) is not None
+    return _SLOW.search(_text(file)) is not None
+
+
+def _draws(file: Path, function: Any) -> bool:
+    """Whether the test makes its examples with a generator of its own."""
+    start = _text(file).find(f"def {getattr(function, '__name__', '')}(")
+    return "random.Random(" in _text(file)[start:].partition("\ndef ")[0].partition("\nasync def ")[0]
+
+
+@functools.cache
+def _text(file: Path) -> str:
+    return file.read_text(encoding="utf-8")
+
+
+def pytest_collection_finish() -> None:
+    """Keep what is loaded by now out of every later garbage collection: tests that collect garbage mean their own."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")
