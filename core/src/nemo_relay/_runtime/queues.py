@@ -18,39 +18,45 @@ class BoundedQueue:
 
     Items are tuples whose first member is their size in bytes. An item larger than the whole bound is taken when
     nothing else waits. No lock is held at any time: a signal or a finaliser may put an item while its thread does.
+
+    Attributes:
+        items: what waits; whoever takes an item by hand adds its size to ``bytes_out``.
     """
 
-    __slots__ = ("_bytes_in", "_bytes_out", "_free", "_items", "capacity", "dropped", "max_bytes")
+    __slots__ = ("_bytes_in", "_free", "bytes_out", "capacity", "dropped", "items", "max_bytes")
 
     def __init__(self, capacity: int = CAPACITY, max_bytes: int = MAX_BYTES) -> None:
         self.capacity = capacity
         self.max_bytes = max_bytes
         self.dropped = 0
-        self._items: SimpleQueue[_Sized] = SimpleQueue()
+        self.items: SimpleQueue[_Sized] = SimpleQueue()
         # Two counters, each changed in one step, instead of one that two threads would take turns at.
-        self._bytes_in = self._bytes_out = 0
+        self._bytes_in = self.bytes_out = 0
         self._free = 0  # items that wait outside the bound
 
     def put(self, item: _Sized, patience: Callable[[], float] | None = None) -> bool:
         """Add ``item``; where there is no room for it within the seconds that ``patience`` says, it is dropped."""
-        size, waiting = item[0], self._items.qsize()
-        full = waiting and (waiting >= self.capacity or self._bytes_in - self._bytes_out + size > self.max_bytes)
-        if full and (patience is None or not self._gets_room(size, patience())):
+        size, waiting = item[0], self.items.qsize()
+        if (
+            waiting
+            and (waiting >= self.capacity or self._bytes_in - self.bytes_out + size > self.max_bytes)
+            and (patience is None or not self._gets_room(size, patience()))
+        ):
             self.dropped += 1
             return False
         self._bytes_in += size
-        self._items.put(item)
+        self.items.put(item)
         return True
 
     def put_anyway(self, item: _Sized) -> None:
         """Add ``item``, which must get its turn and is no event: neither the bound nor the counters know it."""
         self._free += 1
-        self._items.put(item)
+        self.items.put(item)
 
     def get(self, timeout: float | None = None) -> _Sized:
         """The next item; raises ``queue.Empty`` after ``timeout`` seconds without one."""
-        item = self._items.get(timeout=timeout)
-        self._bytes_out += item[0]
+        item = self.items.get(timeout=timeout)
+        self.bytes_out += item[0]
         return item
 
     def freed(self) -> None:
@@ -60,18 +66,18 @@ class BoundedQueue:
     @property
     def waiting(self) -> int:
         """How many items wait."""
-        return max(0, self._items.qsize() - self._free)
+        return max(0, self.items.qsize() - self._free)
 
     @property
     def waiting_bytes(self) -> int:
         """How many bytes wait."""
-        return max(0, self._bytes_in - self._bytes_out)
+        return max(0, self._bytes_in - self.bytes_out)
 
     def _has_room(self, size: int) -> bool:
-        waiting = self._items.qsize()
+        waiting = self.items.qsize()
         if waiting >= self.capacity:
             return False
-        return self._bytes_in - self._bytes_out + size <= self.max_bytes or not waiting
+        return self._bytes_in - self.bytes_out + size <= self.max_bytes or not waiting
 
     def _gets_room(self, size: int, wait_seconds: float) -> bool:
         if wait_seconds <= 0:

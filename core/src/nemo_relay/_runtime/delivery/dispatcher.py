@@ -85,7 +85,7 @@ class Dispatcher:
 
     def put(self, make: EventType, source: bytes | Parts, callbacks: tuple[Entry, ...], span: Span) -> None:
         """Queue one event for ``callbacks``; they run with ``span`` as their current scope."""
-        size = len(source) if isinstance(source, bytes) else weight(source)
+        size = len(source) if type(source) is bytes else weight(source)
         if not self._queue.put((size, make, source, callbacks, span), self._patience):
             self._full()
         elif self._worker.thread is None:
@@ -163,9 +163,11 @@ class Dispatcher:
 
     def _run(self, queue: BoundedQueue) -> None:
         enter = context.position.set
+        take = queue.items.get
         context.as_emitted.set(True)
         while True:
-            size, make, source, callbacks, span = queue.get()
+            size, make, source, callbacks, span = take()
+            queue.bytes_out += size
             if make is not None:
                 self._busy = 1
                 enter(span)

@@ -30,7 +30,7 @@ def start(
     data: bytes,
     profile: bytes = NULL,
     sanitize: Sanitize | None = None,
-    shared: bytes | None = None,
+    shared: bytes = b"",
 ) -> None:
     """Publish the start event of ``span``; ``shared`` is a JSON text that stands in both the data and the profile."""
     span.started_ns = ns
@@ -59,7 +59,7 @@ def end(
     laid = _OK_JSON if metadata is OK and span.start_metadata is NULL else merged(span, metadata)
     uuid = span.known_uuid or span.identify(ns)
     place = span.place or _place(span, ns)
-    parts = ("end", span.category, span.flag_texts[span.bits], place, uuid, ns, profile, data, laid, None)
+    parts = ("end", span.category, span.flag_texts[span.bits], place, uuid, ns, profile, data, laid, b"")
     publish(ScopeEvent, parts, audience, span, registry.end_sanitizers, sanitize)
 
 

@@ -77,7 +77,7 @@ def scope_payloads(parts: Parts, before: bytes | None) -> tuple[bytes, ...]:
     """
     _phase, _category, _attributes, place, _uuid, _ns, profile, data, metadata, shared = parts
     name = place[: place.find(_LINEAGE)].encode()
-    if shared is not None and len(shared) > _SHORT:  # to be looked at once
+    if len(shared) > _SHORT:  # to be looked at once
         return name, shared, _without(profile, shared), _without(data, shared), metadata
     if before is not None and len(metadata) > len(before) and metadata.startswith(before[:-1]):
         return name, profile, data, before, metadata[len(before) - 1 :]
@@ -94,18 +94,17 @@ def _without(text: bytes, part: bytes) -> bytes:
 
 def mark_payloads(parts: Parts, _before: bytes | None) -> tuple[bytes, ...]:
     """The same of a mark."""
-    place = parts[0]
-    return place[: place.find(_LINEAGE)].encode(), *parts[4:]
+    place, _uuid, _ns, _category, *payloads = parts
+    return place[: place.find(_LINEAGE)].encode(), *payloads
 
 
 def weight(parts: Parts) -> int:
-    """About how many bytes the parts of a line hold."""
-    payloads = parts[6:9] if len(parts) == _OF_A_SCOPE else parts[4:8]
-    return sum(map(len, payloads)) + _STATIC
+    """About how many bytes the parts of a line hold, each of them an object of its own."""
+    # Both kinds of lines end with four texts: with what two of them share, or with the schema of the data.
+    return len(parts[-1]) + len(parts[-2]) + len(parts[-3]) + len(parts[-4]) + _STATIC
 
 
 _STATIC = 400  # what surrounds the payloads
-_OF_A_SCOPE = 10
 _PROBE = 64  # bytes: a search for a text as long as a conversation costs more than all the rest
 
 

@@ -59,16 +59,16 @@ def _role(message: Any) -> Any:
     return None
 
 
-def encoded_once(view: Any, content: Any) -> tuple[Any, Any, bytes | None]:
+def encoded_once(view: Any, content: Any) -> tuple[Any, Any, bytes]:
     """Both forms of a request, for an encoder: a message that is the same object in both is JSON already.
 
     Where all of them are, their JSON comes as well.
     """
     if type(view) is not dict or type(content) is not dict:
-        return view, content, None
+        return view, content, b""
     said, sent = view.get("messages"), content.get("messages")
     if type(said) is not list or type(sent) is not list or len(said) != len(sent):
-        return view, content, None
+        return view, content, b""
     if _is_said_alike(said, content):
         text = encode(sent)
         both = raw(text)
@@ -77,7 +77,7 @@ def encoded_once(view: Any, content: Any) -> tuple[Any, Any, bytes | None]:
     for index, message in enumerate(sent):
         if said[index] is message:
             said[index] = sent[index] = raw(encode(message))
-    return {**view, "messages": said}, {**content, "messages": sent}, None
+    return {**view, "messages": said}, {**content, "messages": sent}, b""
 
 
 def _is_said_alike(messages: list[Any], content: Any) -> bool:

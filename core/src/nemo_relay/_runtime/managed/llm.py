@@ -138,7 +138,7 @@ def start_llm(span: LLMHandle, request: LLMRequest, ns: int | None, annotated: A
             content, headers = request.content, request.headers
         if annotated is not None and not fresh:
             annotated, content = history.recent(annotated, content, codec, request)
-    profile, shared = _plain_profile(span.model_name), None
+    profile, shared = _plain_profile(span.model_name), b""
     if annotated is not None:
         view, content, shared = history.encoded_once(annotating.plain(annotated), content)
         profile = _profile(span.model_name, "annotated_request", view, None)

@@ -13,7 +13,7 @@ import re
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from nemo_relay_records.encoding import decode, encode
+from nemo_relay_records.encoding import NULL, decode, encode
 from nemo_relay_records.redaction.looks import DEFAULT_VALUES, may_hold_secret
 from nemo_relay_records.redaction.names import DEFAULT_KEYS, compiled, is_secret_header, speaks_of_secret
 from nemo_relay_records.redaction.repeats import SHORT, Repeats
@@ -71,6 +71,7 @@ class Redaction:
         # Patterns of the application's may be about numbers.
         numbers = self.keys != DEFAULT_KEYS or self._others is not None
         self._repeats = Repeats(self._suspects_in, numbers=numbers)
+        self._known = self._repeats.known
 
     def line(self, line: bytes) -> bytes:
         """The line of an event without its secrets; the very object where there are none."""
@@ -92,10 +93,11 @@ class Redaction:
         try:
             if self._others is not None:  # they may reach as far as they like
                 return self.line(line)
-            known = self._repeats.known
+            known = self._known
             for payload in payloads:
-                is_known = len(payload) < SHORT and hash(payload) in known
-                if not is_known and not self._repeats.are_harmless(payload, 0, len(payload)):
+                if payload is NULL or (len(payload) < SHORT and hash(payload) in known):
+                    continue
+                if not self._repeats.are_harmless(payload, 0, len(payload)):
                     return self._masked(line)
             return line
         except Exception as error:
