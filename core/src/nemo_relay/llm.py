@@ -144,7 +144,7 @@ def call_end(
     """
     if type(handle) is not LLMHandle:
         expect(handle, LLMHandle, where="handle")
-    annotated = None if annotated_response is None else checked_response(annotated_response)
+    annotated = None if annotated_response is None else checked_response(annotated_response, handle)
     status = {**emit.OK, **metadata} if isinstance(metadata, dict) else emit.over(metadata, emit.OK)
     ns = None if timestamp is None else clock.from_datetime(timestamp)
     end_llm(

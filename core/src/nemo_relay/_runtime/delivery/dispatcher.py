@@ -85,7 +85,7 @@ class Dispatcher:
 
     def put(self, make: EventType, source: bytes | Parts, callbacks: tuple[Entry, ...], span: Span) -> None:
         """Queue one event for ``callbacks``; they run with ``span`` as their current scope."""
-        size = len(source) if type(source) is bytes else weight(source)
+        size = len(source) if isinstance(source, bytes) else weight(source)
         if not self._queue.put((size, make, source, callbacks, span), self._patience):
             self._full()
         elif self._worker.thread is None:

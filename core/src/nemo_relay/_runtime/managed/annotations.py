@@ -108,12 +108,17 @@ def _is_unedited(codec: Any, annotated: Any, request: LLMRequest) -> bool:
         return False
 
 
-def checked_response(annotated: Any) -> Any:
+def checked_response(annotated: Any, span: LLMHandle) -> Any:
     """The normalised response that a caller gave: an ``AnnotatedLLMResponse``, or a mapping of its attributes.
+
+    A mapping that is what the event shows, to which nothing is to be added, need not become an annotation and again
+    what it was.
 
     Raises:
         ValueError: it is neither, or malformed.
     """
+    if type(annotated) is dict and span.contributions is None and (shown := _as_it_stands(annotated)) is not None:
+        return shown
     from nemo_relay_codecs.model.response import AnnotatedLLMResponse
 
     if isinstance(annotated, AnnotatedLLMResponse):
@@ -124,6 +129,14 @@ def checked_response(annotated: Any) -> Any:
         return AnnotatedLLMResponse.from_event(dict(annotated))
     except (TypeError, ValueError) as error:
         raise ValueError(f"invalid annotated_response: {error}") from None
+
+
+def _as_it_stands(annotated: dict[str, Any]) -> Any:
+    from nemo_relay_codecs.model.media import by_reference
+    from nemo_relay_codecs.model.response_checks import is_event_form
+    from nemo_relay_codecs.prices.table import is_active
+
+    return None if is_active() or not is_event_form(annotated) else by_reference(annotated)
 
 
 def plain(annotated: Any) -> Any:

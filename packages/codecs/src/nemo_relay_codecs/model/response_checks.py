@@ -62,3 +62,49 @@ _USAGE: dict[str, request_checks.Check] = {
     ),
     "cost": _cost,
 }
+_DEPTH = 32
+_ORDER = ("id", "model", "message", "tool_calls", "finish_reason", "usage")
+_FINISHED = ("complete", "length", "tool_use", "content_filter")
+
+
+def is_event_form(event: dict[str, Any]) -> bool:
+    """Whether ``event`` is, as it stands, what an annotation made of it would show; False where it takes a closer look.
+
+    Media apart: those are for ``by_reference``.
+    """
+    place = -1
+    for name, value in event.items():
+        if name not in _ORDER or place >= (place := _ORDER.index(name)) or not _is_shown_so(name, value):
+            return False
+    return True
+
+
+def _is_shown_so(name: str, value: Any) -> bool:
+    if name == "usage":
+        counted = type(value) is dict and "cost" not in value and _USAGE.keys() >= value.keys()
+        return counted and all(map(values.is_u64, value.values()))
+    if name == "tool_calls":
+        return type(value) is list and all(map(_is_call, value))
+    return type(value) is str and (name != "finish_reason" or value in _FINISHED)
+
+
+def _is_call(call: Any) -> bool:
+    return (
+        type(call) is dict
+        and call.keys() == _CALL.keys()
+        and type(call["id"]) is type(call["name"]) is str
+        and _is_json(call["arguments"], _DEPTH)
+    )
+
+
+def _is_json(value: Any, depth: int) -> bool:
+    kind = type(value)
+    if kind is str or kind is bool or value is None:
+        return True
+    if kind is int:
+        return bool(values.I64_MIN <= value <= values.U64_MAX)
+    if kind is float:
+        return bool(value - value == 0.0)
+    if depth and kind is dict:
+        return all(type(key) is str and _is_json(item, depth - 1) for key, item in value.items())
+    return depth > 0 and kind is list and all(_is_json(item, depth - 1) for item in value)

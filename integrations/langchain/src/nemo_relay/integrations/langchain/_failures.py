@@ -99,6 +99,12 @@ def guard_callbacks(handler: type[Any]) -> None:
             setattr(handler, name, observed(callback))
 
 
+def unguarded(callback: Callable[P, None]) -> Callable[P, None]:
+    """What the guard is around, for a callback with a guard of its own."""
+    inner: Callable[P, None] = getattr(callback, "__wrapped__", callback)
+    return inner
+
+
 def guard(where: str, callback: Callable[P, None], *args: P.args, **kwargs: P.kwargs) -> None:
     """Call ``callback(*args, **kwargs)``; count what it raises under ``where``.
 

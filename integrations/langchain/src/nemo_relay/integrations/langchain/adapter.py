@@ -8,7 +8,7 @@ marks              ``mark``: something that happened in a run
 guardrails         ``open_gate``, ``close_gate``, ``*_PASSAGES``: what leads calls to them; ``ask_for_model``
 managed calls      ``tool_call``, ``atool_call``; ``outside_managed_calls`` hides the one that is running
 requests           ``chat_request``, ``model_name``, ``provider_name``: what a model callback says of its call
-failures           ``guard``, ``attempt``, ``note_failure``: what goes wrong in an observer stays there
+failures           ``guard``, ``attempt``, ``note_failure``: what goes wrong in an observer stays there; ``unguarded``
 public paths       ``say_public_path``: where what an adapter exports says it lives
 =================  ===============================================================================================
 """
@@ -16,7 +16,7 @@ public paths       ``say_public_path``: where what an adapter exports says it li
 from __future__ import annotations
 
 from nemo_relay.integrations.langchain._calls.tool_node import atool_call, tool_call
-from nemo_relay.integrations.langchain._failures import attempt, guard, note_failure
+from nemo_relay.integrations.langchain._failures import attempt, guard, note_failure, unguarded
 from nemo_relay.integrations.langchain._guards.enforcement import ask_for_model
 from nemo_relay.integrations.langchain._guards.gates import (
     GUARDRAIL_PASSAGES,
@@ -63,6 +63,7 @@ __all__ = [
     "say_public_path",
     "tool_call",
     "tool_returned",
+    "unguarded",
 ]
 
 say_public_path(__name__, globals(), __all__)

@@ -15,11 +15,16 @@ from langgraph.callbacks import (
 from nemo_relay import scope
 from nemo_relay.integrations import langchain
 from nemo_relay.integrations.langchain import RunInfo
-from nemo_relay.integrations.langchain.adapter import Run, attempt, find_open_run, interrupts_of
+from nemo_relay.integrations.langchain.adapter import Run, attempt, find_open_run, interrupts_of, unguarded
 
 from . import _identity, _loops, _pauses, _propagation, _supersteps
 
 _METADATA = {"integration": "langgraph"}
+
+
+# Every callback of a handler is guarded once.
+_start = unguarded(langchain.RelayCallbackHandler.on_chain_start)
+_end = unguarded(langchain.RelayCallbackHandler.on_chain_end)
 
 
 class RelayCallbackHandler(langchain.RelayCallbackHandler, GraphCallbackHandler):
@@ -45,17 +50,17 @@ class RelayCallbackHandler(langchain.RelayCallbackHandler, GraphCallbackHandler)
         if parent_run_id is not None:
             if _supersteps.is_node(tags):
                 self.observe("superstep", _supersteps.node_starts, self, kwargs.get("name"), parent_run_id, metadata)
-            super().on_chain_start(serialized, inputs, metadata=metadata, **kwargs)
+            _start(self, serialized, inputs, metadata=metadata, **kwargs)
             return
         call = attempt("on_chain_start", _loops.call, None)
         about = attempt("on_chain_start", lambda: _identity.told(call, metadata), metadata)
         with _propagation.remote_parent(call):
-            super().on_chain_start(serialized, inputs, metadata=about, **kwargs)
+            _start(self, serialized, inputs, metadata=about, **kwargs)
 
     def on_chain_end(self, outputs: Any, *, run_id: UUID, **kwargs: Any) -> None:
         """A graph, node or other runnable returned."""
         self._end_superstep(run_id)
-        super().on_chain_end(outputs, run_id=run_id, **kwargs)
+        _end(self, outputs, run_id=run_id, **kwargs)
 
     def on_chain_error(self, error: BaseException, *, run_id: UUID, **kwargs: Any) -> None:
         """A graph, node or other runnable raised, was interrupted, cancelled or closed."""
