@@ -33,6 +33,7 @@ sys.path.append(str(Path(__file__).parent.parent / "scripts"))
 from small_disk import fill, small_disk
 
 PARTS = 20  # the work is looked at so often
+BEHIND = 500  # trajectories that may wait for their writer when memory is looked at
 ALLOWED_SLOPE = 200.0  # bytes an agent, or a call of the long one
 ALLOWED_COST = 2.0  # the last fifth of the work against the second
 KILOBYTES = 6.0  # an agent's events and trajectory take no more on a disk
@@ -58,7 +59,7 @@ def agent(number: int) -> None:
         ask(number)
 
 
-def work(load: str, count: int, at: dict[int, Any]) -> Iterator[Sample]:
+def work(recording: Recording, load: str, count: int, at: dict[int, Any]) -> Iterator[Sample]:
     """Do it, and tell of each part; ``at`` says what happens after which part."""
     step = agent if load == "short" else ask
     size = count // PARTS
@@ -66,6 +67,8 @@ def work(load: str, count: int, at: dict[int, Any]) -> Iterator[Sample]:
         before = time.process_time()
         for number in range(part * size, (part + 1) * size):
             step(number)
+        while len(recording.missing) > BEHIND and not recording.counters.waiting:
+            time.sleep(0.02)
         at.get(part, lambda: None)()
         gc.collect()
         yield Sample((part + 1) * size, (time.process_time() - before) / size, resident_bytes())
@@ -89,9 +92,9 @@ def run(load: str, count: int, folder: Path, *, full: bool) -> tuple[Recording, 
     at = {PARTS // 2: lambda: ballast.append(fill(folder)), PARTS // 2 + 1: lambda: ballast.pop().unlink()}
     with record(folder) as recording:
         if load == "short":
-            return recording, list(work(load, count, at if full else {}))
+            return recording, list(work(recording, load, count, at if full else {}))
         with scope.scope("agent", ScopeType.Agent):
-            return recording, list(work(load, count, at if full else {}))
+            return recording, list(work(recording, load, count, at if full else {}))
 
 
 def answers_of(document: dict[str, Any]) -> list[str]:
