@@ -138,10 +138,13 @@ async def a_timeout_waits_for_cleanup(invoke: Invoke, log: Log) -> None:
 async def a_task_group_waits_for_cleanup(invoke: Invoke, log: Log) -> None:
     async def slow(_args: Any) -> None:
         async with resource(log, "slow"):
+            begun.set()
             await asyncio.sleep(30)
 
+    begun = asyncio.Event()
+
     async def failing(_args: Any) -> None:
-        await asyncio.sleep(0.003)
+        await begun.wait()
         raise Application("failed")
 
     async def call(func: Any) -> Any:
@@ -159,21 +162,25 @@ async def a_task_group_waits_for_cleanup(invoke: Invoke, log: Log) -> None:
 async def cancellation_is_delivered_and_may_be_refused(invoke: Invoke, log: Log) -> None:
     async def stubborn(_args: Any) -> str:
         try:
+            begun.set()
             await asyncio.sleep(30)
         except asyncio.CancelledError as error:
             log.append(error.args)
         return "went on"
 
     async def obedient(_args: Any) -> None:
+        begun.set()
         await asyncio.sleep(30)
 
+    begun = asyncio.Event()
     for func in (stubborn, obedient):
 
         async def call(func: Any = func) -> Any:
             return await invoke(func, {})
 
+        begun.clear()
         task = asyncio.create_task(call())
-        await asyncio.sleep(0.002)
+        await begun.wait()
         task.cancel("enough")
         try:
             log.append(await task)

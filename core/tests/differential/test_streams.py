@@ -163,12 +163,14 @@ async def abandoned(make: Open, log: Log) -> None:
             yield 2
         finally:
             log.append("closed")
+            closed.set()
 
+    closed = asyncio.Event()
     stream = await make(produce)
     log.append(await anext(stream))
     del stream
     gc.collect()
-    await asyncio.sleep(0.002)
+    await closed.wait()
     log.append("later")
 
 
