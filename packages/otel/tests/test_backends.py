@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+import sysconfig
 import time
 import urllib.error
 import urllib.request
@@ -15,6 +16,7 @@ from typing import Any
 import pytest
 from backends import free_port, python_with, server
 from conftest import Export
+from receiver import Receiver
 
 from nemo_relay import LLMRequest, ScopeType, llm, scope, tools
 
@@ -220,3 +222,16 @@ def test_mlflow_shows_tree_types_tokens_and_session(
     assert tool["inputs"] == {"city": "Paris"}
     assert (found["tokens"]["input_tokens"], found["tokens"]["output_tokens"]) == (1000, 50)
     assert found["metadata"]["mlflow.trace.session"] == "session-1"
+
+
+def test_an_application_on_logfire_and_its_agent_are_one_trace(receiver: Receiver) -> None:
+    program = Path(__file__).with_name("logfire_program.py")
+    command = [str(python_with("logfire", "5.4.0")), str(program), sysconfig.get_path("purelib"), receiver.url]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr[-3000:]
+    request, http = (json.loads(done.stdout.splitlines()[-1])[name] for name in ("request", "http"))
+    planner, tool = receiver.named("planner"), receiver.named("search")
+    assert {planner.trace_id.hex(), tool.trace_id.hex(), http[0]} == {request[0]}
+    assert planner.parent_span_id.hex() == request[1]
+    assert tool.parent_span_id == planner.span_id
+    assert http[2] == tool.span_id.hex()

@@ -161,6 +161,9 @@ class OpenTelemetryEndpointConfig(Table):
     promote_resource_metadata_prefixes: list[str] = field(default_factory=list)
     header_file: dict[str, str] = field(default_factory=dict)
     tls: OpenTelemetryTlsConfig | None = None
+    compression: Literal["auto", "gzip", "none"] | None = None
+    genai_version: Literal["0.10.4", "1.41", "0.1"] | None = None
+    pending: bool | None = None
 
 
 @dataclass
@@ -242,6 +245,8 @@ class OpenTelemetrySectionConfig(Table):
     metrics: OpenTelemetryMetricSectionConfig | None = None
     file_sinks: list[OpenTelemetryFileSinkConfig] | None = None
     console_sinks: list[dict[str, Any]] | None = None
+    spool: dict[str, Any] | None = None
+    join_application_traces: bool | None = None
 
 
 @dataclass
