@@ -64,6 +64,8 @@ def kept(importer: str, imported: str, *, line: int = 1) -> bool:
         ("nemo_relay_state.memory", CORE),
         ("nemo_relay_gateway.server", f"{CORE}._runtime.log"),
         ("nemo_relay_cli.main", f"{CORE}._runtime.log"),
+        ("nemo_relay_guard.guard", f"{CORE}._runtime.registry"),
+        ("nemo_relay_guard", "redis"),
         ("nemo_relay_pii.surfaces", f"{CORE}._runtime.log"),
         ("nemo_relay_pii", "phonenumbers"),
         ("nemo_relay_storage.http_store", f"{CORE}._runtime.log"),

@@ -14,8 +14,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from nemo_relay._runtime.exports import borrowed
+from nemo_relay._runtime.exports import borrowed, claim
 from nemo_relay._runtime.registry import registry
+from nemo_relay._runtime.registry.questions import Question, Reason, approved, approving, question
 
 if TYPE_CHECKING:
     from nemo_relay.types import (
@@ -28,6 +29,10 @@ if TYPE_CHECKING:
     )
 
 __all__ = [
+    "Question",
+    "Reason",
+    "approved",
+    "approving",
     "deregister_llm_conditional_execution",
     "deregister_llm_sanitize_request",
     "deregister_llm_sanitize_response",
@@ -37,6 +42,7 @@ __all__ = [
     "deregister_tool_conditional_execution",
     "deregister_tool_sanitize_request",
     "deregister_tool_sanitize_response",
+    "question",
     "register_llm_conditional_execution",
     "register_llm_sanitize_request",
     "register_llm_sanitize_response",
@@ -239,3 +245,6 @@ def register_llm_conditional_execution(name: str, priority: int, guardrail: LlmC
 def deregister_llm_conditional_execution(name: str) -> bool:
     """Remove it; False when the name is unknown."""
     return registry.llm_guardrails.deregister(name)
+
+
+claim(globals())

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
         PiiRedactionConfig,
         counters,
         redacted,
+        redactor,
         reveal,
         validate_config,
     )
@@ -42,6 +43,7 @@ __all__ = [
     "PiiRedactionConfig",
     "counters",
     "redacted",
+    "redactor",
     "reveal",
     "validate_config",
 ]

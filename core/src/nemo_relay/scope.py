@@ -291,6 +291,7 @@ def event(
     metadata: Any = None,
     severity: LogSeverity | None = None,
     timestamp: datetime | None = None,
+    category: str | None = None,
 ) -> None:
     """Emit a mark: a moment worth recording.
 
@@ -302,6 +303,7 @@ def event(
         metadata: any JSON value.
         severity: stored in the metadata as ``nemo_relay.log.severity``.
         timestamp: a timezone-aware time instead of now.
+        category: what kind of mark it is, for those who sort them.
 
     Raises:
         InvalidArgument: ``severity`` with metadata that is no object.
@@ -311,6 +313,8 @@ def event(
         expect_text(name, "name")
     if handle is not None and type(handle) is not ScopeHandle:
         expect(handle, Span, "ScopeHandle", "handle")
+    if category is not None:
+        expect_text(category, "category")
     ns = None if timestamp is None else clock.from_datetime(timestamp)
     if data_schema is not None:
         data_schema = checked_schema(data_schema)
@@ -323,7 +327,8 @@ def event(
         rearm_freshness(handle or context.current())
     if not registry.activity.observed:
         return
-    emit.mark(name, handle or context.current(), data=data, metadata=metadata, data_schema=data_schema, ns=ns)
+    where = handle or context.current()
+    emit.mark(name, where, data=data, metadata=metadata, data_schema=data_schema, ns=ns, category=category)
 
 
 def metric(

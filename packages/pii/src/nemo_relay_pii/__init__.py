@@ -20,6 +20,7 @@ except ImportError as error:
 else:
     expect_core("nemo-relay-pii")
 
+from collections.abc import Callable
 from typing import Any
 
 from nemo_relay_pii.checking import diagnose
@@ -38,7 +39,7 @@ from nemo_relay_pii.detectors import DETECTORS
 from nemo_relay_pii.encryption import reveal
 from nemo_relay_pii.finding import Find, Match, by_detectors, by_pattern
 from nemo_relay_pii.models import Builtin
-from nemo_relay_pii.patterns import InvalidPattern, compiled, expanded
+from nemo_relay_pii.patterns import InvalidPattern, compiled, expanded, matching
 from nemo_relay_pii.profiles import built
 from nemo_relay_pii.walking import InvalidPointer, segments
 
@@ -61,7 +62,9 @@ __all__ = [
     "compiled",
     "counters",
     "expanded",
+    "matching",
     "redacted",
+    "redactor",
     "reveal",
     "segments",
     "validate_config",
@@ -82,17 +85,16 @@ def validate_config(config: PiiRedactionConfig | dict[str, Any]) -> ConfigReport
     return report  # type: ignore[no-any-return]
 
 
-def redacted(value: Any, detectors: list[str], *, action: str = "redact", **options: Any) -> Any:
-    """A copy of a JSON value without what ``detectors`` find in it.
+def redactor(detectors: list[str] | None = None, *, action: str = "redact", **options: Any) -> Callable[[Any], Any]:
+    """A function that gives a copy of a JSON value without what is looked for.
 
     Args:
-        value: a text, or any JSON value.
-        detectors: their names; ``["all"]`` is every one.
+        detectors: their names; ``["all"]`` is every one. None where ``options`` have a ``pattern``.
         action: ``redact``, ``hash``, ``mask``, ``pseudonym`` or ``encrypt``.
         **options: further fields of ``BuiltinConfig``: ``replacement``, ``key``...
 
     Returns:
-        The value rewritten; the very object where nothing was found.
+        The function. It gives the very object where nothing is found.
 
     Raises:
         ValueError: an option is wrong; the text says which.
@@ -101,4 +103,22 @@ def redacted(value: Any, detectors: list[str], *, action: str = "redact", **opti
     wrong = next((one for one in diagnose({"builtin": table}) if one["level"] == "error"), None)
     if wrong is not None:
         raise ValueError(wrong["message"])
-    return built(Builtin.model_validate(table))(value)
+    return built(Builtin.model_validate(table))
+
+
+def redacted(value: Any, detectors: list[str] | None = None, *, action: str = "redact", **options: Any) -> Any:
+    """A copy of a JSON value without what ``detectors`` find in it: ``redactor(detectors, ...)(value)``.
+
+    Args:
+        value: a text, or any JSON value.
+        detectors: as for ``redactor``.
+        action: as for ``redactor``.
+        **options: as for ``redactor``.
+
+    Returns:
+        The value rewritten; the very object where nothing was found.
+
+    Raises:
+        ValueError: an option is wrong; the text says which.
+    """
+    return redactor(detectors, action=action, **options)(value)

@@ -4,11 +4,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import lru_cache
 from typing import Any
 
 _GROUP = re.compile(r"\$(?:\$|(\d+|[A-Za-z_]\w*)|\{(\w+)\})")
+
+
+# Instructions of patterns that are matched together. A set that runs out of memory says that nothing matches; with so
+# many it has room for hundreds of states, and it needs some twenty.
+_MOST_TOGETHER = 20_000
 
 
 class InvalidPattern(ValueError):
@@ -31,6 +36,11 @@ class Pattern:
         self.pattern = pattern
         # RE2 works on bytes: of ASCII they are the characters, and nothing has to be counted again.
         self._bytes, self._text = _compiled(pattern, pattern.encode()), _compiled(pattern, pattern)
+
+    @property
+    def size(self) -> int:
+        """How large its program is."""
+        return int(self._bytes.programsize)
 
     def finditer(self, text: str) -> Iterator[Any]:
         """The matches in ``text``, in order and apart; their groups may be bytes."""
@@ -58,6 +68,33 @@ def compiled(pattern: str) -> Pattern:
         InvalidPattern: RE2 does not take it, or is not installed (a ValueError).
     """
     return Pattern(pattern)
+
+
+def matching(patterns: list[str]) -> Callable[[str], list[int]]:
+    """Which of many patterns match somewhere in a text, in one go.
+
+    Args:
+        patterns: in RE2's syntax.
+
+    Returns:
+        A function from a text to the positions, in ``patterns``, of those that match.
+
+    Raises:
+        InvalidPattern: RE2 does not take one of them, or is not installed (a ValueError).
+    """
+    each = [compiled(pattern) for pattern in patterns]
+    if len(each) < 2 or sum(one.size for one in each) > _MOST_TOGETHER:
+        return lambda text: [number for number, one in enumerate(each) if one.matches(text)]
+    import re2
+
+    options = re2.Options()
+    options.log_errors = False
+    options.max_mem = 1 << 26
+    together = re2.Set.SearchSet(options)
+    for pattern in patterns:
+        together.Add(pattern)
+    together.Compile()
+    return lambda text: together.Match(_whole(text)) or []
 
 
 def _compiled(pattern: str, form: str | bytes) -> Any:

@@ -101,6 +101,7 @@ class ManagedCall:
         "events",
         "func",
         "kind",
+        "later",
         "middleware",
         "options",
         "span",
@@ -117,6 +118,7 @@ class ManagedCall:
         self.sync = sync
         self.options = ALL
         self.edits: Edits | None = None  # of an LLM request, where there were intercepts
+        self.later: list[Callable[[], None]] | None = None  # what guardrails want done once it has begun
         self.application_context: bytes | None = None  # what the caller tells execution intercepts, as JSON
 
     def directed(self, execution_options: Any, execution_context: Any) -> Self:

@@ -35,6 +35,8 @@ async def steps(call: ManagedCall) -> Any:
     if options.request_intercepts:
         await middleware.rewrite(call)
     call.events.start_shaped(call)
+    for act in call.later or ():
+        act()
     before = _get()
     if registry.activity.owners:
         registry.remember_place(span)

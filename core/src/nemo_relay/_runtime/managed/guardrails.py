@@ -14,6 +14,7 @@ from nemo_relay._runtime.log import faults
 from nemo_relay._runtime.managed.call import ManagedCall
 from nemo_relay._runtime.managed.scope import is_cancellation
 from nemo_relay._runtime.registry import registry
+from nemo_relay._runtime.registry.questions import Question, Reason, asked
 from nemo_relay._runtime.registry.registration import Entry
 from nemo_relay._runtime.tree.spans import ScopeHandle
 from nemo_relay.errors import CallbackError, GuardrailRejected
@@ -28,8 +29,11 @@ async def check(call: ManagedCall, guardrails: tuple[Entry, ...], *, mark: bool 
         CallbackError: one of them answered with something that is neither None nor a string.
     """
     arguments = call.middleware.question(call)
+    call.later = []
+    question = Question(call.span, mark, call.later)
     for entry in guardrails:
         span = _start(call, entry)
+        token = asked.set(question)
         try:
             reason = entry.fn(*arguments)
             if hasattr(type(reason), "__await__"):
@@ -45,6 +49,8 @@ async def check(call: ManagedCall, guardrails: tuple[Entry, ...], *, mark: bool 
             _end(span, _failed(error))
             blame(error, "guardrail", entry.name, f"that was asked about the {call.kind} call {call.name!r}")
             raise
+        finally:
+            asked.reset(token)
         if reason is None:
             _end(span, {"allowed": True, "rejected": False})
             continue
@@ -52,6 +58,8 @@ async def check(call: ManagedCall, guardrails: tuple[Entry, ...], *, mark: bool 
         if mark:
             data = {"rejected": True, "rejection_reason": reason}
             emit.mark(call.name, call.parent, data=data, metadata=call.metadata)
+        if isinstance(reason, Reason):
+            raise reason.rejection(entry.name, call.name, call.kind)
         raise GuardrailRejected(reason, guardrail=entry.name, target=call.name, kind=call.kind)
 
 

@@ -12,6 +12,9 @@
 
 from __future__ import annotations
 
+from typing import Self
+
+from nemo_relay import guardrails
 from nemo_relay.errors import RelayError
 
 
@@ -48,7 +51,7 @@ class UnknownSubstitute(EditError):
         )
 
 
-class Ask(str):
+class Ask(guardrails.Reason):
     """The verdict of a conditional guardrail that does not refuse, but wants a human to decide.
 
     A tool guardrail returns it in place of a reason. Where the run cannot pause it counts as a refusal.
@@ -60,4 +63,5 @@ class Ask(str):
     True
     """
 
-    __slots__ = ()
+    def __new__(cls, text: str) -> Self:
+        return super().__new__(cls, text, asks=True)

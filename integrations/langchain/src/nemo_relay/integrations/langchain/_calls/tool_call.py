@@ -14,7 +14,6 @@ from nemo_relay.errors import GuardrailRejected
 from nemo_relay.integrations.langchain._calls import invocations
 from nemo_relay.integrations.langchain._calls.answers import Answers, Given
 from nemo_relay.integrations.langchain._edits import substitutes
-from nemo_relay.integrations.langchain._errors import Ask
 from nemo_relay.integrations.langchain._guards import approvals, refusals
 from nemo_relay.integrations.langchain._guards.withholding import arguments, tool_payloads
 from nemo_relay.integrations.langchain._options import AdapterOptions
@@ -161,7 +160,7 @@ class ManagedToolCall:
 
     def _refused(self, refusal: GuardrailRejected) -> Any:
         """What the framework gets instead of a result; None to go on with what a human decided."""
-        asked = isinstance(refusal.reason, Ask) or self._options.on_tool_rejection == "interrupt"
+        asked = getattr(refusal.reason, "asks", False) or self._options.on_tool_rejection == "interrupt"
         if asked and refusal.guardrail not in self._overruled:
             with suppress(approvals.CannotPause):
                 return self._decided(refusal, approvals.ask(refusal, self.name, self.args))

@@ -6,11 +6,11 @@ from __future__ import annotations
 import threading
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
-from contextvars import ContextVar
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 from nemo_relay.errors import GuardrailRejected
+from nemo_relay.guardrails import approved, approving
 from nemo_relay.runtime_registrations import (
     RuntimeRegistrationKind,
     deregister_conditional_middleware_guardrail,
@@ -19,9 +19,6 @@ from nemo_relay.runtime_registrations import (
 
 DECISIONS = ["approve", "edit", "reject", "respond"]
 _TOOL_GUARDRAIL = RuntimeRegistrationKind.TOOL_CONDITIONAL_EXECUTION_GUARDRAIL
-
-# The guardrails that a human has overruled for the call that runs here.
-_overruled: ContextVar[frozenset[str]] = ContextVar("nemo_relay_langchain_overruled", default=frozenset())
 
 
 class CannotPause(Exception):
@@ -65,11 +62,10 @@ def ask(refusal: GuardrailRejected, name: str, args: Any) -> dict[str, Any]:
 def overruling(guardrails: frozenset[str]) -> Iterator[None]:
     """Let the call inside the block pass these guardrails: a human approved it."""
     _open_gates(guardrails)
-    token = _overruled.set(guardrails)
     try:
-        yield
+        with approving(guardrails):
+            yield
     finally:
-        _overruled.reset(token)
         _close_gates(guardrails)
 
 
@@ -99,15 +95,10 @@ def _gate(guardrail: str) -> str:
     return f"nemo_relay.integrations.langchain.approved:{guardrail}"
 
 
-@contextmanager
-def nothing_overruled() -> Iterator[None]:
+def nothing_overruled() -> AbstractContextManager[None]:
     """What runs inside an approved call was not approved with it."""
-    token = _overruled.set(frozenset())
-    try:
-        yield
-    finally:
-        _overruled.reset(token)
+    return approving(frozenset())
 
 
 def _is_overruled(_kinds: object, name: str) -> str | None:
-    return "approved by a human" if name in _overruled.get() else None
+    return "approved by a human" if name in approved() else None
