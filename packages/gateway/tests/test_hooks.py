@@ -3,16 +3,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
-from nemo_relay import guardrails, intercepts
+from nemo_relay import guardrails, intercepts, subscribers
 from nemo_relay.testing import CapturedEvents, check_lifecycles
 from nemo_relay_gateway import Gateway
+from nemo_relay_otel import to_exporter
 
 from .conftest import RawProvider, between, chunked, request, response, send
 
@@ -243,10 +247,78 @@ async def test_captured_payloads_of_real_hosts_lose_nothing(
             payload = {**example["payload"], "unheard_of": "kept"}
             assert await hook(gateway, address, payload) in ({}, None)
     check_lifecycles(captured.events)
-    text = json.dumps([event.to_dict() for event in captured.events])
-    examples = [example["payload"] for example in recorded["examples"]]
-    assert "unheard_of" in text
-    for key in ("tool_input", "toolArgs", "tool_response", "prompt", "last_assistant_message", "message"):
-        for payload in examples:
-            if payload.get(key):
-                assert json.dumps(payload[key]) in text
+    told = set(leaves([event.to_dict() for event in captured.events]))
+    assert "kept" in told
+    for example in recorded["examples"]:
+        payload = {key: value for key, value in example["payload"].items() if key not in PRIVATE}
+        assert [leaf for leaf in leaves(payload) if leaf not in told] == []
+
+
+PRIVATE = ("user_email",)
+
+
+def leaves(value: Any) -> Iterator[Any]:
+    """Every value in a value that is neither an object nor a list, and what JSON in a text says, too."""
+    if isinstance(value, dict):
+        for item in value.values():
+            yield from leaves(item)
+    elif isinstance(value, list):
+        for item in value:
+            yield from leaves(item)
+    elif value is not None:
+        yield value
+        if isinstance(value, str) and value[:1] in ("{", "["):
+            with suppress(ValueError):
+                yield from leaves(json.loads(value))
+
+
+def spans(event: Any) -> str:
+    """The span id that an event's parent has in a W3C trace."""
+    return str(event.parent_uuid).replace("-", "")[16:]
+
+
+TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+
+
+Traces = Callable[[], Awaitable[list[int]]]
+
+
+@pytest.fixture
+def traces() -> Iterator[Traces]:
+    """The traces of the spans that OpenTelemetry is given."""
+    memory = InMemorySpanExporter()
+    exporters = to_exporter(memory)
+    exporters.register("memory")
+
+    async def read() -> list[int]:
+        assert await asyncio.to_thread(exporters.force_flush, 10)
+        return [span.context.trace_id for span in memory.get_finished_spans() if span.context]
+
+    yield read
+    subscribers.deregister("memory")
+    exporters.shutdown(10)
+
+
+async def test_a_launcher_s_trace_continues(captured: CapturedEvents, traces: Traces) -> None:
+    provider = RawProvider(response(b'{"id": "m", "type": "message", "content": []}'))
+    async with between(provider, traceparent=TRACE) as gateway:
+        await hook(gateway, "claude-code", claude("UserPromptSubmit", prompt="x"))
+        await hook(gateway, "claude-code", claude("SessionEnd"))
+    assert spans(captured.events[0]) == "b7ad6b7169203331"
+    assert await traces() == [int(TRACE.split("-")[1], 16)] * 2
+
+
+@pytest.mark.parametrize(
+    ("said", "continues"),
+    [(TRACE, True), ("00-" + "0" * 32 + "-b7ad6b7169203331-01", False), ("nonsense", False), ("ff" + TRACE[2:], False)],
+)
+async def test_a_request_s_own_trace_continues(
+    captured: CapturedEvents, traces: Traces, said: str, continues: bool
+) -> None:
+    provider = RawProvider(response(b'{"id": "m"}'))
+    async with between(provider) as gateway:
+        await send(gateway.port, request(b'{"model":"m"}', b"traceparent: " + said.encode()))
+    assert f"traceparent: {said}".encode() in provider.requests[0]  # it is the client's own: it passes
+    start = captured.events[0]
+    assert (spans(start) == "b7ad6b7169203331") is continues
+    assert (await traces() == [int(TRACE.split("-")[1], 16)]) is continues

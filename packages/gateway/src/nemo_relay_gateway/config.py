@@ -44,6 +44,7 @@ class GatewayConfig:
             say which session they are of belong to its open session, where there is only one.
         idle_seconds: how long a provider may send nothing while an answer is under way; there is no limit for a whole
             answer, however long it streams.
+        traceparent: the W3C trace context of whoever started this gateway, which its sessions continue.
         send_traceparent: tell providers the trace that a call belongs to.
 
     Raises:
@@ -62,6 +63,7 @@ class GatewayConfig:
     connect_seconds: float = 30.0
     agent_host: str | None = None
     idle_seconds: float = 600.0
+    traceparent: str | None = None
     send_traceparent: bool = False
 
     def __post_init__(self) -> None:

@@ -24,6 +24,7 @@ from nemo_relay_gateway._hosts.known import origins
 from nemo_relay_gateway._http.client import ClientConnection, Connections, Exchange
 from nemo_relay_gateway._http.message import Headers, Request, Response, forwardable
 from nemo_relay_gateway._http.upstream import Origin, Outgoing, Pool
+from nemo_relay_gateway._sessions.positions import position
 from nemo_relay_gateway._sessions.sessions import Sessions
 from nemo_relay_gateway._sessions.shared import SharedSessions
 from nemo_relay_gateway.config import CHATGPT, OPENAI, GatewayConfig
@@ -62,8 +63,9 @@ class Gateway:
         self._origins = self.config.origins()
         self._pool = Pool(self.config.connect_seconds)
         self._clients = Connections()
+        above = position(self.config.traceparent)
         self._shared = None if state is None else SharedSessions(state)
-        self.sessions = Sessions(self.config.agent_host) if self._shared is None else self._shared
+        self.sessions = Sessions(self.config.agent_host, above) if self._shared is None else self._shared
         self._server: asyncio.Server | None = None
         self._credentials = Credentials(self.config.auth_headers, self.config.key_commands)
         self._leaves = False
@@ -259,6 +261,8 @@ class Gateway:
         place: Place,
         heard: Heard | None,
     ) -> Exchange:
+        if place.parent is None and request.header(b"traceparent") is not None:
+            place = place._replace(stack=position(request.header(b"traceparent"), request.header(b"tracestate")))
         if surface.is_llm and is_shaped("llm"):
             return _started(ManagedExchange(client, request, surface, place, to, heard))
         outgoing = Outgoing(to.origin, request.method, to.target, to.headers, request.body)

@@ -51,7 +51,7 @@ async def launch(planner: Planner, settings: Settings, plugins: Path | None = No
         if not _components(activation.report):
             _say("no plugins.toml was found: nothing is recorded. `nemo-relay plugins set` makes one")
         run = Run.fresh("")
-        config = settings.gateway_config(token=run.token, agent_host=host)
+        config = settings.gateway_config(token=run.token, agent_host=host, traceparent=os.environ.get("TRACEPARENT"))
         async with Gateway(config) as gateway:
             with run_folder() as directory:
                 made = placed(planner(Run(gateway.url, run.token)), directory)

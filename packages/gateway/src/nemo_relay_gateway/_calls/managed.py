@@ -25,6 +25,7 @@ from nemo_relay_gateway._http.client import ClientConnection
 from nemo_relay_gateway._http.encodings import Decoder
 from nemo_relay_gateway._http.message import Headers, Request, Response, first, forwardable, reason_of
 from nemo_relay_gateway._http.upstream import Outgoing
+from nemo_relay_gateway._sessions.positions import entered
 from nemo_relay_gateway.errors import ProviderAnswered, ProviderUnreachable
 from nemo_relay_gateway.routes import Surface
 
@@ -74,7 +75,8 @@ class ManagedExchange:
 
     def start(self) -> None:
         """Begin."""
-        self._task = asyncio.get_running_loop().create_task(self._run())
+        with entered(self._place.stack):
+            self._task = asyncio.get_running_loop().create_task(self._run())
 
     def abort(self) -> None:
         """The client is gone."""

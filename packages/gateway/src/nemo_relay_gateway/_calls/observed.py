@@ -14,11 +14,12 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from nemo_relay import LLMRequest, ScopeType, llm, scope
+from nemo_relay import LLMRequest, ScopeStack, ScopeType, llm, scope
 from nemo_relay.codecs import SSEAssembler, assembler, resolve
 from nemo_relay_gateway import credentials
 from nemo_relay_gateway._http.encodings import Decoder, Undecodable, decoded
 from nemo_relay_gateway._http.message import Headers, Request, first
+from nemo_relay_gateway._sessions.positions import entered
 from nemo_relay_gateway.routes import Surface
 
 _log = logging.getLogger(__name__)
@@ -54,10 +55,13 @@ Heard = Callable[[Any], None]  # told the response of a call when it has passed
 
 
 class Place(NamedTuple):
-    """Where a call stands: the scope it belongs to, None for the root, and what its events say of its host."""
+    """Where a call stands: the scope it belongs to, None for the current one, and what its events say of its host;
+    the stack that is current when it starts, None for the root's.
+    """
 
     parent: Any = None
     metadata: dict[str, Any] | None = None
+    stack: ScopeStack | None = None
 
 
 class ObservedCall:
@@ -75,6 +79,10 @@ class ObservedCall:
         self._first: float | None = None
         self._over = False
         content = readable(request.body, request.header(b"content-encoding"))
+        with entered(place.stack):
+            self._start(surface, request, place, content)
+
+    def _start(self, surface: Surface, request: Request, place: Place, content: Any) -> None:
         headers = shown_headers(request.headers)
         if surface.is_llm:
             self.handle: Any = llm.call(

@@ -9,8 +9,9 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
-from nemo_relay import LLMRequest, ScopeType, llm, scope
+from nemo_relay import LLMRequest, ScopeStack, ScopeType, llm, scope
 from nemo_relay_gateway._sessions.events import NEUTRAL, HookEvent, Kind, Verdict
+from nemo_relay_gateway._sessions.positions import entered
 from nemo_relay_gateway._sessions.records import ScopeRecord, SessionRecord, ToolRecord
 from nemo_relay_gateway._sessions.tool_runs import HostTool
 
@@ -30,9 +31,12 @@ class Session:
         host: the host's name.
         session: the host's id of it.
         record: how another replica left it; None for one that begins.
+        above: the place that one which begins goes below; None for a root.
     """
 
-    def __init__(self, host: str, session: str, record: SessionRecord | None = None) -> None:
+    def __init__(
+        self, host: str, session: str, record: SessionRecord | None = None, above: ScopeStack | None = None
+    ) -> None:
         self.host = host
         self.id = session
         self._facts = {"session_id": session, "agent_kind": host}
@@ -48,7 +52,8 @@ class Session:
         self.is_over = False
         if record is None:
             role = {**self._facts, "nemo_relay_scope_role": "session"}
-            self._handle: Any = scope.start(host, ScopeType.Agent, metadata=role)
+            with entered(above):
+                self._handle: Any = scope.start(host, ScopeType.Agent, metadata=role)
         else:
             self._resume(record)
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+from nemo_relay import ScopeStack
 from nemo_relay_gateway._calls.observed import Place
 from nemo_relay_gateway._sessions.events import HookEvent, Kind, Origins, Verdict
 from nemo_relay_gateway._sessions.session import Session
@@ -17,9 +18,11 @@ class Sessions:
 
     Args:
         only_host: the one host that all provider requests are of, where that is so.
+        above: the place that sessions go below; None for roots.
     """
 
-    def __init__(self, only_host: str | None = None) -> None:
+    def __init__(self, only_host: str | None = None, above: ScopeStack | None = None) -> None:
+        self._above = above
         self._only_host = only_host
         self._open: dict[tuple[str, str], Session] = {}
         self._children: dict[tuple[str, str], tuple[str, str]] = {}  # a subagent's own session -> whose, which
@@ -71,7 +74,7 @@ class Sessions:
     def _session(self, host: str, session: str) -> Session:
         found = self._open.get((host, session))
         if found is None:
-            found = self._open[host, session] = Session(host, session)
+            found = self._open[host, session] = Session(host, session, above=self._above)
         return found
 
     def close(self, why: str) -> None:
