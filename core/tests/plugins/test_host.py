@@ -101,6 +101,29 @@ async def test_what_is_registered_takes_part(offer: Offer) -> None:
     assert (await tools.execute("t", {"a": 1}, lambda args: args)) == {"a": 1}
 
 
+async def test_c5_a_gate_is_registered_by_the_published_names(offer: Offer) -> None:
+    asked: list[str] = []
+
+    def register(config: Any, context: Any) -> None:
+        context.register_tool_conditional_execution_guardrail(name="no", priority=1, callback=lambda name, args: "no")
+
+        def decide(kinds: Any, target: str) -> str:
+            asked.append(target)
+            return "off"
+
+        context.register_conditional_middleware_guardrail(
+            name="gate",
+            kinds={RuntimeRegistrationKind.TOOL_CONDITIONAL_EXECUTION_GUARDRAIL},
+            registration_name="nemo-relay-plugin.v1.k:1:no",
+            guardrail=decide,
+        )
+
+    offer("k", register)
+    async with plugin.activate(one("k")):
+        assert await tools.execute("t", {}, lambda args: "went on") == "went on"
+    assert asked
+
+
 async def test_a_gate_belongs_to_the_activation(offer: Offer) -> None:
     def register(config: Any, context: Any) -> None:
         context.register_tool_conditional_execution_guardrail("no", 1, lambda name, args: "no")
