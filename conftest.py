@@ -76,6 +76,8 @@ def _text(file: Path) -> str:
 
 def pytest_collection_finish() -> None:
     """Keep what is loaded by now out of every later garbage collection: tests that collect garbage mean their own."""
+    import hypothesis  # noqa: F401 - loaded by its plugin at the latest, and it looks for referrers: none is frozen yet
+
     gc.collect()
     gc.freeze()
 

@@ -18,7 +18,6 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 from uuid import UUID
 
-import hypothesis  # noqa: F401 - it looks for garbage of its own: before that is frozen
 import pytest
 from langsmith.utils import tracing_is_enabled
 
@@ -45,13 +44,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 REMOTE = PropagationContext(str(UUID(int=1)), str(UUID(int=2)), 1, f"00-{1:032x}-{2:016x}-01")  # of another process
-
-
-@pytest.fixture(scope="session", autouse=True)
-def _only_own_garbage() -> None:
-    """The frameworks' modules are a million objects that no test frees: collecting garbage need not look at them."""
-    gc.collect()
-    gc.freeze()
 
 
 def _collected(gone: Callable[[], bool]) -> bool:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The list of faults beside the repository: each numbered one has a test of its name, and its inputs run as they should."""
+"""The list of faults beside the repository: each numbered one has a test of its name, and no input shows its fault."""
 
 from __future__ import annotations
 
