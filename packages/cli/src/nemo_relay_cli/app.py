@@ -21,6 +21,8 @@ _COMMANDS = {
     "convert": ("convert", "convert_command"),
     "verify": ("verify", "verify_command"),
     "plugins": ("plugins", "plugins_command"),
+    "config": ("config", "config_command"),
+    "model-pricing": ("pricing", "pricing_command"),
     "gateway": ("gateway", "gateway_command"),
     "install": ("install", "install_command"),
     "uninstall": ("install", "uninstall_command"),

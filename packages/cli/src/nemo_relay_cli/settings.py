@@ -84,7 +84,7 @@ class Settings(msgspec.Struct):
         for name, url in urls.items():
             if getattr(self.upstream, f"{name}_base_url") is None:
                 # A credential never follows to an address that it was not configured for.
-                made |= {f"{name}_base_url": url, f"{name}_auth_header": None}
+                made |= {f"{name}_base_url": url, f"{name}_auth_header": None, f"{name}_key_command": None}
         return msgspec.structs.replace(self, upstream=msgspec.structs.replace(self.upstream, **made))
 
     def gateway_config(self, **more: Any) -> GatewayConfig:
@@ -140,8 +140,17 @@ def load(explicit: Path | None = None, beneath: str | None = None) -> Settings:
         elif path == explicit:
             raise ConfigurationError(f"{path} does not exist")
     _merge(merged, _environment())
+    return made_of(merged)
+
+
+def made_of(document: dict[str, Any]) -> Settings:
+    """A document as settings.
+
+    Raises:
+        ConfigurationError: it has a wrong shape.
+    """
     try:
-        return msgspec.convert(merged, Settings, strict=False)  # what the environment says is text
+        return msgspec.convert(document, Settings, strict=False)  # what the environment says is text
     except msgspec.ValidationError as error:
         what, _, where = str(error).rpartition(" - at `$.")
         raise ConfigurationError(f"config.toml: {where.rstrip('`')}: {what}") from None

@@ -29,7 +29,8 @@ _SCOPES = {
 }
 
 
-def _scoped(function: Callable[..., None]) -> Callable[..., None]:
+def scoped(function: Callable[..., None]) -> Callable[..., None]:
+    """The options that say which file is meant."""
     for scope, text in _SCOPES.items():
         function = click.option(f"--{scope}", "scope", flag_value=scope, default="project", help=text)(function)
     return function
@@ -38,7 +39,7 @@ def _scoped(function: Callable[..., None]) -> Callable[..., None]:
 @plugins_command.command("set")
 @click.argument("name")
 @click.argument("value")
-@_scoped
+@scoped
 def set_command(name: str, value: str, scope: str) -> None:
     """Give NAME a VALUE, such as: observability.atof.output_directory .nemo-relay/atof"""
     document = Document(place(scope))
@@ -49,7 +50,7 @@ def set_command(name: str, value: str, scope: str) -> None:
 
 @plugins_command.command("unset")
 @click.argument("name")
-@_scoped
+@scoped
 def unset_command(name: str, scope: str) -> None:
     """Take NAME, a value or a whole component, out of the file."""
     document = Document(place(scope))
@@ -61,7 +62,7 @@ def unset_command(name: str, scope: str) -> None:
 
 @plugins_command.command("get")
 @click.argument("name")
-@_scoped
+@scoped
 def get_command(name: str, scope: str) -> None:
     """Print the value of NAME as JSON."""
     document = Document(place(scope))
@@ -73,7 +74,7 @@ def get_command(name: str, scope: str) -> None:
 
 
 @plugins_command.command("preview")
-@_scoped
+@scoped
 def preview_command(scope: str) -> None:
     """Print the file."""
     click.echo(Document(place(scope)).text, nl=False)
