@@ -12,10 +12,10 @@ from typing import Any
 
 from nemo_relay_projections import facts
 from nemo_relay_projections.nodes import status_of
+from nemo_relay_projections.unfolding import Payloads
 
 from ..plumbing import is_plumbing_kind, is_plumbing_mark_name
 from . import heads
-from .unfolding import Payloads
 
 MARK = 1  # the row is a mark
 QUIET = 2  # what a framework does for itself
