@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from nemo_relay_otel.records import FLAGS_LOCAL, FLAGS_REMOTE, Link
-from nemo_relay_otel.values import mapping, text, timestamp_ns
+from nemo_relay_otel.values import text, timestamp_ns
 
 OUTSIDE = "otel"  # the member of a start event that says which span outside the stream it belongs to
 Event = dict[str, Any]
@@ -169,7 +169,9 @@ class Lineage:
         return Ended(span, event, max(time, span.time))
 
     def _inherit_failure(self, end: Event, span: Open) -> None:
-        metadata = mapping(end.get("metadata"))
+        metadata = end.get("metadata")
+        if not isinstance(metadata, dict) or metadata.get("otel.status_code") == "OK":  # most of them
+            return
         if str(metadata.get("otel.status_code", "")).upper() != "ERROR":
             return
         span.error_type = text(metadata.get("error.type")) or span.error_type
@@ -193,7 +195,7 @@ class Lineage:
         own = uuid[19:23] + uuid[24:]
         above = self._known(event.get("parent_uuid"))
         outside = event.get(OUTSIDE)
-        if isinstance(outside, Mapping):
+        if isinstance(outside, dict):
             return self._stand_outside(event, own, uuid, above, outside)
         if above is not None:
             conversation = above.conversation

@@ -16,13 +16,15 @@ METRICS_SCHEMA = "nemo.relay.metric_measurements"
 
 def is_metric(event: Event) -> bool:
     """Whether the mark carries measurements and is no moment of a trace."""
-    return mapping(event.get("data_schema")).get("name") == METRICS_SCHEMA
+    schema = event.get("data_schema")
+    return schema is not None and mapping(schema).get("name") == METRICS_SCHEMA
 
 
 def attributes_of(event: Event, settings: Settings, report: Report) -> Attributes:
     """What a mark says."""
     metadata = event.get("metadata")
-    taken = promoted(mapping(metadata), settings.promote_metadata_prefixes, report)
+    prefixes = settings.promote_metadata_prefixes
+    taken = promoted(mapping(metadata), prefixes, report) if prefixes else {}
     attributes: Attributes = {
         "nemo_relay.mark.uuid": event["uuid"],
         "nemo_relay.mark.parent_uuid": event.get("parent_uuid") or "",

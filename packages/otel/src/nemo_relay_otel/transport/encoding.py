@@ -9,6 +9,7 @@ bytes.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from struct import Struct
 from typing import TYPE_CHECKING, Any
 
 from nemo_relay_otel.records import Attribute, LogRecord, Metric, Point, Span, SpanKind, Status
@@ -27,7 +28,9 @@ _IDS, _PARENT, _NAME, _STATE = (b"\x0a\x10", b"\x12\x08"), b"\x22\x08", tag(5), 
 _START, _END, _EVENT_TIME, _FLAGS = tag(7, 1), tag(8, 1), tag(1, 1), tag(16, 5)
 _KINDS = {kind: tag(6, 0) + varint(kind) for kind in SpanKind}
 _LINK, _STATUS, _MESSAGE = tag(13), tag(15), tag(2)
-_CODES = {code: tag(3, 0) + varint(code) for code in Status}
+_CODES = {code: tag(3, 0) + varint(code) if code else b"" for code in Status}
+_PLAIN = {code: field(_STATUS, told) for code, told in _CODES.items()}
+_TIMES = Struct("<cQcQ").pack  # start and end behind their tags
 
 
 def _merge(message: Any, number: int, items: Iterable[tuple[str, Any]]) -> None:
@@ -42,22 +45,21 @@ def encode_span(span: Span) -> bytes:
         pieces.append(field(_STATE, utf8(span.trace_state)))
     if span.parent_span_id:
         pieces += (_PARENT, hexed(span.parent_span_id))
-    pieces += (field(_NAME, utf8(span.name)), _KINDS[span.kind], fixed64(_START, span.start_ns))
-    pieces.append(fixed64(_END, span.end_ns))
+    pieces += (field(_NAME, utf8(span.name)), _KINDS[span.kind], _TIMES(_START, span.start_ns, _END, span.end_ns))
     pieces += attributes(_ATTRIBUTES, span.attributes.items())
     for event in span.events:
         inner = [fixed64(_EVENT_TIME, event.time_ns), field(_EVENT_NAME, utf8(event.name))]
         inner += attributes(_EVENT_ATTRIBUTES, event.attributes.items())
-        pieces.append(field(_EVENT, b"".join(inner)))
+        content = b"".join(inner)
+        pieces += (_EVENT, varint(len(content)), content)
     for link in span.links:
         pieces.append(field(_LINK, b"".join((_IDS[0], hexed(link.trace_id), _IDS[1], hexed(link.span_id)))))
-    pieces += (field(_STATUS, _status(span)), fixed32(_FLAGS, span.flags))
+    pieces += (_PLAIN[span.status] if not span.status_message else _status(span), fixed32(_FLAGS, span.flags))
     return b"".join(pieces)
 
 
 def _status(span: Span) -> bytes:
-    message = field(_MESSAGE, utf8(span.status_message)) if span.status_message else b""
-    return message + (_CODES[span.status] if span.status else b"")
+    return field(_STATUS, field(_MESSAGE, utf8(span.status_message)) + _CODES[span.status])
 
 
 def encode_log(record: LogRecord) -> bytes:
