@@ -82,6 +82,11 @@ def pytest_collection_finish() -> None:
     gc.freeze()
 
 
+def pytest_sessionfinish() -> None:
+    """Libraries that are loaded for the report may ask who refers to what."""
+    gc.unfreeze()
+
+
 @pytest.fixture(scope="session")
 def block_buster() -> BlockBuster:
     buster = BlockBuster(scanned_modules=watched_sources())

@@ -215,7 +215,7 @@ class AtofExporter:
         """
         delivered = dispatcher.flush(timeout) if dispatcher.jobs else True
         written = self._sink.flush(timeout)
-        self._tell()
+        self._raise_failure()
         return delivered and written
 
     def shutdown(self, timeout: float | None = None) -> None:
@@ -230,9 +230,9 @@ class AtofExporter:
             self.deregister(name)
         self._closed = True
         self._sink.close(timeout)
-        self._tell()
+        self._raise_failure()
 
-    def _tell(self) -> None:
+    def _raise_failure(self) -> None:
         failure, self._sink.failure = self._sink.failure, None
         if failure is not None:
             where = self.path or "stream"

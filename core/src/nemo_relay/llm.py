@@ -381,6 +381,6 @@ def conditional_execution(request: LLMRequest, *, handle: Span | None = None) ->
     Raises:
         GuardrailRejected: one of them refused.
     """
-    from nemo_relay._runtime.managed.single_steps import ask
+    from nemo_relay._runtime.managed.single_steps import check_guardrails
 
-    return ask(_unstarted("", request, handle))
+    return check_guardrails(_unstarted("", request, handle))

@@ -230,6 +230,6 @@ def conditional_execution(name: str, args: Any, *, handle: Span | None = None) -
     Raises:
         GuardrailRejected: one of them refused.
     """
-    from nemo_relay._runtime.managed.single_steps import ask
+    from nemo_relay._runtime.managed.single_steps import check_guardrails
 
-    return ask(_unstarted(name, args, handle))
+    return check_guardrails(_unstarted(name, args, handle))

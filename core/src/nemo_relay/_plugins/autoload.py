@@ -42,11 +42,11 @@ def at_import() -> None:
     except Exception as error:
         if os.environ.get(STRICT, "").strip().lower() not in _OFF:
             raise
-        faults.say(f"nemo_relay: {SWITCH} is set and nothing is recorded: {faults.describe(error)}")
+        faults.write(f"nemo_relay: {SWITCH} is set and nothing is recorded: {faults.describe(error)}")
         return
     if loaded is None and host.current() is None:
         places = ", ".join(map(_place, files.found(None)))
-        faults.say(f"nemo_relay: {SWITCH} is set and nothing is recorded: no configuration in {places}")
+        faults.write(f"nemo_relay: {SWITCH} is set and nothing is recorded: no configuration in {places}")
 
 
 def _place(file: files.File) -> str:

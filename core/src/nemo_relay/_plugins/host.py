@@ -178,12 +178,12 @@ class Host:
             if changing:
                 self._changing.release()
             release(self)
-            self._tell_counters()
+            self._report_counters()
             oplog.info("plugin_configuration_cleared", "Plugin configuration cleared", TARGET)
         finally:
             end.set_result(None)
 
-    def _tell_counters(self) -> None:
+    def _report_counters(self) -> None:
         for name, counted in self.counters().items():
             text = ", ".join(f"{number} {what}" for what, number in counted.items() if number)
             oplog.info("destination_closed", f"{name}: {text or 'no events'}", TARGET)

@@ -37,7 +37,7 @@ class Request:
         """What the user said last."""
         for entry in self._backwards():
             if _role(entry) in _USER and not _is_typed_item(entry):
-                return _said(entry)
+                return _text_of(entry)
         body = self.body
         if isinstance(body, Mapping):
             for key in ("input", "prompt"):
@@ -102,7 +102,7 @@ def _role(entry: Mapping[str, Any]) -> Any:
     return role.lower() if isinstance(role, str) else None
 
 
-def _said(entry: Mapping[str, Any]) -> str | list[dict[str, Any]]:
+def _text_of(entry: Mapping[str, Any]) -> str | list[dict[str, Any]]:
     # Gemini parts and Responses items are one utterance in pieces; Chat and Anthropic parts are parts.
     if "parts" in entry:
         return joined(entry["parts"])

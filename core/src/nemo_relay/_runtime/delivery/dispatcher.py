@@ -127,7 +127,7 @@ class Dispatcher:
         queued = self._queue.waiting + self._busy
         return Statistics(self.delivered + self.dropped + queued, self.delivered, self.dropped, self.failed, queued)
 
-    def tell(self) -> int:
+    def report_drops(self) -> int:
         """Say in the log how many events were dropped since it was last said; that number."""
         new = self.dropped - self._reported
         if new > 0:
@@ -158,7 +158,7 @@ class Dispatcher:
         done = threading.Event()
         self.call(done.set)
         in_time = done.wait(timeout)
-        self.tell()
+        self.report_drops()
         return in_time
 
     def _run(self, queue: BoundedQueue) -> None:
@@ -220,7 +220,7 @@ def _complain(entry: Entry, error: BaseException) -> None:
     kind = f"subscriber_failed:{entry.name}:{type(error).__name__}"
     faults.counts[kind] += 1
     if faults.counts[kind] == 1:
-        faults.say(f"Event subscriber error: {faults.describe(error)} (raised by the subscriber {entry.name!r})")
+        faults.write(f"Event subscriber error: {faults.describe(error)} (raised by the subscriber {entry.name!r})")
 
 
 dispatcher = Dispatcher()

@@ -125,10 +125,10 @@ bridge = FlushBridge(lambda: dispatcher.flush(None))
 
 
 def _at_exit() -> None:
-    dispatcher.tell()
+    dispatcher.report_drops()
     if not dispatcher.flush(EXIT_SECONDS):
         left = dispatcher.statistics().queued
-        faults.say(f"nemo_relay: {left} events did not reach their subscribers within {EXIT_SECONDS:g} s of the exit")
+        faults.write(f"nemo_relay: {left} events did not reach their subscribers within {EXIT_SECONDS:g} s of the exit")
 
 
 def _in_child() -> None:

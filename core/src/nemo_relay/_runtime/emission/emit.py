@@ -98,12 +98,12 @@ def merged(span: Span, metadata: Any) -> bytes:
     if not metadata or len(before) == _EMPTY:
         return before if not metadata else later
     for key in metadata:
-        if _says(before, key):
+        if _may_have(before, key):
             return encode({**decode(before), **metadata})
     return before[:-1] + b"," + later[1:]
 
 
-def _says(text: bytes, key: Any) -> bool:
+def _may_have(text: bytes, key: Any) -> bool:
     """Whether the JSON object ``text`` may have the member ``key``."""
     if type(key) is not str:
         return True

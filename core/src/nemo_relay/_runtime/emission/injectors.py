@@ -33,7 +33,7 @@ def inject(make: EventType, record: dict[str, Any], injectors: tuple[Entry, ...]
                 raise TypeError(f"a metadata injector returns a dict, not {type(extra).__name__!r}")
         except BaseException as error:
             guard.pass_on(error)
-            faults.say(f"nemo_relay: Python event metadata injector failed: {faults.describe(error)}")
+            faults.write(f"nemo_relay: Python event metadata injector failed: {faults.describe(error)}")
             faults.report("event_metadata_injector_failed", error, injector=entry.name)
             continue
         problem = _problem(extra)

@@ -209,7 +209,7 @@ def _sanitize_event(
             # Fail closed: what could not be cleaned is not shown.
             record.update(dict.fromkeys(_FIELDS))
             faults.report("event_sanitizer_failed", error, event_name=record["name"], sanitizer=entry.name)
-            faults.say(f"nemo_relay: Python event sanitizer callable failed: internal error: {faults.text(error)}")
+            faults.write(f"nemo_relay: Python event sanitizer callable failed: internal error: {faults.text(error)}")
             return
 
 

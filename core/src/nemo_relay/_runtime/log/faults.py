@@ -69,7 +69,7 @@ def set_aside() -> Callable[[], None]:
     return restore
 
 
-def say(line: str) -> None:
+def write(line: str) -> None:
     """Write one line to standard error, where there still is one; also where a signal interrupted another line."""
     stream: Any = sys.stderr
     try:
@@ -82,4 +82,4 @@ def say(line: str) -> None:
 
 
 def _log(event: str, message: str, **_fields: object) -> None:
-    say(f"nemo_relay: {event}: {message}")
+    write(f"nemo_relay: {event}: {message}")

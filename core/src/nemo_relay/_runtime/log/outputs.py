@@ -43,7 +43,7 @@ class StderrOutput:
 
     def write(self, record: Record) -> None:
         """Take one record."""
-        faults.say(self._render(record))
+        faults.write(self._render(record))
 
     def close(self, seconds: float) -> None:
         """Nothing waits here."""
@@ -70,7 +70,7 @@ class LoggingOutput:
             logger = logging.getLogger(record.target)
             logger.log(self._numbers[record.level], "%s", _as_text(record), extra=extra)
         except Exception as error:  # a handler that fails is the application's; the record must not be lost with it
-            faults.say(f"nemo_relay: the logging handler failed: {error!r}: {_as_text(record)}")
+            faults.write(f"nemo_relay: the logging handler failed: {error!r}: {_as_text(record)}")
         finally:
             self._busy.here = False
 
@@ -150,14 +150,14 @@ class FileOutput:
                 return
             self._append(record)
             if not self._queue.waiting:
-                self._tell()
+                self._report_drops()
             if sync_at is None and self._flush_seconds:
                 sync_at = monotonic() + self._flush_seconds
 
     def _append(self, record: Record) -> None:
         self._file.write(self._render(record).encode("utf-8", "replace") + b"\n")
 
-    def _tell(self) -> None:
+    def _report_drops(self) -> None:
         missed = self._queue.dropped - self._reported
         if missed:
             self._reported += missed
@@ -175,7 +175,7 @@ class FileOutput:
     def _complain(self, error: OSError) -> None:
         # Not through the log, which is what fails here; and once, as for every kind of failure.
         if faults.is_first(f"log_file_write_failed:{self._path}:{error.errno}"):
-            faults.say(f"nemo_relay: cannot write the log file {str(self._path)!r}: {error}")
+            faults.write(f"nemo_relay: cannot write the log file {str(self._path)!r}: {error}")
 
 
 def _size(record: Record) -> int:

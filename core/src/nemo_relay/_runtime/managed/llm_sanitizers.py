@@ -121,5 +121,5 @@ def _omit(record: dict[str, Any], annotation: str) -> None:
 
 
 def _complain(side: str, sanitizer: str, error: BaseException) -> None:
-    faults.say(f"nemo_relay: Python LLM sanitize {side} callable failed: {faults.describe(error)}")
+    faults.write(f"nemo_relay: Python LLM sanitize {side} callable failed: {faults.describe(error)}")
     faults.report(f"llm_{side}_sanitizer_failed", error, sanitizer=sanitizer)

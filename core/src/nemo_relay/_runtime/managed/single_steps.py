@@ -48,7 +48,7 @@ def rewrite_request(call: ManagedCall) -> Any:
     return _run(call, steps(), "llm.request_intercepts")
 
 
-def ask(call: ManagedCall) -> Any:
+def check_guardrails(call: ManagedCall) -> Any:
     """Whether the guardrails let the call through; raises GuardrailRejected when one does not."""
 
     async def steps() -> Any:

@@ -149,7 +149,7 @@ def _sanitizer(family: registry.Family, span: ToolHandle, fallback: Any = None) 
                 record["data"] = None
                 failed = "request" if family is registry.tool_request_sanitizers else "response"
                 shown = f"internal error: {faults.describe(error)}"
-                faults.say(f"nemo_relay: Python tool sanitizer callable failed: {shown}")
+                faults.write(f"nemo_relay: Python tool sanitizer callable failed: {shown}")
                 faults.report(f"tool_{failed}_sanitizer_failed", error, sanitizer=entry.name, tool_name=span.label)
                 return
         if record["data"] is None and fallback is not None:

@@ -167,7 +167,7 @@ def _complain(gate: Gate, error: BaseException) -> None:
     kind = f"gate_failed:{gate.name}:{type(error).__name__}"
     faults.counts[kind] += 1
     if faults.counts[kind] == 1:
-        faults.say("".join(traceback.format_exception(error)).rstrip())
+        faults.write("".join(traceback.format_exception(error)).rstrip())
 
 
 def listed(kinds: set[str] | None) -> list[Record]:

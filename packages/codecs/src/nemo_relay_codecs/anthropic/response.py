@@ -38,7 +38,7 @@ class AnthropicResponses:
         root = document.root(response)
         fields = present(id=document.text(root, "id"), model=document.text(root, "model"))
         blocks = document.array(root, "content")
-        fields.update(_said(blocks or ()))
+        fields.update(_message(blocks or ()))
         reason = document.text(root, "stop_reason")
         if reason is not None:
             fields["finish_reason"] = FINISH.get(reason, reason)
@@ -94,7 +94,7 @@ class AnthropicResponses:
         return [{"index": 0, "parts": parts, **present(finish_reason=known)}]
 
 
-def _said(blocks: Any) -> JsonObject:
+def _message(blocks: Any) -> JsonObject:
     texts: list[str] = []
     calls: list[JsonObject] = []
     for block in blocks:

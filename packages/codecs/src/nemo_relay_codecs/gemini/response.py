@@ -47,7 +47,7 @@ class GeminiResponses:
         counts = {} if usage is None else self._counts(usage)
         api: JsonObject = {}
         if candidates:
-            fields.update(_said(contents[0]))
+            fields.update(_message(contents[0]))
             api = _leftovers(candidates[0])
         reason = _finish(shapes[0][1] if shapes else None, bool(fields.get("tool_calls")), root)
         if reason is not None:
@@ -115,7 +115,7 @@ def _choice(candidate: JsonObject, position: int) -> JsonObject:
     }
 
 
-def _said(parts: list[Any]) -> JsonObject:
+def _message(parts: list[Any]) -> JsonObject:
     if not all(isinstance(part, dict) for part in parts):
         raise InvalidPayload("Gemini generateContent response parts entry must be an object")
     calls = []

@@ -32,7 +32,7 @@ class ResponsesResponses:
         root = document.root(response)
         fields = present(id=document.text(root, "id"), model=document.text(root, "model"))
         output = document.array(root, "output")
-        fields.update(_said(output or (), root.get("output_text")))
+        fields.update(_message(output or (), root.get("output_text")))
         status = document.text(root, "status")
         reason = _finish(status, root.get("incomplete_details"))
         if reason is not None:
@@ -99,7 +99,7 @@ class ResponsesResponses:
         return [{"index": 0, "parts": parts, **present(finish_reason=reason)}]
 
 
-def _said(output: Any, shortcut: Any) -> JsonObject:
+def _message(output: Any, shortcut: Any) -> JsonObject:
     texts: list[str] = []
     calls: list[JsonObject] = []
     for item in output:

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
 JsonObject = dict[str, Any]
 _LOG = logging.getLogger("nemo_relay.pricing")
-_told: set[str] = set()
-_MOST_TOLD = 1000
+_warned: set[str] = set()
+_MOST_WARNED = 1000
 _COUNTS = ("prompt_tokens", "completion_tokens", "total_tokens", "cache_read_tokens", "cache_write_tokens")
 
 
@@ -54,7 +54,7 @@ def price(annotated: AnnotatedLLMResponse, provider: str | None = None) -> Price
         return Priced(None, "mixed_models")
     entry = table.find(provider, model)
     if entry is None:
-        _say_unknown(provider, model)
+        _warn_unknown(provider, model)
         return Priced(None, "unknown_model")
     cost = table.cost_of(entry, usage, call_of(annotated))
     return Priced(cost, "no_rate" if cost is None else "model_pricing")
@@ -87,10 +87,10 @@ def _mixed(annotated: AnnotatedLLMResponse) -> bool:
     return runs_on_foreign_model(annotated.raw)
 
 
-def _say_unknown(provider: str | None, model: str) -> None:
+def _warn_unknown(provider: str | None, model: str) -> None:
     key = f"{provider}/{model}"
-    if key not in _told and len(_told) < _MOST_TOLD:
-        _told.add(key)
+    if key not in _warned and len(_warned) < _MOST_WARNED:
+        _warned.add(key)
         _LOG.warning(
             "no price for model %r of provider %r in the active price table; its calls carry no cost. "
             "Add an entry or an alias to the catalogue.",

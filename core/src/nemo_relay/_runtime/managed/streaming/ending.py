@@ -131,4 +131,4 @@ class Ending:
 
 
 def _complain(error: Exception) -> None:
-    faults.say(f"nemo_relay: Python finalizer callable failed: {faults.describe(error)}")
+    faults.write(f"nemo_relay: Python finalizer callable failed: {faults.describe(error)}")

@@ -21,7 +21,7 @@ except ImportError as error:
     raise MissingExtra("nemo_relay.integrations.deepagents", "deepagents", "deepagents") from error
 
 from nemo_relay.integrations.langchain import callback_failures, current_scope, status
-from nemo_relay.integrations.langchain.adapter import say_public_path
+from nemo_relay.integrations.langchain.adapter import claim_public_path
 
 from ._integration import add_nemo_relay_integration, create_deep_agent
 from .callbacks import NemoRelayDeepAgentsCallbackHandler, RelayDeepAgentsCallbackHandler
@@ -39,4 +39,4 @@ __all__ = [
     "status",
 ]
 
-say_public_path(__name__, globals(), __all__)
+claim_public_path(__name__, globals(), __all__)

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from nemo_relay.integrations.langchain.adapter import say_public_path
+from nemo_relay.integrations.langchain.adapter import claim_public_path
 
 from ._handler import NemoRelayDeepAgentsCallbackHandler
 
@@ -11,4 +11,4 @@ RelayDeepAgentsCallbackHandler = NemoRelayDeepAgentsCallbackHandler  # as the ot
 
 __all__ = ["NemoRelayDeepAgentsCallbackHandler", "RelayDeepAgentsCallbackHandler"]
 
-say_public_path(__name__, globals(), __all__)
+claim_public_path(__name__, globals(), __all__)

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from nemo_relay.integrations.langchain.adapter import say_public_path
+from nemo_relay.integrations.langchain.adapter import claim_public_path
 
 from ._middleware import NemoRelayDeepAgentsMiddleware
 
@@ -11,4 +11,4 @@ RelayDeepAgentsMiddleware = NemoRelayDeepAgentsMiddleware  # as the other adapte
 
 __all__ = ["NemoRelayDeepAgentsMiddleware", "RelayDeepAgentsMiddleware"]
 
-say_public_path(__name__, globals(), __all__)
+claim_public_path(__name__, globals(), __all__)

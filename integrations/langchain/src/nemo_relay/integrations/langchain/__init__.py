@@ -36,7 +36,7 @@ from nemo_relay.integrations.langchain._failures import callback_failures
 from nemo_relay.integrations.langchain._guards.gates import Status
 from nemo_relay.integrations.langchain._health import status
 from nemo_relay.integrations.langchain._options import AdapterOptions, OptionError, chosen
-from nemo_relay.integrations.langchain._public import say_public_path
+from nemo_relay.integrations.langchain._public import claim_public_path
 from nemo_relay.integrations.langchain._record.instrument import instrument, instrumented, is_wanted, uninstrument
 from nemo_relay.integrations.langchain._runs import resolver
 from nemo_relay.integrations.langchain._runs.resolver import current_scope
@@ -87,7 +87,7 @@ __all__ = [
     "wrap_tools",
 ]
 
-say_public_path(__name__, globals(), __all__)
+claim_public_path(__name__, globals(), __all__)
 resolver.install()
 if is_wanted("langchain"):
     instrument()

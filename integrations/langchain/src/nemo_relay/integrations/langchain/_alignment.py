@@ -51,7 +51,7 @@ def text_of(item: Any) -> str:
         return repr(item)
 
 
-def says_the_same(left: Any, right: Any) -> bool:
+def is_same_json(left: Any, right: Any) -> bool:
     """Whether two views say the same."""
     return left is right or text_of(left) == text_of(right)
 

@@ -9,7 +9,7 @@ from typing import Any
 _DEPTH = 3  # of an adapter's package: nemo_relay.integrations.<framework>
 
 
-def say_public_path(module: str, names: Mapping[str, Any], exported: Iterable[str]) -> None:
+def claim_public_path(module: str, names: Mapping[str, Any], exported: Iterable[str]) -> None:
     """Let what an adapter's private module defines and ``module`` exports say that it lives in ``module``.
 
     Args:

@@ -9,7 +9,7 @@ guardrails         ``open_gate``, ``close_gate``, ``*_PASSAGES``: what leads cal
 managed calls      ``tool_call``, ``atool_call``; ``outside_managed_calls`` hides the one that is running
 requests           ``chat_request``, ``model_name``, ``provider_name``: what a model callback says of its call
 failures           ``guard``, ``attempt``, ``note_failure``: what goes wrong in an observer stays there; ``unguarded``
-public paths       ``say_public_path``: where what an adapter exports says it lives
+public paths       ``claim_public_path``: where what an adapter exports says it lives
 =================  ===============================================================================================
 """
 
@@ -25,7 +25,7 @@ from nemo_relay.integrations.langchain._guards.gates import (
     close_gate,
     open_gate,
 )
-from nemo_relay.integrations.langchain._public import say_public_path
+from nemo_relay.integrations.langchain._public import claim_public_path
 from nemo_relay.integrations.langchain._runs.claims import outside_managed_calls
 from nemo_relay.integrations.langchain._runs.lifecycle import end_run, mark
 from nemo_relay.integrations.langchain._runs.naming import HIDDEN_TAG
@@ -60,10 +60,10 @@ __all__ = [
     "open_runs",
     "outside_managed_calls",
     "provider_name",
-    "say_public_path",
+    "claim_public_path",
     "tool_call",
     "tool_returned",
     "unguarded",
 ]
 
-say_public_path(__name__, globals(), __all__)
+claim_public_path(__name__, globals(), __all__)

@@ -3,11 +3,11 @@
 
 from __future__ import annotations
 
-from nemo_relay.integrations.langchain._public import say_public_path
+from nemo_relay.integrations.langchain._public import claim_public_path
 from nemo_relay.integrations.langchain._record.handler import RelayCallbackHandler
 
 NemoRelayCallbackHandler = RelayCallbackHandler  # the published package's name for it
 
 __all__ = ["NemoRelayCallbackHandler", "RelayCallbackHandler"]
 
-say_public_path(__name__, globals(), __all__)
+claim_public_path(__name__, globals(), __all__)

@@ -8,8 +8,8 @@ from nemo_relay.integrations.langchain._calls.middleware import (
     RelayGuardrailMiddleware,
     RelayMiddleware,
 )
-from nemo_relay.integrations.langchain._public import say_public_path
+from nemo_relay.integrations.langchain._public import claim_public_path
 
 __all__ = ["NemoRelayMiddleware", "RelayGuardrailMiddleware", "RelayMiddleware"]
 
-say_public_path(__name__, globals(), __all__)
+claim_public_path(__name__, globals(), __all__)

@@ -23,7 +23,7 @@ except ImportError as error:
 from typing import TYPE_CHECKING, Any
 
 from nemo_relay.integrations.langchain import AdapterOptions, callback_failures, current_scope, is_wanted, status
-from nemo_relay.integrations.langchain.adapter import say_public_path
+from nemo_relay.integrations.langchain.adapter import claim_public_path
 
 from ._caches import RelayCache
 from ._checkpoints import RelayCheckpointer
@@ -57,7 +57,7 @@ __all__ = [
     "wrap_tool_call",
 ]
 
-say_public_path(__name__, globals(), __all__)
+claim_public_path(__name__, globals(), __all__)
 if is_wanted("langgraph"):
     instrument()
 

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from nemo_relay.integrations.langchain.adapter import say_public_path
+from nemo_relay.integrations.langchain.adapter import claim_public_path
 
 from ._handler import RelayCallbackHandler
 from ._wrap import configure_graph
@@ -12,4 +12,4 @@ NemoRelayCallbackHandler = RelayCallbackHandler
 
 __all__ = ["NemoRelayCallbackHandler", "RelayCallbackHandler", "configure_graph"]
 
-say_public_path(__name__, globals(), __all__)
+claim_public_path(__name__, globals(), __all__)

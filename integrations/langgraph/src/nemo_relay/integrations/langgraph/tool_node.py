@@ -3,10 +3,10 @@
 
 from __future__ import annotations
 
-from nemo_relay.integrations.langchain.adapter import say_public_path
+from nemo_relay.integrations.langchain.adapter import claim_public_path
 
 from ._tool_nodes import awrap_tool_call, create_tool_node, wrap_tool_call
 
 __all__ = ["awrap_tool_call", "create_tool_node", "wrap_tool_call"]
 
-say_public_path(__name__, globals(), __all__)
+claim_public_path(__name__, globals(), __all__)

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from nemo_relay.integrations.langchain._alignment import copied, says_the_same
+from nemo_relay.integrations.langchain._alignment import copied, is_same_json
 
 
 class Given(NamedTuple):
@@ -67,9 +67,9 @@ class Answers:
         """
         for given in reversed(self._given):
             if answer is given.view or (handed is not None and handed is given.handed):
-                untouched = given.view is given.before is answer or says_the_same(answer, given.before)
+                untouched = given.view is given.before is answer or is_same_json(answer, given.before)
                 return given.original if untouched else edit(given, answer)
-            if says_the_same(answer, given.before):
+            if is_same_json(answer, given.before):
                 return given.original
         if alike and self._given and _has_members_of(answer, self._given[-1].before):
             return edit(self._given[-1], answer)

@@ -15,7 +15,7 @@ from langchain_core.outputs.chat_generation import merge_chat_generation_chunks
 
 from nemo_relay import LLMAttributes, LLMHandle, LLMRequest, llm
 from nemo_relay.errors import GuardrailRejected
-from nemo_relay.integrations.langchain._alignment import says_the_same
+from nemo_relay.integrations.langchain._alignment import is_same_json
 from nemo_relay.integrations.langchain._calls import invocations
 from nemo_relay.integrations.langchain._calls.answers import Answers, Given
 from nemo_relay.integrations.langchain._calls.request import ManagedRequest, RequestCodec, response_codec
@@ -312,7 +312,7 @@ class ManagedChatCall:
         if not self._asked.is_read and self._options.header_policy is None and not is_shaped("llm"):
             return call
         before, after = self._asked.content, request.content
-        if not says_the_same(before, after):
+        if not is_same_json(before, after):
             call = changed(call, before, after, self._options)
         model, messages, given = call
         wanted = headers.outgoing(request.headers, model, self._options)
@@ -353,7 +353,7 @@ def _new_chunk(shown: Any) -> ChatGenerationChunk:
 def _rewritten(given: Given, shown: dict[str, Any]) -> ChatGenerationChunk:
     chunk = given.original
     update = {"content": shown.get("content", "")}
-    if not says_the_same(shown.get("tool_call_chunks"), given.before.get("tool_call_chunks")):
+    if not is_same_json(shown.get("tool_call_chunks"), given.before.get("tool_call_chunks")):
         # LangChain reads the call from its pieces; what the provider's own form says of it would undo the edit.
         pieces = [tool_call_chunk(**_members(piece)) for piece in shown.get("tool_call_chunks") or ()]
         kept = {key: value for key, value in chunk.message.additional_kwargs.items() if key not in PROVIDER_CALLS}

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from langchain_core.tools import BaseTool
 
-from nemo_relay.integrations.langchain._alignment import says_the_same
+from nemo_relay.integrations.langchain._alignment import is_same_json
 from nemo_relay.integrations.langchain._calls.tool_call import ManagedToolCall
 from nemo_relay.integrations.langchain._calls.wrapped import DEFAULTS, become, subclass, wrapped
 from nemo_relay.integrations.langchain._guards import gates
@@ -110,7 +110,7 @@ def _visible(tool: BaseTool, given: Any) -> Any:
 
 
 def _merged(given: Any, before: Any, after: Any) -> Any:
-    if after is before or says_the_same(before, after):
+    if after is before or is_same_json(before, after):
         return given
     if isinstance(given, dict) and isinstance(after, dict):
         kept = {key: value for key, value in given.items() if key not in before}

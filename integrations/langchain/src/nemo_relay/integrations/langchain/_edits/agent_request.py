@@ -9,7 +9,7 @@ from typing import Any
 from langchain_core.messages import BaseMessage, SystemMessage
 
 from nemo_relay import scope
-from nemo_relay.integrations.langchain._alignment import says_the_same
+from nemo_relay.integrations.langchain._alignment import is_same_json
 from nemo_relay.integrations.langchain._edits import headers as header_rules
 from nemo_relay.integrations.langchain._edits import parts
 from nemo_relay.integrations.langchain._errors import UnsupportedEdit
@@ -30,7 +30,7 @@ def applied(request: Any, before: View, after: View, headers: Mapping[str, Any],
         EditError: an edit has no form here.
     """
     changes: dict[str, Any] = {}
-    if after is not before and not says_the_same(before, after):
+    if after is not before and not is_same_json(before, after):
         for part, change in _changes(request, before, after, options):
             attempt(part, change, changes, options)
     wanted = header_rules.outgoing(headers, request.model, options)
@@ -47,7 +47,7 @@ def _changes(
     request: Any, before: View, after: View, options: AdapterOptions
 ) -> list[tuple[str, Callable[[], dict[str, Any]]]]:
     def edited(part: str) -> bool:
-        return not says_the_same(before.get(part), after.get(part))
+        return not is_same_json(before.get(part), after.get(part))
 
     found: list[tuple[str, Callable[[], dict[str, Any]]]] = []
     if edited("messages") or "instructions" in after:

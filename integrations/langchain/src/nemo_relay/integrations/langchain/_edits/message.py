@@ -15,7 +15,7 @@ from typing import Any
 from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage, ToolCall
 from langchain_core.messages.tool import tool_call_chunk
 
-from nemo_relay.integrations.langchain._alignment import says_the_same
+from nemo_relay.integrations.langchain._alignment import is_same_json
 from nemo_relay.integrations.langchain._errors import UnsupportedEdit
 from nemo_relay.integrations.langchain._views.capture import CALL_ARGUMENTS, CALL_BLOCKS
 
@@ -104,7 +104,7 @@ def _calls_of_blocks(original: AIMessage, content: Any) -> list[ToolCall] | None
     if not isinstance(content, list) or not isinstance(original.content, list) or not original.tool_calls:
         return None
     before, after = _by_id(original.content), _by_id(content)
-    if says_the_same(list(before.values()), list(after.values())):
+    if is_same_json(list(before.values()), list(after.values())):
         return None
     gone = before.keys() - after.keys()
     return [_as_in(call, after.get(call["id"])) for call in original.tool_calls if call["id"] not in gone]

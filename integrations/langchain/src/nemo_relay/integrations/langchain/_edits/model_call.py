@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from langchain_core.messages import BaseMessage
 
-from nemo_relay.integrations.langchain._alignment import says_the_same
+from nemo_relay.integrations.langchain._alignment import is_same_json
 from nemo_relay.integrations.langchain._edits import parts
 from nemo_relay.integrations.langchain._edits.agent_request import attempt
 from nemo_relay.integrations.langchain._options import AdapterOptions
@@ -40,7 +40,7 @@ def _changes(
     call: Call, made: dict[str, Any], before: View, after: View, options: AdapterOptions
 ) -> list[tuple[str, Callable[[], dict[str, Any]]]]:
     def edited(part: str) -> bool:
-        return not says_the_same(before.get(part), after.get(part))
+        return not is_same_json(before.get(part), after.get(part))
 
     def arguments(**new: Any) -> dict[str, Any]:
         return {"arguments": {**made["arguments"], **new}}

@@ -18,7 +18,7 @@ from langchain_core.messages import (
     ToolMessage,
 )
 
-from nemo_relay.integrations.langchain._alignment import align, says_the_same
+from nemo_relay.integrations.langchain._alignment import align, is_same_json
 from nemo_relay.integrations.langchain._edits.message import with_edits
 from nemo_relay.integrations.langchain._errors import EmptyRequestError, UnsupportedEdit
 from nemo_relay.integrations.langchain._options import AdapterOptions
@@ -87,9 +87,9 @@ def new_message(item: Any) -> BaseMessage:
 
 def _edited(original: BaseMessage, view: View, item: View) -> BaseMessage:
     content, calls = None, None
-    if not says_the_same(item.get("content"), view.get("content")):
+    if not is_same_json(item.get("content"), view.get("content")):
         content = _blocks(item.get("content") or "", view.get("content"), original.content)
-    if not says_the_same(item.get("tool_calls"), view.get("tool_calls")):
+    if not is_same_json(item.get("tool_calls"), view.get("tool_calls")):
         calls = _tool_calls(item.get("tool_calls") or [])
     names = ("name", "tool_call_id", "status")
     others = {name: item[name] for name in names if item.get(name) is not None and item[name] != view.get(name)}
@@ -113,7 +113,7 @@ def _known_blocks(view: Any, original: Any) -> Iterator[tuple[Any, Any]]:
 
 def _block(item: Any, known: list[tuple[Any, Any]]) -> Any:
     for shown, block in known:
-        if says_the_same(shown, item):
+        if is_same_json(shown, item):
             return block
     if isinstance(item, dict) and item.get("type") == "provider_native":
         return _checked(item.get("value"))
@@ -157,7 +157,7 @@ def tools(before: View, after: View, originals: list[Any], options: AdapterOptio
         view, tool = shown.get(name, (None, None))
         if view is None:
             made.append(_added(name, item, options))
-        elif says_the_same(view, item):
+        elif is_same_json(view, item):
             made.append(tool)
         else:
             made.append(_described(tool, item))
@@ -185,9 +185,9 @@ def _described(tool: Any, item: View) -> Any:
         return item.get("value") if item.get("type") == "provider_native" else item
     function, known = item.get("function") or {}, tool_view(tool).get("function") or {}
     update: dict[str, Any] = {}
-    if not says_the_same(function.get("description"), known.get("description")):
+    if not is_same_json(function.get("description"), known.get("description")):
         update["description"] = str(function.get("description") or "")
-    if not says_the_same(function.get("parameters"), known.get("parameters")):
+    if not is_same_json(function.get("parameters"), known.get("parameters")):
         title = {"title": tool.name, "description": update.get("description", tool.description)}
         update["args_schema"] = {**title, **(function.get("parameters") or {"type": "object", "properties": {}})}
     return tool.model_copy(update=update)
@@ -247,7 +247,7 @@ def settings(before: View, after: View, given: dict[str, Any]) -> dict[str, Any]
     """
     made = dict(given)
     for key in before.keys() | after.keys():
-        if key in _APART or says_the_same(before.get(key), after.get(key)):
+        if key in _APART or is_same_json(before.get(key), after.get(key)):
             continue
         if key in after and after[key] is not None:
             made[key] = after[key]

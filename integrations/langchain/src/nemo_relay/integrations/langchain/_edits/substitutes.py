@@ -11,7 +11,7 @@ from langchain_core.messages import AIMessage, BaseMessage, ToolCall, ToolMessag
 from langchain_core.messages.ai import UsageMetadata
 
 from nemo_relay import codecs
-from nemo_relay.integrations.langchain._alignment import says_the_same
+from nemo_relay.integrations.langchain._alignment import is_same_json
 from nemo_relay.integrations.langchain._edits.message import with_edits
 from nemo_relay.integrations.langchain._edits.parts import new_message
 from nemo_relay.integrations.langchain._errors import UnknownSubstitute, UnsupportedEdit
@@ -96,9 +96,9 @@ def edited_answer(originals: Sequence[BaseMessage], before: dict[str, Any], afte
     if original is None:
         return messages(after)
     made = new_message(after)
-    content = None if says_the_same(before.get("content"), after.get("content")) else made.content
+    content = None if is_same_json(before.get("content"), after.get("content")) else made.content
     calls = None
-    if not says_the_same(before.get("tool_calls"), after.get("tool_calls")):
+    if not is_same_json(before.get("tool_calls"), after.get("tool_calls")):
         calls = getattr(made, "tool_calls", [])
     edited = with_edits(original, content=content, calls=calls)
     return [edited if message is original else message for message in originals]
@@ -139,7 +139,7 @@ def edited_tool_result(original: Any, before: Any, after: Any) -> Any:
     update = {
         name: _content(after[name]) if name == "content" else after[name]
         for name in ("content", "status", "artifact")
-        if name in after and not says_the_same(before.get(name), after[name])
+        if name in after and not is_same_json(before.get(name), after[name])
     }
     return original.model_copy(update=update)
 

@@ -165,7 +165,7 @@ def end_run_now(run: Run, ending: Ending) -> None:
         return
     parent = run.parent
     if run.claim is not None:
-        _tell(run, run.claim, ending)
+        _pass_on(run, run.claim, ending)
     if run.children:
         _end_stranded(run, ending)
     try:
@@ -177,7 +177,7 @@ def end_run_now(run: Run, ending: Ending) -> None:
             end_run_now(parent, parent.pending)
 
 
-def _tell(run: Run, claim: Claim, ending: Ending) -> None:
+def _pass_on(run: Run, claim: Claim, ending: Ending) -> None:
     claim.ending = ending
     if claim.late is not None and claim.handle is None and not claim.refused:
         # The model itself was never asked: a cache has answered.

@@ -65,16 +65,16 @@ class Shown:
                 return count
         pairs = zip(messages, self.messages, self.contents, strict=False)
         return next(
-            (i for i, (now, then, said) in enumerate(pairs) if now is not then or _said(now) is not said), count
+            (i for i, (now, then, said) in enumerate(pairs) if now is not then or _content_of(now) is not said), count
         )
 
     def followed_by(self, messages: Sequence[Any], keep: int, pointer: str) -> Shown:
         """The list ``messages``, which begins with ``keep`` messages of this one."""
-        added = [_said(message) for message in messages[keep:]]
+        added = [_content_of(message) for message in messages[keep:]]
         return Shown(list(messages), [*self.contents[:keep], *added], pointer)
 
 
-def _said(message: Any) -> Any:
+def _content_of(message: Any) -> Any:
     return getattr(message, "content", message)
 
 

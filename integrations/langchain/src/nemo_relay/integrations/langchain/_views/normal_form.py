@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from nemo_relay.integrations.langchain._alignment import align, says_the_same
+from nemo_relay.integrations.langchain._alignment import align, is_same_json
 
 PROVIDER = "langchain"
 _SPOKEN = ("system", "developer", "user")
@@ -86,7 +86,7 @@ def edited_messages(before: list[Any], after: list[Any]) -> list[Any]:
             made.append(before[match.place])
         else:
             changed = {
-                key: value for key, value in item.items() if not says_the_same(value, before[match.place].get(key))
+                key: value for key, value in item.items() if not is_same_json(value, before[match.place].get(key))
             }
             made.append({**before[match.place], **changed})
     return made

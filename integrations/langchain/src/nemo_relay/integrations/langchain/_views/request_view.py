@@ -11,7 +11,7 @@ from typing import Any
 from langchain_core.utils.function_calling import convert_to_openai_tool
 
 from nemo_relay import AnnotatedLLMRequest, LLMRequest
-from nemo_relay.integrations.langchain._alignment import says_the_same
+from nemo_relay.integrations.langchain._alignment import is_same_json
 from nemo_relay.integrations.langchain._errors import UnsupportedEdit
 from nemo_relay.integrations.langchain._views import normal_form
 from nemo_relay.integrations.langchain._views.conversations import HISTORY
@@ -79,15 +79,15 @@ def tool_view(tool: Any) -> dict[str, Any]:
     """A tool as the model is told of it. Making a schema takes long, and every call of an agent has the same tools."""
     key = id(tool)
     known = _tools.get(key)
-    if known is not None and known[0]() is tool and known[1] == _told(tool):
+    if known is not None and known[0]() is tool and known[1] == _description_of(tool):
         return known[2]
     made = _tool_view(tool)
     with suppress(TypeError):  # what cannot be referred to weakly is looked at each time
-        _tools[key] = (weakref.ref(tool, lambda _: _tools.pop(key, None)), _told(tool), made)
+        _tools[key] = (weakref.ref(tool, lambda _: _tools.pop(key, None)), _description_of(tool), made)
     return made
 
 
-def _told(tool: Any) -> tuple[Any, ...]:
+def _description_of(tool: Any) -> tuple[Any, ...]:
     return tuple(getattr(tool, name, None) for name in ("name", "description", "args_schema"))
 
 
@@ -150,7 +150,7 @@ class LangChainCodec:
         """The view with the edits of ``annotated``; the very same request where there are none."""
         view, before = original.content, self.decode(original)
         made = dict(view)
-        if not says_the_same(annotated.messages, before.messages):
+        if not is_same_json(annotated.messages, before.messages):
             made["messages"] = normal_form.edited_messages(view["messages"], annotated.messages)
         for name in ("model", "tools", "tool_choice", "instructions", *_SCALARS):
             self._put(made, name, getattr(before, name), getattr(annotated, name))
@@ -158,7 +158,7 @@ class LangChainCodec:
         self._put_all(made, before.extra, annotated.extra)
         if annotated.api_specific is not None:
             raise UnsupportedEdit("api_specific", "LangChain's models take parameters by name; put them into `extra`")
-        return original if says_the_same(made, view) else LLMRequest(original.headers, made)
+        return original if is_same_json(made, view) else LLMRequest(original.headers, made)
 
     def _put_all(self, made: dict[str, Any], before: dict[str, Any], after: dict[str, Any]) -> None:
         for key in before.keys() | after.keys():
@@ -166,7 +166,7 @@ class LangChainCodec:
 
     @staticmethod
     def _put(made: dict[str, Any], key: str, before: Any, after: Any) -> None:
-        if says_the_same(before, after):
+        if is_same_json(before, after):
             return
         if after is None:
             made.pop(key, None)
