@@ -6,7 +6,7 @@ Codecs are imported only when a call names one. Decoding for observers never fai
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from nemo_relay._runtime.emission.marks import owning_agent
@@ -117,7 +117,7 @@ def checked_response(annotated: Any, span: LLMHandle) -> Any:
     Raises:
         ValueError: it is neither, or malformed.
     """
-    if type(annotated) is dict and span.contributions is None and (shown := _as_it_stands(annotated)) is not None:
+    if type(annotated) is dict and span.contributions is None and (shown := _event_form(annotated)) is not None:
         return shown
     from nemo_relay_codecs.model.response import AnnotatedLLMResponse
 
@@ -131,12 +131,21 @@ def checked_response(annotated: Any, span: LLMHandle) -> Any:
         raise ValueError(f"invalid annotated_response: {error}") from None
 
 
-def _as_it_stands(annotated: dict[str, Any]) -> Any:
+def _event_form_first(annotated: dict[str, Any]) -> Any:
+    """Load what the first normalised response takes."""
+    global _event_form
     from nemo_relay_codecs.model.media import by_reference
     from nemo_relay_codecs.model.response_checks import is_event_form
     from nemo_relay_codecs.prices.table import is_active
 
-    return None if is_active() or not is_event_form(annotated) else by_reference(annotated)
+    def event_form(annotated: dict[str, Any]) -> Any:
+        return None if is_active() or not is_event_form(annotated) else by_reference(annotated)
+
+    _event_form = event_form
+    return event_form(annotated)
+
+
+_event_form: Callable[[dict[str, Any]], Any] = _event_form_first
 
 
 def plain(annotated: Any) -> Any:

@@ -26,7 +26,10 @@ _VALUES = (*_SCALARS, bytes, datetime.date, datetime.time, datetime.timedelta, d
 
 def place(pointer: str, key: object) -> str:
     """The JSON pointer of ``key`` inside what ``pointer`` points at."""
-    return f"{pointer}/{str(key).replace('~', '~0').replace('/', '~1')}"
+    name = str(key)
+    if "~" in name or "/" in name:
+        name = name.replace("~", "~0").replace("/", "~1")
+    return f"{pointer}/{name}"
 
 
 def same(left: Any, right: Any, depth: int = 0) -> bool:

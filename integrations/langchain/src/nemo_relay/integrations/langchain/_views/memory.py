@@ -9,7 +9,6 @@ when the outermost run has ended.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import suppress
 from operator import attrgetter, is_
 from typing import Any
 
@@ -60,9 +59,11 @@ class Shown:
         """How many messages at its beginning are those at the beginning of ``messages``."""
         count = min(len(messages), len(self.messages))
         # The usual case without a loop in Python: nothing but additions.
-        with suppress(AttributeError):  # something in the list is no message
+        try:
             if all(map(is_, messages, self.messages)) and all(map(is_, map(_content, messages[:count]), self.contents)):
                 return count
+        except AttributeError:  # something in the list is no message
+            pass
         pairs = zip(messages, self.messages, self.contents, strict=False)
         return next(
             (i for i, (now, then, said) in enumerate(pairs) if now is not then or _content_of(now) is not said), count

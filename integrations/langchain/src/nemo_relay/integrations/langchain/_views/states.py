@@ -201,7 +201,7 @@ def _fields(value: Any) -> dict[str, Any] | None:
     """The keys of a state, whatever it is made of; None for what is no state."""
     if type(value) is dict:
         return value
-    if isinstance(value, (BaseMessage, Serializable, str, type)):
+    if type(value) is list or isinstance(value, (BaseMessage, Serializable, str, type)):
         return None
     if dataclasses.is_dataclass(value) and type(value).__module__ != "langgraph.types":
         return {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
