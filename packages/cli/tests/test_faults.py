@@ -149,3 +149,36 @@ async def test_a_session_s_name_leads_out_of_no_folder(tmp_path: Path, session: 
             assert await asyncio.to_thread(serving.process.wait, 60) == 0
     outside = [path for path in files(tmp_path) if root / "out" / "atif" not in path.parents]
     assert {path.name for path in outside} == {"own.toml", "plugins.toml", "g.err"}
+
+
+def test_c10_w04_exporters_that_fail_change_no_exit_code_and_tell_no_secret(home: Home) -> None:
+    (home.project / "taken").write_text("a file, where a folder should be")
+    (home.project / "own.toml").write_text(
+        """
+        version = 1
+        [[components]]
+        kind = "observability"
+        [components.config]
+        version = 4
+        [components.config.atof]
+        enabled = true
+        sinks = [{ type = "file", output_directory = "records", filename = "e.jsonl" }]
+        [components.config.atif]
+        enabled = true
+        output_directory = "taken/atif"
+        [components.config.opentelemetry]
+        enabled = true
+        [[components.config.opentelemetry.endpoints]]
+        type = "full"
+        endpoint = "http://127.0.0.1:9/v1/traces"
+        headers = { authorization = "Bearer canary-otlp-0123456789" }
+        """
+    )
+    with ScriptedProvider(["One."]) as provider:
+        env = {"NEMO_RELAY_OPENAI_BASE_URL": provider.openai_url}
+        run, *rest = program(home, CALL)
+        done = home.run(run, "--plugins", "own.toml", *rest, env=env)
+    assert (done.returncode, done.stdout) == (0, "called\n"), done.stderr
+    records = (home.project / "records" / "e.jsonl").read_text()
+    assert len(records.splitlines()) == 2
+    assert "canary-otlp" not in records + done.stderr

@@ -41,9 +41,7 @@ class HostTool:
     async def start(self) -> Verdict:
         """Report the start, and ask the policies."""
         if not is_shaped("tool"):
-            self.handle = tools.call(
-                self.name, self.arguments, handle=self.parent, metadata=self._metadata, tool_call_id=self._call
-            )
+            self._begin()
             return NEUTRAL
         loop = asyncio.get_running_loop()
         allowed: asyncio.Future[Any] = loop.create_future()
@@ -52,7 +50,7 @@ class HostTool:
         await asyncio.wait((self._task, allowed), return_when=asyncio.FIRST_COMPLETED)
         if not allowed.done():
             self.is_over = True
-            return Verdict(denied=self._refusal(self._task))
+            return Verdict(denied=self._refused(self._task))
         arguments = allowed.result()
         return NEUTRAL if arguments is self.arguments or arguments == self.arguments else Verdict(arguments=arguments)
 
@@ -69,13 +67,22 @@ class HostTool:
             tool_call_id=self._call,
         )
 
-    @staticmethod
-    def _refusal(task: asyncio.Task[Any]) -> str:
-        """The reason for the model: the guardrail's, or the result that an intercept gave in the tool's place."""
+    def _begin(self) -> None:
+        self.handle = tools.call(
+            self.name, self.arguments, handle=self.parent, metadata=self._metadata, tool_call_id=self._call
+        )
+
+    def _refused(self, task: asyncio.Task[Any]) -> str:
+        """The reason for the model: the guardrail's, or the result that an intercept gave in the tool's place.
+
+        A call that a guardrail refused has no events of its own: it is recorded as one that failed.
+        """
         error = task.exception()
         if error is None:
             return f"answered without running the tool: {task.result()}"
         if isinstance(error, GuardrailRejected):
+            self._begin()
+            self._end_handle(None, str(error), {"rejected": True})
             return str(error)
         return f"a policy failed: {type(error).__name__}: {error}"
 
