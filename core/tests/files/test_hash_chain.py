@@ -18,7 +18,7 @@ import pytest
 
 from nemo_relay import ScopeType, scope
 from nemo_relay._runtime.delivery.file_sink import FileSink
-from nemo_relay.atof import ChainReport, verify_chain
+from nemo_relay.atof import AtofExporter, AtofExporterConfig, ChainReport, verify_chain
 from nemo_relay.errors import SinkError
 from nemo_relay.recording import record
 from nemo_relay_records.files.chain import unlinked
@@ -319,3 +319,18 @@ def test_a_line_that_the_disk_did_not_take_is_named_by_none(tmp_path: Path) -> N
     sink.close()
     report = checked(tmp_path)
     assert (report.misfit, report.linked, report.torn) == (None, 4, 1)
+
+
+@pytest.mark.parametrize("durability", ["write", "fsync", "buffered"])
+def test_every_durability_chains(tmp_path: Path, durability: str) -> None:
+    config = AtofExporterConfig()
+    config.output_directory, config.filename = tmp_path, "events.jsonl"
+    config.hash_chain, config.blob_bytes, config.durability = True, 300, durability
+    exporter = AtofExporter(config)
+    exporter.register("chained")
+    for number in range(5):
+        scope.event("noted", data={"number": number, "text": "x" * 400})
+    assert exporter.force_flush(30)
+    exporter.shutdown()
+    report = checked(tmp_path)
+    assert (report.intact, report.linked, len(list((tmp_path / "blobs").iterdir()))) == (True, 5, 1)

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import threading
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -158,6 +159,31 @@ def test_secrets_stay_where_they_belong(
     shown = repr(made) + "".join(told) + "".join(str(path) for path in tmp_path.rglob("*"))
     shown += "".join(path.read_text() for path in (tmp_path / "spool").rglob("*") if path.is_file())
     assert "-secret" not in shown
+
+
+def test_a_websocket_notes_no_credential(sink: Open, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    headers: list[Any] = []
+
+    def take(connection: ServerConnection) -> None:
+        assert connection.request is not None
+        headers.append(connection.request.headers)
+        for _ in connection:
+            pass
+
+    with serve(take, "127.0.0.1", 0) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        address = f"user:url-secret@127.0.0.1:{server.socket.getsockname()[1]}/?key=query-secret"
+        made = sink(type="stream", transport="websocket", url=f"ws://{address}", headers={"x-a": "table-secret"})
+        made.write(lines(1)[0])
+        while not made.force_flush(30):
+            pass
+        made.shutdown(5)
+        server.shutdown()
+    assert headers[0]["x-a"] == "table-secret"
+    assert headers[0]["authorization"].startswith("Basic ")
+    ours = [record.getMessage() for record in caplog.records if record.name != "websockets.server"]
+    assert not [text for text in [*ours, repr(made)] if "secret" in text or headers[0]["authorization"] in text]
 
 
 def test_a_websocket_gets_a_frame_an_event_and_is_found_again(sink: Open) -> None:

@@ -12,6 +12,9 @@ from typing import Any
 
 import pytest
 
+from nemo_relay import ScopeType
+from nemo_relay import scope as relay
+from nemo_relay.recording import record
 from nemo_relay_viewer import diff, open_index, recover
 from nemo_relay_viewer.__main__ import main
 from nemo_relay_viewer.comparison import Rules, RulesError, RunDiff
@@ -247,3 +250,18 @@ def test_ends_stand_at_the_time_of_the_last_event_below(tmp_path: Path) -> None:
         recover(report.out, report.out)
     assert main(["recover", str(tmp_path / "run.jsonl")]) == 0
     assert main(["recover", str(tmp_path / "no.jsonl")]) == 2
+
+
+def test_large_texts_beside_a_chained_log_are_shown_and_recovered(tmp_path: Path) -> None:
+    text = "a long answer " * 100
+    with (
+        record(tmp_path, hash_chain=True, blob_bytes=500) as recording,
+        relay.scope("planner", ScopeType.Agent, input=text),
+    ):
+        pass
+    assert text not in recording.events_path.read_text()
+    index = open_index(recording.events_path)
+    assert index.start_event(0)["data"] == text
+    report = recover(recording.events_path, tmp_path / "whole.jsonl")
+    events = [json.loads(line) for line in report.out.read_bytes().splitlines()]
+    assert (events[0]["data"], [event for event in events if "prev" in event]) == (text, [])

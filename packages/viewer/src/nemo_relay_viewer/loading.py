@@ -8,6 +8,11 @@ from nemo_relay.atof import emitted_lines
 from nemo_relay.tree import Forest, build
 
 
+def emitted(line: bytes, path: str | os.PathLike[str]) -> bytes:
+    """A line of the file as it was emitted; a large text that is not there any more shows as the reference to it."""
+    return next(emitted_lines([line], Path(path).parent, lambda _gone: None))
+
+
 def load(path: str | os.PathLike[str]) -> Forest:
     """Read an ATOF file, for `render` and `export_svg`. Lines that cannot be read are counted, not fatal.
 
@@ -28,8 +33,7 @@ def load(path: str | os.PathLike[str]) -> Forest:
         ['planner']
     """
     with Path(path).open("rb") as lines:
-        # A large text that is not there any more shows as the reference to it.
-        forest = build(emitted_lines(lines, Path(path).parent, lambda _gone: None))
+        forest = build(emitted(line, path) for line in lines)
     if not forest.nodes and not forest.marks:
         count = len(forest.unreadable)
         what = f"none of its {count} lines is an event" if count else "it is empty"

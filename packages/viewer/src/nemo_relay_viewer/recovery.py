@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from .index import heads
+from .loading import emitted
 
 _KEPT = ("atof_version", "attributes", "category", "kind", "name", "parent_uuid", "propagation_root_uuid", "uuid")
 ABANDONED = "abandoned"
@@ -71,7 +72,7 @@ def recover(path: str | os.PathLike[str], out: str | os.PathLike[str] | None = N
     report = RecoveryReport(target, abandoned=[])
     with source.open("rb") as lines, tempfile.NamedTemporaryFile(dir=target.parent, delete=False) as whole:
         try:
-            _take_over(lines, whole, report)
+            _take_over(lines, whole, report, source)
         except BaseException:
             os.unlink(whole.name)
             raise
@@ -89,7 +90,7 @@ class _Open:
         self.last, self.stamp = heads.nanoseconds(head.timestamp) or 0, head.timestamp
 
 
-def _take_over(lines: IO[bytes], whole: IO[bytes], report: RecoveryReport) -> None:
+def _take_over(lines: IO[bytes], whole: IO[bytes], report: RecoveryReport, source: Path) -> None:
     opened: dict[str, _Open] = {}
     at = 0
     for line in lines:
@@ -97,7 +98,7 @@ def _take_over(lines: IO[bytes], whole: IO[bytes], report: RecoveryReport) -> No
         if head is None and not line.endswith(b"\n"):
             _cut(line, report)
             break
-        whole.write(line if line.endswith(b"\n") else line + b"\n")
+        whole.write(emitted(line if line.endswith(b"\n") else line + b"\n", source))  # it stands by itself
         if head is not None:
             report.events += 1
             _note(opened, head, at, len(line))

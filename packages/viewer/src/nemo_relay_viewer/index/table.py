@@ -14,6 +14,7 @@ from nemo_relay_projections import facts
 from nemo_relay_projections.nodes import status_of
 from nemo_relay_projections.unfolding import Payloads
 
+from ..loading import emitted
 from ..plumbing import is_plumbing_kind, is_plumbing_mark_name
 from . import heads
 
@@ -130,7 +131,7 @@ class Index:
     def _payload(self, at: int, length: int) -> dict[str, Any]:
         if not length:
             return {}
-        line = self.line(at, length)
+        line = emitted(self.line(at, length), self.path)
         return heads.decoded(line if self.decode_filter is None else self.decode_filter(line))
 
     # Taking events, in the order of the file.
