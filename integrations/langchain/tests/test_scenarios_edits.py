@@ -359,6 +359,8 @@ RESULTS: dict[str, tuple[Any, str, Any]] = {
     "number": (7, "7", 7),
     "fields": ({"content": "rain", "artifact": [1], "status": "error"}, "rain", [1]),
     "message": (ToolMessage("rain", tool_call_id="c1"), "rain", None),
+    "document": ({"schema": "nemo.relay.tool_result@1", "content": "rain", "values": [3]}, "rain", 3),
+    "document without values": ({"schema": "nemo.relay.tool_result@1", "content": "rain"}, "rain", None),
 }
 
 

@@ -94,8 +94,10 @@ class TrajectoryFiles:
     @property
     def missing(self) -> list[str]:
         """The sessions whose trajectories are not written, by their uuids."""
-        failed = list(self.sessions.failed)
-        return failed if self._over.is_set() or not self.heard else failed + [u for u in self._own if u not in failed]
+        failed = dict.fromkeys(list(self.sessions.failed))  # copies: both change on other threads meanwhile
+        if self._over.is_set() or not self.heard:
+            return list(failed)
+        return list(failed | dict.fromkeys(list(self._own)))
 
     def _again(self) -> None:
         """Make from the events what the disk did not take."""

@@ -10,7 +10,7 @@ from typing import Any
 from langchain_core.messages import AIMessage, BaseMessage, ToolCall, ToolMessage, messages_from_dict
 from langchain_core.messages.ai import UsageMetadata
 
-from nemo_relay import codecs
+from nemo_relay import codecs, tool_results
 from nemo_relay.integrations.langchain._alignment import is_same_json
 from nemo_relay.integrations.langchain._edits.message import with_edits
 from nemo_relay.integrations.langchain._edits.parts import new_message
@@ -107,8 +107,9 @@ def edited_answer(originals: Sequence[BaseMessage], before: dict[str, Any], afte
 def tool_result(value: Any, name: str, tool_call_id: str | None) -> Any:
     """A tool's result from whatever an intercept or a cache has.
 
-    A text is the content; an object with ``content`` is taken field by field; any other value is sent to the model
-    as JSON and kept as the artifact. Messages and commands of the framework pass as they are.
+    A text is the content; an object with ``content``, or a document named ``nemo.relay.tool_result@1``, is taken field
+    by field; any other value is sent to the model as JSON and kept as the artifact. Messages and commands of the
+    framework pass as they are.
     """
     if isinstance(value, ToolMessage) or type(value).__module__ == "langgraph.types":
         return value
@@ -116,6 +117,8 @@ def tool_result(value: Any, name: str, tool_call_id: str | None) -> Any:
         return value
     if isinstance(value, str):
         return ToolMessage(content=value, tool_call_id=tool_call_id or "", name=name)
+    if tool_results.is_document(value):
+        value = _fields(tool_results.view(value))
     if isinstance(value, dict) and "content" in value:
         status = {"status": value["status"]} if value.get("status") in ("success", "error") else {}
         return ToolMessage(
@@ -126,6 +129,12 @@ def tool_result(value: Any, name: str, tool_call_id: str | None) -> Any:
             **status,
         )
     return ToolMessage(content=_json(value), tool_call_id=tool_call_id or "", name=name, artifact=value)
+
+
+def _fields(found: tool_results.ToolResultView) -> dict[str, Any]:
+    values = found.values[0] if len(found.values) == 1 else list(found.values)
+    artifact = None if is_same_json(values, found.content) else values
+    return {"content": found.content, "status": "error" if found.is_error else "success", "artifact": artifact}
 
 
 def edited_tool_result(original: Any, before: Any, after: Any) -> Any:
