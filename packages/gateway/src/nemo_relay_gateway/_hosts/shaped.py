@@ -63,6 +63,10 @@ def write(event: HookEvent, verdict: Verdict) -> dict[str, Any]:
     specific: dict[str, Any] = {}
     if verdict.denied is not None:
         specific = {"permissionDecision": "deny", "permissionDecisionReason": verdict.denied}
+    elif verdict.asked is not None:
+        specific = {"permissionDecision": "ask", "permissionDecisionReason": verdict.asked}
+        if verdict.arguments is not None:
+            specific["updatedInput"] = verdict.arguments
     elif verdict.arguments is not None:
         specific = {"updatedInput": verdict.arguments}
     elif verdict.result is not None:

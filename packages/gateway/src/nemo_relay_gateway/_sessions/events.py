@@ -77,16 +77,19 @@ class Verdict:
 
     Args:
         denied: the reason of a refusal, for the model to read.
+        asked: what the host's user is to decide before the tool runs; only for hosts that can ask.
         arguments: other arguments to run the tool with; None to leave them.
         result: another result for the model to see; None to leave it.
     """
 
     denied: str | None = None
+    asked: str | None = None
     arguments: Any = None
     result: Any = None
 
 
 NEUTRAL = Verdict()
+CAN_ASK = frozenset(("claude-code",))  # hosts whose own prompt a hook may call for
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from nemo_relay import LLMRequest, ScopeStack, ScopeType, llm, scope
-from nemo_relay_gateway._sessions.events import NEUTRAL, HookEvent, Kind, Verdict
+from nemo_relay_gateway._sessions.events import CAN_ASK, NEUTRAL, HookEvent, Kind, Verdict
 from nemo_relay_gateway._sessions.positions import entered
 from nemo_relay_gateway._sessions.records import ScopeRecord, SessionRecord, ToolRecord
 from nemo_relay_gateway._sessions.tool_runs import HostTool
@@ -246,7 +246,7 @@ class Session:
         if key in self._tools and event.call is not None:
             return NEUTRAL  # reported twice
         tool = self._make_tool(event, key)
-        verdict = await tool.start()
+        verdict = await tool.start(can_ask=event.host in CAN_ASK)
         if verdict.denied is not None:
             self._tools.pop(key, None)
         return verdict

@@ -12,6 +12,7 @@ from typing import Any
 
 from nemo_relay import ScopeHandle, scope, tools
 from nemo_relay.errors import GuardrailRejected
+from nemo_relay.guardrails import Reason, approving
 from nemo_relay.runtime_registrations import is_shaped
 from nemo_relay_gateway._sessions.events import NEUTRAL, Verdict
 
@@ -38,21 +39,39 @@ class HostTool:
         """What only tool calls have."""
         return {"arguments": self.arguments, "call": self._call}
 
-    async def start(self) -> Verdict:
-        """Report the start, and ask the policies."""
+    async def start(self, *, can_ask: bool = False) -> Verdict:
+        """Report the start, and ask the policies.
+
+        Args:
+            can_ask: whether the host can ask its user. Then the call of a policy that wants to be overruled goes on as
+                if it was: the host runs the tool only if the user agrees, and reports what became of it.
+        """
         if not is_shaped("tool"):
             self._begin()
             return NEUTRAL
+        asked: dict[str, str] = {}
+        while True:
+            arguments, refused = await self._try(frozenset(asked))
+            if refused is None:
+                break
+            error = refused.exception()
+            if not (can_ask and isinstance(error, GuardrailRejected) and _asks(error) and error.guardrail not in asked):
+                self.is_over = True
+                return Verdict(denied=self._refused(refused))
+            asked[error.guardrail] = str(error.reason)
+        text = "; ".join(asked.values()) or None
+        same = arguments is self.arguments or arguments == self.arguments
+        return NEUTRAL if same and text is None else Verdict(asked=text, arguments=None if same else arguments)
+
+    async def _try(self, approved: frozenset[str]) -> tuple[Any, asyncio.Task[Any] | None]:
+        """The arguments that the tool is to run with, or the task of the call that was refused."""
         loop = asyncio.get_running_loop()
         allowed: asyncio.Future[Any] = loop.create_future()
         self._result = loop.create_future()
-        self._task = loop.create_task(self._managed(allowed, self._result))
+        with approving(approved):
+            self._task = loop.create_task(self._managed(allowed, self._result))
         await asyncio.wait((self._task, allowed), return_when=asyncio.FIRST_COMPLETED)
-        if not allowed.done():
-            self.is_over = True
-            return Verdict(denied=self._refused(self._task))
-        arguments = allowed.result()
-        return NEUTRAL if arguments is self.arguments or arguments == self.arguments else Verdict(arguments=arguments)
+        return (allowed.result(), None) if allowed.done() else (None, self._task)
 
     async def _managed(self, allowed: asyncio.Future[Any], result: asyncio.Future[Any]) -> Any:
         async def run(arguments: Any) -> Any:
@@ -120,3 +139,7 @@ class HostTool:
             scope.end(self.handle, output=result, metadata=metadata)
         else:
             tools.call_end(self.handle, result, metadata=metadata)
+
+
+def _asks(refusal: GuardrailRejected) -> bool:
+    return isinstance(refusal.reason, Reason) and refusal.reason.asks
