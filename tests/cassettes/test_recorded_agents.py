@@ -6,7 +6,7 @@ from __future__ import annotations
 import pytest
 
 from nemo_relay.testing import check_lifecycles
-from nemo_relay.testing.spec import parse
+from nemo_relay_projections.expectations.spec import parse
 from recordings.golden import golden
 from recordings.library import CASSETTE, differences, golden_of
 from recordings.stage import FOLDER, MODES, Played, acts, offline_agent, replay

@@ -13,20 +13,20 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from nemo_relay.testing.capture import CapturedEvents, MemorySink, capture_events
     from nemo_relay.testing.determinism import deterministic
-    from nemo_relay.testing.expect import expect_tree
     from nemo_relay.testing.isolation import isolated
-    from nemo_relay.testing.lifecycles import check_lifecycles
-    from nemo_relay.testing.spec import SpecError
+    from nemo_relay_projections.expectations.lifecycles import check_lifecycles
+    from nemo_relay_projections.expectations.spec import SpecError
+    from nemo_relay_projections.expectations.trees import expect_tree
 
 _HOMES = {
-    "CapturedEvents": "capture",
-    "MemorySink": "capture",
-    "SpecError": "spec",
-    "capture_events": "capture",
-    "check_lifecycles": "lifecycles",
-    "deterministic": "determinism",
-    "expect_tree": "expect",
-    "isolated": "isolation",
+    "CapturedEvents": "nemo_relay.testing.capture",
+    "MemorySink": "nemo_relay.testing.capture",
+    "SpecError": "nemo_relay_projections.expectations.spec",
+    "capture_events": "nemo_relay.testing.capture",
+    "check_lifecycles": "nemo_relay_projections.expectations.lifecycles",
+    "deterministic": "nemo_relay.testing.determinism",
+    "expect_tree": "nemo_relay_projections.expectations.trees",
+    "isolated": "nemo_relay.testing.isolation",
 }
 
 __all__ = [
@@ -44,7 +44,10 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+    value = getattr(import_module(_HOMES[name]), name)
+    if not value.__module__.startswith(__name__):
+        value.__module__ = __name__  # where users find it
+    return value
 
 
 def __dir__() -> list[str]:

@@ -22,8 +22,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from nemo_relay.testing.capture import CapturedEvents
-from nemo_relay.testing.expect import expect_tree
-from nemo_relay.testing.lifecycles import check_lifecycles
+from nemo_relay_projections.expectations.lifecycles import check_lifecycles
+from nemo_relay_projections.expectations.trees import expect_tree
 
 BOTH = ("sync", "async")
 ALL = ("sync", "async", "sync stream", "async stream")

@@ -5,9 +5,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from nemo_relay.testing.diff import differences
-from nemo_relay.testing.matching import Matcher
-from nemo_relay.testing.spec import parse
+from nemo_relay_projections.expectations.diff import differences
+from nemo_relay_projections.expectations.matching import Matcher
+from nemo_relay_projections.expectations.spec import parse
 from nemo_relay_projections.nodes import Forest, Node
 from nemo_relay_projections.tree import Eventlike, build
 

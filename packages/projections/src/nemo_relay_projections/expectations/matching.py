@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from nemo_relay.testing.spec import Expected
+from nemo_relay_projections.expectations.spec import Expected
 from nemo_relay_projections.nodes import Mark, Node
 
 Item = Node | Mark

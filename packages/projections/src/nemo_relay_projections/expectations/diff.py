@@ -5,8 +5,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from nemo_relay.testing.matching import Item, Matcher, groups, items_for
-from nemo_relay.testing.spec import Expected
+from nemo_relay_projections.expectations.matching import Item, Matcher, groups, items_for
+from nemo_relay_projections.expectations.spec import Expected
 from nemo_relay_projections.nodes import Node
 
 Pair = tuple[Expected | None, Item | None]
