@@ -56,6 +56,7 @@ def kept(importer: str, imported: str, *, line: int = 1) -> bool:
         ("nemo_relay_codecs", "genai_prices"),
         ("nemo_relay_resources.polling", f"{CORE}._runtime.log"),
         ("nemo_relay_resources", "psutil"),
+        ("nemo_relay_importers.reading", f"{CORE}._runtime.events"),
         ("nemo_relay_replay.replaying", f"{CORE}._runtime.registry"),
         ("nemo_relay_projections.atif", CORE),
         ("nemo_relay_configuration.validation", CORE),

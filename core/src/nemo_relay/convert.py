@@ -21,20 +21,24 @@ import os
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from nemo_relay._runtime.delivery.session import Style
 from nemo_relay._runtime.delivery.sessions import Sessions
 from nemo_relay._runtime.exports import claim
 from nemo_relay._runtime.log import faults
 from nemo_relay.errors import InvalidValue, MissingExtra, SinkError
+from nemo_relay.siblings import names_of
 from nemo_relay_configuration.observability import extensions
 from nemo_relay_configuration.observability.templates import rendered, template_problem
 from nemo_relay_projections.atif import SCHEMA_VERSIONS
 from nemo_relay_records.files.lines import lines_of
 from nemo_relay_records.files.places import Place
 
-__all__ = ["Converted", "to_atif", "to_spans"]
+if TYPE_CHECKING:
+    from nemo_relay_importers import ImportReport, UnknownFormat, read
+
+__all__ = ["Converted", "ImportReport", "UnknownFormat", "read", "to_atif", "to_spans"]
 
 _Path = str | os.PathLike[str]
 
@@ -165,6 +169,9 @@ def _lines(path: _Path, made: Converted) -> Iterator[bytes]:
 _Event = dict[str, Any]
 
 claim(globals())
+
+# What other tools wrote, as events: a distribution of its own (the extra `importers`).
+__getattr__ = names_of("nemo_relay_importers", "importers", ["ImportReport", "UnknownFormat", "read"], globals())
 
 if __name__ == "__main__":
     from nemo_relay._observability.command import main

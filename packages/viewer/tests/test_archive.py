@@ -16,7 +16,7 @@ from nemo_relay import ScopeType
 from nemo_relay import scope as relay
 from nemo_relay.recording import record
 from nemo_relay_viewer import diff, open_index, recover
-from nemo_relay_viewer.__main__ import main
+from nemo_relay_viewer.command_line import main
 from nemo_relay_viewer.comparison import Rules, RulesError, RunDiff
 from nemo_relay_viewer.stats import Statistics, measure, of_folder
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from nemo_relay_viewer.__main__ import main
+from nemo_relay_viewer.command_line import main
 from nemo_relay_viewer.commands import SUMMARIES
 
 from .streams import weather
@@ -161,3 +161,27 @@ def test_names_that_the_terminal_cannot_write(recorded: Path, encoding: str) -> 
     done = subprocess.run(command, env=environment, capture_output=True)
     assert (done.returncode, done.stderr) == (0, b"")
     assert "agent Wetter ? Z" in done.stdout.decode(encoding)
+
+
+def test_a_transcript_of_another_tool(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    own = {"sessionId": "s", "timestamp": "2026-01-01T00:00:00Z"}
+    said = {
+        "id": "m",
+        "model": "claude",
+        "content": [{"type": "text", "text": "hi"}],
+        "usage": {"input_tokens": 7, "output_tokens": 2},
+    }
+    lines = [
+        {**own, "type": "user", "message": {"content": "hello"}},
+        {**own, "type": "assistant", "message": said},
+        {**own, "type": "mode"},
+    ]
+    file = tmp_path / "session.jsonl"
+    file.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    assert main(["show", str(file), "--width", "100"]) == 0
+    assert "7 → 2" in capsys.readouterr().out
+    assert main(["import", str(file), "-o", str(tmp_path / "events.jsonl")]) == 0
+    assert "4 events of 3 records (claude-code)\n  1 left out: type mode" in capsys.readouterr().out
+    assert main(["import", str(file), "-o", str(file)]) == 2
+    assert main(["import", str(file), "--format", "tarot"]) == 2
+    assert "format must be one of" in capsys.readouterr().err

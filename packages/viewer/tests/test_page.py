@@ -14,7 +14,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from nemo_relay_viewer.__main__ import main
+from nemo_relay_viewer.command_line import main
 from nemo_relay_viewer.index import open_index
 from nemo_relay_viewer.page import build, write_page
 from nemo_relay_viewer.page.store import Store

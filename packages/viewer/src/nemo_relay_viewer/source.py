@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import errno
 import gzip
+import json
 import os
 import shutil
 import sys
@@ -13,6 +14,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
+
+from nemo_relay.convert import ImportReport, read
 
 DEFAULT_FILE = Path(".nemo-relay/atof/events.jsonl")
 _SUFFIXES = (".jsonl", ".jsonl.gz")
@@ -53,11 +56,34 @@ def plain(path: Path) -> Iterator[Path]:
             yield copy
         return
     found = located(path)
+    if _is_foreign(found):
+        with _imported(found) as copy:
+            yield copy
+        return
     if found.suffix != ".gz":
         yield found
         return
     with gzip.open(found) as packed, _copied(packed, min(_MOST, max(1 << 20, _TIMES * found.stat().st_size))) as copy:
         yield copy
+
+
+def _is_foreign(path: Path) -> bool:
+    """Whether another tool wrote it, in a format that is read here."""
+    try:
+        report = ImportReport()
+        read(path, report=report)
+    except (ImportError, ValueError, EOFError, OSError):
+        return False  # as it is, or not at all: whoever reads it says so
+    return report.format != "atof"
+
+
+@contextmanager
+def _imported(path: Path) -> Iterator[Path]:
+    with tempfile.NamedTemporaryFile("w", prefix="nemo-relay-", suffix=".jsonl", encoding="ascii") as copy:
+        for event in read(path):
+            copy.write(json.dumps(event, separators=(",", ":")) + "\n")
+        copy.flush()
+        yield Path(copy.name)
 
 
 @contextmanager

@@ -7,5 +7,6 @@ SUMMARIES = {
     "page": "write a run as one HTML file",
     "diff": "compare two runs",
     "stats": "tokens, cost, latency and errors over many files",
+    "import": "write what another tool recorded as events",
     "recover": "make a file whole whose program was killed",
 }
