@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import errno
 import gzip
 import json
 import os
@@ -334,3 +335,12 @@ def test_every_durability_chains(tmp_path: Path, durability: str) -> None:
     exporter.shutdown()
     report = checked(tmp_path)
     assert (report.intact, report.linked, len(list((tmp_path / "blobs").iterdir()))) == (True, 5, 1)
+
+
+def test_a_file_system_without_locks_has_chains_all_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def none(fd: int, how: int) -> None:
+        raise OSError(errno.ENOTSUP, "no locks here")
+
+    monkeypatch.setattr("nemo_relay_records.files.places.fcntl.flock", none)
+    write(tmp_path, range(3))
+    assert (checked(tmp_path).intact, numbers(tmp_path)) == (True, [0, 1, 2])

@@ -161,22 +161,23 @@ def alone(folder: int, seconds: float = LOCK_SECONDS) -> Iterator[bool]:
     """Keep other processes of ours from opening, renaming or removing files in ``folder`` meanwhile.
 
     Yields:
-        Whether they are kept out: not where somebody sits on it for ``seconds``, nor on a file system without locks.
+        False where somebody sits on it for ``seconds``. On a file system without locks nobody is known to.
     """
     deadline = monotonic() + seconds
-    held = False
+    held = busy = False
     while not held:
         try:
             fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
             held = True
         except BlockingIOError:
             if monotonic() > deadline:  # somebody sits on it: better a small race than an application that waits
+                busy = True
                 break
             sleep(_LOOK_SECONDS)
         except OSError:  # a file system without locks
             break
     try:
-        yield held
+        yield not busy
     finally:
         if held:
             fcntl.flock(folder, fcntl.LOCK_UN)
