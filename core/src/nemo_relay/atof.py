@@ -38,6 +38,7 @@ from nemo_relay.redaction import Redaction, chosen
 from nemo_relay_records.files.blobs import SMALLEST
 from nemo_relay_records.files.lines import emitted
 from nemo_relay_records.files.places import Place, Refused, reason
+from nemo_relay_records.files.pruning import prune
 from nemo_relay_records.files.rotation import Rotation, older_files
 from nemo_relay_records.files.verifying import ChainReport, Misfit, verify
 
@@ -49,6 +50,7 @@ __all__ = [
     "Misfit",
     "Sink",
     "emitted_lines",
+    "prune_blobs",
     "verify_chain",
 ]
 
@@ -265,6 +267,25 @@ def verify_chain(path: str | os.PathLike[str], *, head: str | None = None) -> Ch
         return verify([*older_files(place), place], head)
     except OSError as error:
         raise SinkError(f"cannot read the events in {os.fspath(path)!r}: {error.strerror or error}") from error
+
+
+def prune_blobs(folder: str | os.PathLike[str], *, min_age: float = 3600.0) -> int:
+    """Remove large texts that no file in ``folder`` refers to any more, e.g. after ``keep`` has removed older files.
+
+    Args:
+        folder: that the files of events and their ``blobs`` are in.
+        min_age: seconds since a text was last stored. Younger ones stay: a line that names them may be on its way.
+
+    Returns:
+        How many were removed.
+
+    Raises:
+        SinkError: a file cannot be read; then nothing is removed (a RuntimeError).
+    """
+    try:
+        return prune(Path(os.path.abspath(folder)), min_age)
+    except OSError as error:
+        raise SinkError(f"cannot read the events in {os.fspath(folder)!r}: {error.strerror or error}") from error
 
 
 def emitted_lines(

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from nemo_relay import ScopeType, convert, scope
 from nemo_relay._runtime.delivery.file_sink import PackedSink
-from nemo_relay.atof import AtofExporter, AtofExporterConfig, emitted_lines, verify_chain
+from nemo_relay.atof import AtofExporter, AtofExporterConfig, emitted_lines, prune_blobs, verify_chain
 from nemo_relay.errors import SinkError
 from nemo_relay.recording import rebuild, record
 from nemo_relay_records.encoding import encode
@@ -141,3 +141,20 @@ def test_sizes_that_make_no_sense_are_refused(tmp_path: Path) -> None:
     config.output_directory, config.blob_bytes = str(tmp_path), 10
     with pytest.raises(ValueError, match="blob_bytes must be at least 256"):
         AtofExporter(config)
+
+
+def test_texts_that_no_log_names_any_more_can_be_removed(tmp_path: Path) -> None:
+    with record(tmp_path, blob_bytes=300, max_bytes=1_500, keep=1):
+        for number in range(20):
+            scope.event("noted", data={"text": f"{number} " * 300, "again": LARGE})
+    blobs = tmp_path / "atof" / "blobs"
+    assert len(list(blobs.iterdir())) == 21
+    assert prune_blobs(tmp_path / "atof") == 0  # too young
+    removed = prune_blobs(tmp_path / "atof", min_age=-1)
+    assert 0 < removed < 20
+    lines = [line for path in (tmp_path / "atof").glob("*.jsonl") for line in path.read_bytes().splitlines()]
+    assert len(list(blobs.iterdir())) == 21 - removed == len(lines) + 1
+    assert all(LARGE[:20].encode() in line for line in emitted_lines(lines, tmp_path / "atof"))
+    (blobs / "mine").write_text("not ours")
+    assert prune_blobs(tmp_path / "atof", min_age=-1) == prune_blobs(tmp_path / "nowhere") == 0
+    assert (blobs / "mine").exists()

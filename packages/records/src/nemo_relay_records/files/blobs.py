@@ -75,10 +75,16 @@ class Blobs:
         place = Place(self._place.folder, PurePath(*self._place.parts[:-1], FOLDER, name))
         try:
             if os.stat(place.path, follow_symlinks=False).st_size == len(content):
+                os.utime(place.path)  # it is in use again: `prune` leaves it alone
                 return
         except FileNotFoundError:
             pass
         replace(place, lambda file: file.write(content), sync=self._sync)
+
+
+def names_in(line: bytes) -> set[str]:
+    """The names of the blobs that ``line`` refers to."""
+    return {found[1].decode() for found in _REFERENCE.finditer(line)}
 
 
 Missing = Callable[[str], None]
