@@ -89,6 +89,22 @@ def test_the_plan_is_shown_without_a_secret(home: Home) -> None:
     assert "nrp_" not in done.stdout + done.stderr
 
 
+@pytest.mark.parametrize("name", ["claude", "codex", "gemini", "copilot", "qwen", "cursor", "hermes"])
+def test_a_plan_touches_nothing_and_tells_no_secret(home: Home, tmp_path: Path, name: str) -> None:
+    host = tmp_path / {"cursor": "cursor-agent"}.get(name, name)
+    host.write_text("#!/bin/sh\ntouch ran\n")
+    host.chmod(0o755)
+    env = {"PATH": f"{tmp_path}:{os.environ['PATH']}", "COPILOT_PROVIDER_BASE_URL": "http://127.0.0.1:9/v1"}
+    done = home.run(name, "--dry-run", "--", "-p", "Hi", env={**env, "GEMINI_API_KEY": "sk-mine"})
+    assert done.returncode == 0, done.stderr
+    assert f"agent = {name}\n" in done.stdout
+    assert "nrp_" not in done.stdout + done.stderr
+    assert "sk-mine" not in done.stdout + done.stderr
+    assert not any((*home.home.iterdir(), *home.project.iterdir()))
+    inferred = home.run("run", "--dry-run", "--", str(host), env=env)
+    assert f"agent = {name}\n" in inferred.stdout, inferred.stderr
+
+
 def test_a_user_s_own_settings_are_kept_and_nothing_secret_stands_in_argv(home: Home, tmp_path: Path) -> None:
     host = tmp_path / "claude"
     host.write_text('#!/bin/sh\nfor word in "$@"; do printf \'%s\\0\' "$word"; done\n')
