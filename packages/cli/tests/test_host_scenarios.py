@@ -197,20 +197,53 @@ def test_c06_each_of_two_parallel_subagents_has_its_own_calls(hosts: Hosts, home
         done = host.run(provider, "Do both")
     assert done.returncode == 0, done.stderr
     events = home.events()
+    each_has_its_own(events, lambda body: json.dumps(body["messages"][0]))
+
+
+def asked_of_codex(body: dict[str, Any]) -> str:
+    """What the user, or the agent that started this one, has said."""
+    return json.dumps([item for item in body["input"] if item.get("role") == "user"])
+
+
+def test_c06_each_of_two_parallel_subagents_of_codex_has_its_own_calls(hosts: Hosts, home: Home) -> None:
+    host = Host("codex", hosts, home)
+
+    def call(name: str, **arguments: Any) -> ToolCall:
+        return ToolCall(name, arguments, namespace="multi_agent_v1")
+
+    def answer(body: dict[str, Any]) -> Reply:
+        asked = asked_of_codex(body)
+        if "ALPHA" in asked or "BETA" in asked:
+            return Reply("ALPHA done" if "ALPHA" in asked else "BETA done", delay=0.3)
+        outputs = [item["output"] for item in body["input"] if item.get("type") == "function_call_output"]
+        if not outputs:
+            return Reply(tool_calls=[call("spawn_agent", message=f"{word} work") for word in WORK])
+        if len(outputs) == 2:
+            return Reply(tool_calls=[call("wait_agent", targets=[json.loads(one)["agent_id"] for one in outputs])])
+        return Reply("Done.")
+
+    with ScriptedProvider(answer) as provider:
+        done = host.run(provider, "Do both")
+    assert done.returncode == 0, done.stderr
+    each_has_its_own(home.events(), asked_of_codex)
+
+
+WORK = ("ALPHA", "BETA")
+
+
+def each_has_its_own(events: list[dict[str, Any]], asked: Callable[[dict[str, Any]], str]) -> None:
+    """The model calls of each subagent stand under it, and under no other."""
     starts = {event["uuid"]: event for event in events if event.get("scope_category") == "start"}
-    calls = [event for event in starts.values() if event["category"] == "llm"]
-    parents = {word: [] for word in WORK}
-    for call in calls:
-        first = json.dumps(call["data"]["content"]["messages"][0])
-        for word in WORK:
-            if f"{word} work" in first:
-                parents[word].append(call["parent_uuid"])
+    parents: dict[str, set[str]] = {word: set() for word in WORK}
+    for event in starts.values():
+        if event["category"] == "llm":
+            text = asked(event["data"]["content"])
+            for word in WORK:
+                if f"{word} work" in text:
+                    parents[word].add(event["parent_uuid"])
     assert all(parents.values()), [event["name"] for event in starts.values()]
-    (alpha,), (beta,) = (set(found) for found in parents.values())
+    (alpha,), (beta,) = parents.values()
     assert alpha != beta
     assert starts[alpha]["name"].startswith("subagent:")
     assert starts[beta]["name"].startswith("subagent:")
     assert not open_spans(events)
-
-
-WORK = ("ALPHA", "BETA")

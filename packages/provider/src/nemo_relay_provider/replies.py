@@ -30,11 +30,13 @@ class ToolCall:
         name: the tool's name.
         arguments: a mapping, or a string that is sent as it is (so that a test can send broken JSON).
         id: the call id; numbered by the server when left out.
+        namespace: the namespace that the tool is in, for OpenAI Responses.
     """
 
     name: str
     arguments: Mapping[str, Any] | str = field(default_factory=dict)
     id: str | None = None
+    namespace: str | None = None
 
     def arguments_text(self) -> str:
         """The arguments as the JSON text that goes over the wire."""

@@ -74,6 +74,7 @@ def _function_call(call: ToolCall, serial: int, index: int) -> dict[str, Any]:
         "id": f"fc_{serial:06d}_{index}",
         "call_id": call.id or f"call_{serial:06d}_{index}",
         "status": "completed",
+        **({"namespace": call.namespace} if call.namespace else {}),
         "name": call.name,
         "arguments": call.arguments_text(),
     }
