@@ -87,6 +87,11 @@ test-langsmith: $(READY) ## Run the adapters' tests with LangSmith's tracing on
 	LANGSMITH_TRACING=true LANGSMITH_ENDPOINT=http://127.0.0.1:9 LANGSMITH_API_KEY=none \
 	  $(VENV)/python -m pytest $(PARALLEL) integrations/langchain integrations/langgraph integrations/deepagents $(ARGS)
 
+# explicit, thread or imported: somebody carries the scope stack by hand, and every span has its place all the same.
+test-stack-%: $(READY) ## Run the adapters' tests on a scope stack that is explicit, a thread's or imported
+	$(VENV)/python -m pytest $(PARALLEL) integrations/langchain integrations/langgraph integrations/deepagents \
+	  --scope-stack $* $(ARGS)
+
 .PHONY: test-fuzz
 test-fuzz: $(READY) ## Run the long random searches; they are no gate, what they find becomes a test
 	$(VENV)/python -m pytest -m fuzz $(ARGS)

@@ -40,6 +40,8 @@ def test_what_fails_is_run_once_more(tmp_path: Path, failures: int, asked: list[
     assert bool(done.returncode) == bool(code), done.stderr
 
 
-@pytest.mark.parametrize("target", ["check", "test-marked", "test-langsmith", "docs", "test-$version"])
+@pytest.mark.parametrize(
+    "target", ["check", "test-marked", "test-langsmith", "test-stack-$stack", "docs", "test-$version"]
+)
 def test_it_runs_every_target_that_a_change_must_pass(target: str) -> None:
     assert re.search(rf'^ *(step|suite "?[\w$-]+"?) "?make "?{re.escape(target)}"?', RUN, re.MULTILINE)

@@ -367,7 +367,9 @@ async def test_s50_the_remote_run_is_a_child_of_the_node_that_called(events: Cap
     assert root.propagation_root_uuid == app.propagation_root_uuid
 
 
-def test_s50_a_traceparent_alone_gives_the_trace(events: CapturedEvents) -> None:
+def test_s50_a_traceparent_alone_gives_the_trace(events: CapturedEvents, scope_stack: str) -> None:
+    if scope_stack == "imported":
+        pytest.skip("the scope of another process that is current here is nearer")
     header = f"00-{'a' * 32}-{'b' * 16}-01"
     seen: list[str] = []
 
