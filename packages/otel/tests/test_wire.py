@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue
 from opentelemetry.proto.trace.v1 import trace_pb2
@@ -30,6 +30,7 @@ def plain(found: Any) -> dict[str, Any]:
     return {item.key: value(item.value) for item in found}
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(ATTRIBUTES, EVENTS, TEXTS, NANOSECONDS, NANOSECONDS, st.sampled_from(SpanKind), st.sampled_from(Status))
 def test_a_span(
     attributes: dict[str, Any], events: list[SpanEvent], name: str, start: int, end: int, kind: SpanKind, code: Status
@@ -47,6 +48,7 @@ def test_a_span(
     assert (message.links[0].trace_id.hex(), message.links[0].span_id.hex()) == links[0]
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(JSON)
 def test_a_value(given_value: Any) -> None:
     assert value(AnyValue.FromString(any_value(given_value))) == given_value
