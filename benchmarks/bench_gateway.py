@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The gateway against the published one and a direct connection, in turn: ``python benchmarks/bench_gateway.py``.
 
-Both record every call into an ATOF file, as their plugin documents say. Requests go to the provider, through the
-published gateway and through ours in turn, one at a time, so that whatever else the machine does is in all three.
+Both record every call into an ATOF file, as their plugin documents say; ours masks secrets in it, which the published
+one does not (``--unmasked``). Requests go to the provider, through the published gateway and through ours in turn, one
+at a time, so that whatever else the machine does is in all three.
 """
 
 from __future__ import annotations
@@ -109,17 +110,20 @@ def _running(name: str, command: list[str], port: int, provider: int, home: Path
             process.wait(30)
 
 
-def _home(root: Path, name: str) -> tuple[Path, Path]:
+def _home(root: Path, name: str, more: str = "") -> tuple[Path, Path]:
     home = root / name
     plugins = home / ".config" / "nemo-relay" / "plugins.toml"
     plugins.parent.mkdir(parents=True)
-    plugins.write_text(OBSERVED.format(directory=home / "atof"), encoding="utf-8")
+    plugins.write_text(OBSERVED.format(directory=home / "atof") + more, encoding="utf-8")
     return home, plugins
 
 
 @contextmanager
-def gateways(root: Path, provider: int, command: Path | None) -> Iterator[list[Side]]:
-    """The three ways to the provider: direct, through the published gateway, through ours."""
+def gateways(root: Path, provider: int, command: Path | None, more: str) -> Iterator[list[Side]]:
+    """The three ways to the provider: direct, through the published gateway, through ours.
+
+    ``more`` follows in our plugin document.
+    """
     with ExitStack() as stack:
         sides = [Side("direct", provider, None, 0.0)]
         if command is not None:
@@ -127,7 +131,7 @@ def gateways(root: Path, provider: int, command: Path | None) -> Iterator[list[S
             port = _free_port()
             words = [str(command), "--bind", f"127.0.0.1:{port}"]
             sides.append(stack.enter_context(_running("published", words, port, provider, home)))
-        home, plugins = _home(root, "ours")
+        home, plugins = _home(root, "ours", more)
         port = _free_port()
         words = [sys.executable, "-m", "nemo_relay_cli", "gateway", "serve", "--bind", f"127.0.0.1:{port}"]
         words += ["--plugins", str(plugins)]
@@ -202,11 +206,11 @@ def rates(sides: list[Side], number: int) -> Iterator[str]:
         yield _row(name, taken, added=False, unit="requests/s")
 
 
-def starts(root: Path, provider: int, command: Path | None, number: int) -> str:
+def starts(root: Path, provider: int, command: Path | None, more: str, number: int) -> str:
     """The row of start-up: from the process to the first answer of ``/healthz``."""
     taken: dict[str, list[float]] = {}
     for step in range(number):
-        with gateways(root / f"start-{step}", provider, command) as sides:
+        with gateways(root / f"start-{step}", provider, command, more) as sides:
             for side in sides[1:]:
                 taken.setdefault(side.name, []).append(side.started * 1e3)
     return _row("start-up", taken, added=False)
@@ -220,7 +224,9 @@ def main() -> None:
     )
     parser.add_argument("--rounds", type=int, default=5, help="rounds of the rows with 16 connections (default 5)")
     parser.add_argument("--starts", type=int, default=5, help="starts of each gateway (default 5)")
+    parser.add_argument("--unmasked", action="store_true", help="ours masks no secrets, as the published one does not")
     options = parser.parse_args()
+    more = "redact = false\n" if options.unmasked else ""
     command = published()
     against = "our side alone" if command is None else f"against nemo-relay {VERSION}"
     print(f"{describe()}; {against}; medians\n\n{HEAD}", flush=True)
@@ -231,14 +237,14 @@ def main() -> None:
         stack.callback(provider.wait)
         stack.callback(provider.stdin.close)
         port = int(provider.stdout.readline())
-        with gateways(root / "serve", port, command) as sides:
+        with gateways(root / "serve", port, command, more) as sides:
             for row in (*latencies(sides, options.number), *rates(sides, options.rounds)):
                 print(row, flush=True)
             memory = {side.name: [side.resident()] for side in sides[1:]}
             most = {side.name: [side.resident("VmHWM")] for side in sides[1:]}
         print(_row("memory after that", memory, added=False, unit="MB"))
         print(_row("most memory", most, added=False, unit="MB"))
-        print(starts(root, port, command, options.starts), flush=True)
+        print(starts(root, port, command, more, options.starts), flush=True)
 
 
 if __name__ == "__main__":

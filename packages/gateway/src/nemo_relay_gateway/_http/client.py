@@ -25,6 +25,7 @@ from nemo_relay_gateway._http.message import (
 
 MAX_HEAD = 64 * 1024  # bytes of a request line and its header fields
 MAX_PIPELINED = 16
+_JOINED = 64 * 1024  # bytes of a piece that is written together with the head
 HEAD_SECONDS = 60.0  # for a head to arrive once it has begun
 IDLE_SECONDS = 300.0  # between two requests; SDKs keep theirs for less
 _log = logging.getLogger(__name__)
@@ -109,6 +110,7 @@ class ClientConnection(asyncio.Protocol):
         self._chunked = False
         self._keep_alive = True
         self._head_sent = False
+        self._head = b""
         self._loop = asyncio.get_running_loop()
         self._began = self._loop.time()
         self.provider = ""  # whom the request that is being answered is for
@@ -325,7 +327,8 @@ class ClientConnection(asyncio.Protocol):
             self._keep_alive = False
             fields.append((b"connection", b"close"))
         self._head_sent = True
-        self.transport.write(response_head(status, reason, fields))
+        self._head = response_head(status, reason, fields)
+        self._loop.call_soon(self._flush)  # with the first piece of the body, if that is here, too
         self._handler.answered(self, status, self._loop.time() - self._began)
 
     def write(self, data: bytes) -> None:
@@ -333,12 +336,23 @@ class ClientConnection(asyncio.Protocol):
         if not data or self._bodiless:
             return
         if self._chunked:
-            self.transport.write(b"%x\r\n%b\r\n" % (len(data), data))
+            data = b"%x\r\n%b\r\n" % (len(data), data)
+        if self._head and len(data) < _JOINED:
+            data = self._head + data
+            self._head = b""
         else:
-            self.transport.write(data)
+            self._flush()
+        self.transport.write(data)
+
+    def _flush(self) -> None:
+        """Write the head that is still here."""
+        head, self._head = self._head, b""
+        if head and not self.is_gone:
+            self.transport.write(head)
 
     def end(self) -> None:
         """End the answer; the next request is taken up."""
+        self._flush()
         if self._chunked:
             self.transport.write(b"0\r\n\r\n")
         self._exchange, self._busy, self._chunked = None, False, False
@@ -349,6 +363,7 @@ class ClientConnection(asyncio.Protocol):
 
     def break_off(self) -> None:
         """End an answer that cannot be completed, so that the client sees that it is not whole."""
+        self._flush()
         self._exchange, self._busy, self._deaf = None, False, True
         self.transport.abort() if self._chunked else self.transport.close()
 
