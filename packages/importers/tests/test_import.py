@@ -10,7 +10,9 @@ from typing import Any
 
 import pytest
 
-from nemo_relay.convert import ImportReport, UnknownFormat, read
+from nemo_relay import LLMRequest, ScopeType, codecs, llm, scope, tools
+from nemo_relay.convert import ImportReport, UnknownFormat, read, to_atif
+from nemo_relay.recording import record
 from nemo_relay.tree import Forest, Node, build
 
 TRANSCRIPTS = Path(__file__).resolve().parents[4] / "shared" / "data" / "transcripts"
@@ -213,6 +215,46 @@ def test_files_of_no_format(tmp_path: Path, content: str) -> None:
         read(file, "tarot")
 
 
+def test_a_trajectory_of_ours_comes_back(tmp_path: Path) -> None:
+    """What ATOF, ATIF, ATOF keeps: the conversation, tools with their arguments and failures, models, tokens."""
+
+    def broken(args: Any) -> Any:
+        raise TimeoutError("no answer")
+
+    def answer(text: str, *calls: str) -> Any:
+        asked = [
+            {"id": f"c{name}", "type": "function", "function": {"name": name, "arguments": '{"q": 1}'}}
+            for name in calls
+        ]
+        message = {"role": "assistant", "content": text, **({"tool_calls": asked} if asked else {})}
+        usage = {
+            "prompt_tokens": 10,
+            "completion_tokens": 2,
+            "total_tokens": 12,
+            "prompt_tokens_details": {"cached_tokens": 4},
+        }
+        return lambda request: {"id": "r", "model": "m", "choices": [{"index": 0, "message": message}], "usage": usage}
+
+    codec = codecs.resolve("openai_chat")
+    with record(tmp_path / "run") as run, scope.scope("planner", ScopeType.Agent):
+        ask = LLMRequest({}, {"model": "m", "messages": [{"role": "user", "content": "umbrella?"}]})
+        llm.execute_sync("openai", ask, answer("", "look", "break"), codec=codec, response_codec=codec)
+        tools.execute_sync("look", {"q": 1}, lambda args: "rain", tool_call_id="clook")
+        with pytest.raises(TimeoutError):
+            tools.execute_sync("break", {"q": 1}, broken, tool_call_id="cbreak")
+        llm.execute_sync("openai", ask, answer("Take it."), codec=codec, response_codec=codec)
+    (file,) = to_atif(run.events_path, tmp_path / "atif").written
+    report = ImportReport()
+    forest, first = build(read(file, report=report)), build(run.events_path.read_bytes().splitlines())
+    assert report.format == "atif"
+    assert [call.tokens for call in nodes(forest, "llm")] == [call.tokens for call in nodes(first, "llm")]
+    assert {call.model for call in nodes(forest, "llm")} == {"m"}
+    kept = {tool.name: (tool.input, tool.status) for tool in nodes(forest, "tool")}
+    assert kept == {tool.name: (tool.input, tool.status) for tool in nodes(first, "tool")}
+    assert nodes(forest, "llm")[-1].output["content"] == "Take it."
+    assert forest.roots[0].name == "planner"
+
+
 ODD = [None, 7, "text", [], {}, [None, 7], {"content": 5}, {"role": 3}, {"usage": "x"}, {"id": {}}, "\ud800"]
 
 
@@ -258,3 +300,14 @@ def test_members_of_any_type(tmp_path: Path, format_: str, odd: Any) -> None:
     events = list(read(file, format_))
     assert build(events).unreadable == []
     assert all(isinstance(json.dumps(event), str) for event in events)
+
+
+@pytest.mark.parametrize("odd", ODD, ids=repr)
+def test_trajectories_with_members_of_any_type(tmp_path: Path, odd: Any) -> None:
+    call = {"tool_call_id": odd, "function_name": odd, "arguments": odd, "extra": odd}
+    step = {"source": "agent", "message": odd, "timestamp": odd, "metrics": odd, "tool_calls": [call, odd]}
+    others = [{**step, "observation": odd}, {**step, "tool_calls": odd, "extra": odd, "model_name": odd}, odd]
+    for document in ({"steps": [*others, {"source": odd}], "agent": odd}, {"steps": odd}):
+        file = tmp_path / "odd.json"
+        file.write_text(json.dumps({"schema_version": "ATIF-v1.7", "session_id": "s", **document}))
+        assert build(read(file)).unreadable == []

@@ -16,6 +16,7 @@ from .sources import document, records
 
 _READERS = {
     "atof": "atof",
+    "atif": "atif",
     "claude-code": "claude_code",
     "codex": "codex",
     "otlp-json": "spans",
@@ -94,6 +95,8 @@ def _kind(record: dict[str, Any]) -> str | None:
         return "claude-code"
     if "resourceSpans" in record or ("spans" in record and "info" in record):
         return "otlp-json"
+    if str(record.get("schema_version", "")).startswith("ATIF") and "steps" in record:
+        return "atif"
     if "run_type" in record or "runs" in record:
         return "langsmith"
     if "context" in record and "span_id" in mapping(record["context"]):

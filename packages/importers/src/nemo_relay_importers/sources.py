@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import gzip
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
@@ -21,7 +22,7 @@ def records(path: Path, report: ImportReport) -> Iterator[dict[str, Any]]:
                 continue
             report.read += 1
             try:
-                record = msgspec.json.decode(line)
+                record = decoded(line)
             except (ValueError, RecursionError):
                 report.skip("no JSON")
                 continue
@@ -39,9 +40,23 @@ def document(path: Path) -> Any:
     """
     with opened(path) as file:
         try:
-            return msgspec.json.decode(file.read())
+            return decoded(file.read())
         except (ValueError, RecursionError) as error:
             raise ValueError(f"{str(path)!r} is no JSON: {error}") from None
+
+
+def decoded(text: bytes) -> Any:
+    """A JSON value; half characters, which some tools write and no event holds, become question marks.
+
+    Raises:
+        ValueError: it is none.
+        RecursionError: it is nested too deep.
+    """
+    try:
+        return msgspec.json.decode(text)
+    except msgspec.DecodeError:
+        whole = json.dumps(json.loads(text), ensure_ascii=False)
+        return msgspec.json.decode(whole.encode("utf-8", "replace"))
 
 
 def opened(path: Path) -> IO[bytes]:

@@ -7,7 +7,8 @@ import os
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
-from datetime import UTC, datetime
+from datetime import date, timedelta
+from functools import lru_cache
 from math import ceil, isnan, log
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from ..index.table import CACHED, MARK
 from ..index.totals import path_of
 from ..source import files, plain
 
+_DAY = 86_400 * 1_000_000_000
 _STEP = log(1.02)  # a percentile is right within 2 per cent
 KINDS = ("model", "tool", "agent", "day")
 
@@ -140,32 +142,41 @@ def _take(found: Statistics, index: Index) -> None:
         category = index.text(index.category[row])
         if index.parent[row] < 0:
             found.runs += 1
-        figures = _figures(index, row)
         if category == "llm":
-            _group(found, "model", index.text(index.model[row]) or index.text(index.name[row])).add(figures)
-            _group(found, "agent", path_of(index, row)).add(figures)
-            _group(found, "day", _day(index.time(row))).add(figures)
+            _add(_group(found, "model", index.text(index.model[row]) or index.text(index.name[row])), index, row)
+            _add(_group(found, "agent", path_of(index, row)), index, row)
+            _add(_group(found, "day", _day(index.time(row))), index, row)
         elif category == "tool":
-            _group(found, "tool", index.text(index.name[row])).add(figures)
+            _add(_group(found, "tool", index.text(index.name[row])), index, row)
 
 
 def _group(found: Statistics, kind: str, name: str) -> Figures:
     return found.groups[kind].setdefault(name, Figures())
 
 
-def _figures(index: Index, row: int) -> Figures:
-    status, free = index.status(row), bool(index.flags[row] & CACHED)
-    figures = Figures(calls=1, errors=status == "error", open=status == "open")
-    if not free and index.text(index.category[row]) == "llm":
-        figures.tokens_in, figures.tokens_out = index.tokens_in[row], index.tokens_out[row]
-        figures.cached, figures.written = index.cached[row], index.written[row]
+def _add(figures: Figures, index: Index, row: int) -> None:
+    """Count one span."""
+    status = index.status(row)
+    figures.calls += 1
+    figures.errors += status == "error"
+    figures.open += status == "open"
+    if not index.flags[row] & CACHED and index.text(index.category[row]) == "llm":
+        figures.tokens_in += index.tokens_in[row]
+        figures.tokens_out += index.tokens_out[row]
+        figures.cached += index.cached[row]
+        figures.written += index.written[row]
         unknown = isnan(index.cost[row])
-        figures.cost, figures.unpriced = 0.0 if unknown else index.cost[row], int(unknown)
+        figures.unpriced += unknown
+        figures.cost += 0.0 if unknown else index.cost[row]
     duration = index.duration(row)
     if duration is not None and duration > 0:
-        figures.durations[ceil(log(duration) / _STEP)] = 1
-    return figures
+        figures.durations[ceil(log(duration) / _STEP)] += 1
 
 
 def _day(time: int) -> str:
-    return datetime.fromtimestamp(time / 1e9, UTC).date().isoformat() if time >= 0 else "?"
+    return _date(time // _DAY) if time >= 0 else "?"
+
+
+@lru_cache(maxsize=4096)
+def _date(days: int) -> str:
+    return (date(1970, 1, 1) + timedelta(days)).isoformat()
