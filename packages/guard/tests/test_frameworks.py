@@ -101,6 +101,24 @@ async def test_what_a_human_approved_is_that_rule_alone() -> None:
     assert RAN == [("ann", 5)] and "budget 'calls'" in [m.text for m in state["messages"] if m.type == "tool"][-1]
 
 
+@pytest.mark.allow_blocking
+@pytest.mark.parametrize("mode", ["invoke", "ainvoke", "stream", "astream"])
+async def test_the_answers_of_a_model_are_redacted_streamed_or_not(mode: str) -> None:
+    rule = {"name": "mail", "on": "llm_response", "verdict": "redact", "detectors": ["email"]}
+    model = ScriptedChatModel(script=["write to jane@example.com. And then to bob@example.com"])
+    graph = create_agent(model, [], name="writer", middleware=[NemoRelayMiddleware()])
+    async with guarded(rule):
+        if mode == "invoke":
+            state = graph.invoke(START)
+        elif mode == "ainvoke":
+            state = await graph.ainvoke(START)
+        elif mode == "stream":
+            state = list(graph.stream(START, stream_mode="values"))[-1]
+        else:
+            state = [one async for one in graph.astream(START, stream_mode=["messages", "values"])][-1][1]
+    assert state["messages"][-1].text.strip() == "write to [REDACTED]. And then to [REDACTED]"
+
+
 async def test_the_budget_of_an_agent_ends_its_model_calls() -> None:
     budget = {"name": "run", "limit": {"llm_calls": 2}}
     async with guarded(budgets=[budget]):

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Callable
 from itertools import pairwise
@@ -12,8 +13,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nemo_relay import LLMRequest, llm
+from nemo_relay import LLMRequest, llm, plugin
 from nemo_relay.errors import GuardrailRejected
+from nemo_relay_guard import BudgetExceeded
 from nemo_relay_guard.models import Rule as Given
 from nemo_relay_guard.rules import Rule
 from nemo_relay_guard.streams import Held
@@ -175,6 +177,26 @@ async def test_a_managed_stream_is_guarded_and_leaves_one_receipt_at_its_end() -
     assert receipt["category"] == "guardrail" and receipt["parent_uuid"] == start["uuid"] == receipt["data"]["call"]
     assert receipt["data"]["coverage"] == {"bytes": len(TEXT), "of": len(TEXT)}
     assert receipt["data"]["verdict"] == "redact" and TEXT[:5] not in json.dumps(receipt)
+
+
+def test_a_synchronous_stream_is_guarded_and_counted() -> None:
+    redact = {"name": "r", "on": "llm_response", "verdict": "redact", "detectors": DETECTORS}
+    config = {"rules": [redact], "budgets": [{"name": "one", "limit": {"llm_calls": 1}, "per": "process"}]}
+    active = asyncio.run(plugin.initialize({"components": [{"kind": "guard", "config": config}]}))
+
+    def stream() -> list[Any]:
+        request = LLMRequest({}, {"model": "m", "messages": []})
+        chunks = [chat(piece) for piece in cut(TEXT, list(range(0, 300, 7)))]
+        return list(
+            llm.stream_execute_sync("openai", request, lambda _: iter(chunks), lambda chunk: None, lambda: None)
+        )
+
+    try:
+        assert "".join(READ["chat"][1](chunk) for chunk in stream()) == CLEAN
+        with pytest.raises(BudgetExceeded):
+            stream()
+    finally:
+        asyncio.run(active.close())
 
 
 async def test_a_stream_is_cut_where_a_rule_denies() -> None:

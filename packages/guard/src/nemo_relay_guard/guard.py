@@ -6,7 +6,7 @@ count what calls take and look at what they give.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextvars import ContextVar
 from time import perf_counter_ns
 from typing import Any, NamedTuple
@@ -216,18 +216,20 @@ class Guard:
         """Count a tool call, and look at its result."""
         span = scope.get_handle()
         call = Call(span, "tool", context.tool_name, context.args, {}, context.execution_context)
-        held = await self._hold(call)
+        sync = _is_sync(proceed)
+        held = await self._hold(call, sync=sync)
         try:
             done = await proceed(context.args)
         finally:
-            await self._settle(held, {"tool_calls": 1.0})
+            await self._settle(held, {"tool_calls": 1.0}, sync=sync)
         result = self._given("tool_result", context.tool_name, done.result, None, span)
         return ToolExecutionInterceptOutcome(result=result, annotation=done.annotation)
 
     async def around_llm(self, name: str, request: LLMRequest, context: Any, proceed: Callable[[Any], Any]) -> Any:
         """Count a model call, and look at its answer."""
         span = scope.get_handle()
-        held = await self._hold(self._llm_call(span, name, request, context))
+        sync = _is_sync(proceed)
+        held = await self._hold(self._llm_call(span, name, request, context), sync=sync)
         spent = {"llm_calls": 1.0}
         codec = None
         try:
@@ -235,65 +237,75 @@ class Guard:
             codec = context.response_codec.resolve_codec() if context.response_codec is not None else None
             spent |= usage.of_response(response, codec, name) if held else {}
         finally:
-            await self._settle(held, spent)
+            await self._settle(held, spent, sync=sync)
         model = _model(request, span)
         return self._given("llm_response", name, response, model, span)
 
-    async def around_stream(
+    def around_stream(self, name: str, request: LLMRequest, context: Any, proceed: Callable[[Any], Any]) -> Any:
+        """Count a streamed call, and look at what it gives before anybody gets it."""
+        if _is_sync(proceed):
+            return self._stream(name, request, context, proceed)
+        return self._astream(name, request, context, proceed)
+
+    async def _astream(
         self, name: str, request: LLMRequest, context: Any, proceed: Callable[[Any], Any]
     ) -> AsyncIterator[Any]:
-        """Count a streamed call, and look at what it gives before anybody gets it."""
         span = scope.get_handle()
-        held = await self._hold(self._llm_call(span, name, request, context))
-        rules = self.rules.for_call("llm_response", name, _model(request, span))
-        rules = tuple(rule for rule in rules if rule.holds_agent(lambda: spans.agent_name(span)))
-        guarded = Held(rules, enforces=self._enforces)
-        measured = usage.Streamed(context.request_codec, request.content) if held else None
-        spent = {"llm_calls": 1.0}
+        held = await self._hold(self._llm_call(span, name, request, context), sync=False)
+        guarded, measured = self._watch(name, request, context, span, held)
         try:
             async for chunk in await proceed(self._sent(name, request)):
-                if measured is not None:
-                    measured.push(chunk)
-                for shown in guarded.push(chunk):
+                for shown in _looked_at(guarded, measured, chunk):
                     yield shown
             for shown in guarded.finish():
                 yield shown
         finally:
-            if measured is not None:
-                spent |= measured.spent(name)
-            await self._settle(held, spent)
-            if rules and is_heard():
-                ran, passed = guarded.ran()
-                leave(
-                    receipts(
-                        "llm_response", ran, passed, guarded.seen(), guarded.micros(), call=span.uuid, tool_call_id=None
-                    ),
-                    span,
-                )
+            await self._settle(held, _spent(measured, name), sync=False)
+            _sign(guarded, span)
+
+    def _stream(self, name: str, request: LLMRequest, context: Any, proceed: Callable[[Any], Any]) -> Iterator[Any]:
+        span = scope.get_handle()
+        held = _now(self._hold(self._llm_call(span, name, request, context), sync=True))
+        guarded, measured = self._watch(name, request, context, span, held)
+        try:
+            for chunk in proceed(self._sent(name, request)):
+                yield from _looked_at(guarded, measured, chunk)
+            yield from guarded.finish()
+        finally:
+            _now(self._settle(held, _spent(measured, name), sync=True))
+            _sign(guarded, span)
+
+    def _watch(
+        self, name: str, request: LLMRequest, context: Any, span: Any, held: list[tuple[Budget, Reservation]]
+    ) -> tuple[Held, usage.Streamed | None]:
+        rules = self.rules.for_call("llm_response", name, _model(request, span))
+        rules = tuple(rule for rule in rules if rule.holds_agent(lambda: spans.agent_name(span)))
+        measured = usage.Streamed(context.request_codec, request.content) if held else None
+        return Held(rules, enforces=self._enforces), measured
 
     def _llm_call(self, span: Any, name: str, request: LLMRequest, context: Any) -> Call:
         most = usage.at_most(request.content, name) if self.budgets else {}
         return Call(span, "llm", name, None, most, context.execution_context)
 
-    async def _hold(self, call: Call) -> list[tuple[Budget, Reservation]]:
+    async def _hold(self, call: Call, *, sync: bool) -> list[tuple[Budget, Reservation]]:
         held: list[tuple[Budget, Reservation]] = []
         for budget in self.budgets:
             if not budget.covers(call.kind, call.name):
                 continue
-            taken = await self._off(budget, lambda budget=budget: budget.take(call))  # type: ignore[misc]
+            taken = await self._off(budget, lambda budget=budget: budget.take(call), sync)  # type: ignore[misc]
             if isinstance(taken, Reservation):
                 held.append((budget, taken))
             elif taken is not None and self._enforces and budget.name not in guardrails.approved():
-                await self._settle(held, {})
+                await self._settle(held, {}, sync=sync)
                 raise taken.rejection("guard", call.name, call.kind)
         return held
 
-    async def _settle(self, held: list[tuple[Budget, Reservation]], spent: dict[str, float]) -> None:
+    async def _settle(self, held: list[tuple[Budget, Reservation]], spent: dict[str, float], *, sync: bool) -> None:
         for budget, reservation in held:
-            await self._off(budget, lambda: budget.settle(reservation, spent))  # noqa: B023 - awaited at once
+            await self._off(budget, lambda: budget.settle(reservation, spent), sync)  # noqa: B023 - awaited at once
 
-    async def _off(self, budget: Budget, ask: Callable[[], Any]) -> Any:
-        if budget.store.remote and _has_loop():
+    async def _off(self, budget: Budget, ask: Callable[[], Any], sync: bool) -> Any:
+        if budget.store.remote and not sync and _has_loop():
             return await asyncio.to_thread(self._fail_closed, budget, ask)
         return self._fail_closed(budget, ask)
 
@@ -319,6 +331,39 @@ class Guard:
             text = f"the answer holds what the rule {judged.applied[0][0].name!r} takes out, and is no JSON to edit"
             raise GuardrailRejected(text, guardrail=judged.applied[0][0].name, target=name, kind="llm")
         return judged.value
+
+
+def _is_sync(proceed: Any) -> bool:
+    """Whether the call is a synchronous one: it may be made on a thread with an event loop, and must not await it."""
+    return bool(getattr(getattr(proceed, "call", None), "sync", False))
+
+
+def _now(steps: Any) -> Any:
+    """The result of a coroutine that waits for nothing."""
+    try:
+        steps.send(None)
+    except StopIteration as done:
+        return done.value
+    raise RuntimeError("a synchronous stream waited for an event loop")
+
+
+def _looked_at(guarded: Held, measured: usage.Streamed | None, chunk: Any) -> list[Any]:
+    if measured is not None:
+        measured.push(chunk)
+    return guarded.push(chunk)
+
+
+def _spent(measured: usage.Streamed | None, provider: str) -> dict[str, float]:
+    return {"llm_calls": 1.0} | ({} if measured is None else measured.spent(provider))
+
+
+def _sign(guarded: Held, span: Any) -> None:
+    """Leave the receipts of a stream, at its end."""
+    ran, passed = guarded.ran()
+    if (ran or passed) and is_heard():
+        looked_at, micros = guarded.seen(), guarded.micros()
+        made = receipts("llm_response", ran, passed, looked_at, micros, call=span.uuid, tool_call_id=None)
+        leave(made, span)
 
 
 def _view(value: Any) -> Any:

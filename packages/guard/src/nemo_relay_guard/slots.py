@@ -81,6 +81,16 @@ def _of_event(chunk: dict[str, Any]) -> Iterator[Slot]:
         yield from _of_candidates(chunk["candidates"])
     elif kind is None and isinstance(chunk.get("text"), str):
         yield Slot("text", ("text",), chunk["text"])
+    elif kind is None and "content" in chunk:  # how LangChain's adapter shows a chunk of a message
+        yield from _of_message(chunk["content"])
+
+
+def _of_message(content: Any) -> Iterator[Slot]:
+    if isinstance(content, str) and content:
+        yield Slot("content", ("content",), content)
+    for at, block in enumerate(content if isinstance(content, list) else ()):
+        if isinstance(block, dict) and isinstance(block.get("text"), str):
+            yield Slot(("block", block.get("index", at)), ("content", at, "text"), block["text"])
 
 
 def _of_choices(choices: list[Any]) -> Iterator[Slot]:
