@@ -26,12 +26,11 @@ __all__ = [
 ]
 
 PII_REDACTION_PLUGIN_KIND = "pii_redaction"
-JsonObject = dict[str, Any]
 
 
 @dataclass
 class _Table:
-    def to_dict(self) -> JsonObject:
+    def to_dict(self) -> dict[str, Any]:
         """The table as JSON, without what is None."""
         values = {one.name: getattr(self, one.name) for one in fields(self)}
         return {name: _plain(value) for name, value in values.items() if value is not None}
@@ -81,7 +80,7 @@ class BuiltinConfig(_Table):
     object_keys: bool | None = None
     numbers: bool | None = None
 
-    def to_dict(self) -> JsonObject:
+    def to_dict(self) -> dict[str, Any]:
         """The table as JSON, without what is None, and without what a preset does not go together with."""
         made = super().to_dict()
         if self.preset is not None:
@@ -152,7 +151,7 @@ class ComponentSpec:
     config: PiiRedactionConfig | Mapping[str, Any] = field(repr=False)
     enabled: bool = True
 
-    def to_dict(self) -> JsonObject:
+    def to_dict(self) -> dict[str, Any]:
         """The component as JSON."""
         return {"kind": PII_REDACTION_PLUGIN_KIND, "enabled": self.enabled, "config": _plain(self.config)}
 
