@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import subprocess
 import sys
 import textwrap
 from pathlib import Path
@@ -180,3 +181,9 @@ def test_codex_s_own_provider_keeps_all_but_its_address(home: Home, tmp_path: Pa
     assert '"x-team"="TEAM"' in said
     assert '"name"="Mine"' in said
     assert "127.0.0.1:9/" not in said
+
+
+def test_a_launch_loads_nothing_that_it_does_not_use(home: Home) -> None:
+    program = "import sys, nemo_relay_cli.commands.launch\nprint(*{'textual', 'tomlkit', 'yaml'} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout == "\n"

@@ -8,10 +8,8 @@ a dot in it is named by its parts: ``("acme.policy", "headers", "x.y")``.
 
 from __future__ import annotations
 
-import contextlib
 import difflib
 import os
-import tempfile
 import tomllib
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -24,6 +22,7 @@ from tomlkit.items import AoT, InlineTable, Table
 from nemo_relay import plugin
 from nemo_relay.errors import RelayError
 from nemo_relay_cli.errors import ConfigurationError
+from nemo_relay_cli.writing import write_whole
 
 FILENAME = "plugins.toml"
 Name = str | Sequence[str]
@@ -278,32 +277,6 @@ def _put(table: Any, part: str, value: Any) -> None:
         table[part] = value
     else:
         raise ConfigurationError(f"{table!r} is not a table")
-
-
-def write_whole(path: Path, content: bytes, mode: int = 0o644) -> None:
-    """Write a file at once or not at all. A link stays one, and what was there keeps its permissions.
-
-    Args:
-        path: where; folders on the way are made.
-        content: all of it.
-        mode: the permissions of a file that was not there.
-
-    Raises:
-        OSError: it cannot be written.
-    """
-    path = path.resolve()
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with contextlib.suppress(FileNotFoundError):
-        mode = path.stat().st_mode & 0o777
-    handle, draft = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with open(handle, "wb") as file:
-            file.write(content)
-        os.chmod(draft, mode)
-        os.replace(draft, path)
-    except OSError:
-        os.unlink(draft)
-        raise
 
 
 def _text(path: Path) -> str:

@@ -21,11 +21,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import tomlkit
-from tomlkit.exceptions import TOMLKitError
-
-from nemo_relay_cli.documents import write_whole
 from nemo_relay_cli.errors import ConfigurationError
+from nemo_relay_cli.writing import write_whole
 
 MARK = "nemo_relay_gateway/forward.py"  # stands in every command of ours
 _PRIVATE = 0o600
@@ -237,9 +234,11 @@ def _parsed(path: Path, content: bytes | None) -> Any:
     try:
         text = (content or b"").decode("utf-8")
         if path.suffix == ".toml":
+            import tomlkit  # few runs change a TOML file
+
             return tomlkit.parse(text)
         found = json.loads(_COMMENT.sub(lambda match: match[1] or "", text) or "{}")
-    except (ValueError, TOMLKitError) as error:
+    except ValueError as error:
         raise ConfigurationError(f"{path} cannot be read, and is left as it is: {error}") from None
     if not isinstance(found, dict):
         raise ConfigurationError(f"{path} holds no object, and is left as it is")
@@ -248,7 +247,7 @@ def _parsed(path: Path, content: bytes | None) -> Any:
 
 def _written(path: Path, value: Any, before: bytes | None) -> bytes:
     if path.suffix == ".toml":
-        return tomlkit.dumps(value).encode()
+        return str(value.as_string()).encode()
     if before is not None and _parsed(path, before) == value:
         return before
     return (json.dumps(value, indent=2, ensure_ascii=False) + "\n").encode()

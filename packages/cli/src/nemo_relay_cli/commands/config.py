@@ -16,8 +16,9 @@ from tomlkit.exceptions import TOMLKitError
 
 from nemo_relay_cli import settings as configuration
 from nemo_relay_cli.commands.plugins import scoped
-from nemo_relay_cli.documents import place, value_of, write_whole
+from nemo_relay_cli.documents import place, value_of
 from nemo_relay_cli.errors import ConfigurationError
+from nemo_relay_cli.writing import write_whole
 
 _HIDDEN = "<redacted>"
 

@@ -13,8 +13,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import tomlkit
-
 from nemo_relay_cli.launch.plan import TOKEN_HEADER, Plan, Run, forwarder, from_environment
 from nemo_relay_gateway.hosts import CODEX_EVENTS
 
@@ -83,6 +81,8 @@ def hooked(found: Any, path: Path, command: str) -> Any:
         path: where it is; Codex knows a hook by it.
         command: forwards a hook.
     """
+    import tomlkit  # to install; a launch needs none
+
     features = found.setdefault("features", tomlkit.table())
     features["hooks"] = True
     hooks = found.setdefault("hooks", tomlkit.table(is_super_table=True))
