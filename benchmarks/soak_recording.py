@@ -59,6 +59,14 @@ def agent(number: int) -> None:
         ask(number)
 
 
+def catch_up(recording: Recording) -> None:
+    """Wait until few trajectories wait for their writer, or no more of them are written: the disk may be full."""
+    before = -1
+    while len(recording.missing) not in (before, *range(BEHIND)):
+        before = len(recording.missing)
+        time.sleep(0.5)
+
+
 def work(recording: Recording, load: str, count: int, at: dict[int, Any]) -> Iterator[Sample]:
     """Do it, and tell of each part; ``at`` says what happens after which part."""
     step = agent if load == "short" else ask
@@ -67,8 +75,7 @@ def work(recording: Recording, load: str, count: int, at: dict[int, Any]) -> Ite
         before = time.process_time()
         for number in range(part * size, (part + 1) * size):
             step(number)
-        while len(recording.missing) > BEHIND and not recording.counters.waiting:
-            time.sleep(0.02)
+        catch_up(recording)
         at.get(part, lambda: None)()
         gc.collect()
         yield Sample((part + 1) * size, (time.process_time() - before) / size, resident_bytes())

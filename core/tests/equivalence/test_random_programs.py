@@ -51,10 +51,42 @@ def shaped() -> Iterator[None]:
     guardrails.register_llm_sanitize_request("same", 1, lambda request, _context: request)
     guardrails.register_llm_sanitize_response("same", 1, lambda response, _context: response)
     guardrails.register_mark_sanitize("same", 1, lambda _event, fields: fields)
+    guardrails.register_scope_sanitize_start("same", 1, lambda _event, fields: fields)
+    guardrails.register_scope_sanitize_end("same", 1, lambda _event, fields: fields)
     event_metadata.register_injector("more", 1, lambda _event: {"more": True})
     intercepts.register_tool_request("same", 1, False, lambda _name, args: args)
     intercepts.register_llm_request(
         "same", 1, False, lambda _name, request, annotated: LLMRequestInterceptOutcome(request, annotated)
+    )
+    yield
+
+
+def awaiting(answer: Callable[..., Any]) -> Callable[..., Any]:
+    """The same callback, awaited. It lets nobody else run: tasks side by side would change their order."""
+
+    async def awaited(*given: Any) -> Any:
+        return answer(*given)
+
+    return awaited
+
+
+@contextmanager
+def shaped_async() -> Iterator[None]:
+    """Every kind of middleware that may be awaited, changing nothing."""
+    first, second = awaiting(lambda value, *_: value), awaiting(lambda _, value: value)
+    subscribers.register("heard", lambda event: event.to_dict())
+    guardrails.register_tool_conditional_execution("yes", 1, awaiting(lambda *_: None))
+    guardrails.register_llm_conditional_execution("yes", 1, awaiting(lambda *_: None))
+    for register in (guardrails.register_tool_sanitize_request, guardrails.register_tool_sanitize_response):
+        register("same", 1, second)
+    for register in (guardrails.register_llm_sanitize_request, guardrails.register_llm_sanitize_response):
+        register("same", 1, first)
+    guardrails.register_mark_sanitize("same", 1, second)
+    guardrails.register_scope_sanitize_start("same", 1, second)
+    guardrails.register_scope_sanitize_end("same", 1, second)
+    intercepts.register_tool_request("same", 1, False, second)
+    intercepts.register_llm_request(
+        "same", 1, False, awaiting(lambda _name, request, annotated: LLMRequestInterceptOutcome(request, annotated))
     )
     yield
 
@@ -125,7 +157,7 @@ def of_the_thread() -> Iterator[None]:
 Manager = Callable[[], AbstractContextManager[None]]
 WAYS: dict[str, tuple[Manager, bool]] = {
     **{f"sync {made.__name__}": (made, False) for made in (bare, observed, shaped, layered)},
-    **{f"async {made.__name__}": (made, True) for made in (bare, observed, shaped, layered_async)},
+    **{f"async {made.__name__}": (made, True) for made in (bare, observed, shaped, shaped_async, layered_async)},
 }
 stacks = st.sampled_from([bare, explicit, imported, of_the_thread])
 
