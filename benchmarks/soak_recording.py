@@ -2,10 +2,10 @@
 """Is every trajectory there, and the process no bigger, after very many agents under ``record()``?
 
 Two kinds of load: many short agents of one model call, and one agent of as many calls. Either on a disk with room, or
-(``--disk-full``) on one that is full during a twentieth of the work: as long as what waits has room in memory. Prints
-the CPU time of an agent and resident memory as it goes, and what is on disk in the end. Exit code 1 when a trajectory
-is missing or not valid, an event or a step is missing, the last fifth of the agents cost more than twice what the
-second did, or memory grows by more than the allowed slope.
+(``--disk-full``) on one that is full in the middle, for as long as what waits has room in memory. Prints the CPU time
+of an agent and resident memory as it goes, and what is on disk in the end. Exit code 1 when a trajectory is missing or
+not valid, an event or a step is missing, the last fifth of the agents cost more than twice what the second did, or
+memory grows by more than the allowed slope.
 
     python benchmarks/soak_recording.py                               # 100,000 short agents
     python benchmarks/soak_recording.py --load long --disk-full       # as root: the disk is a tmpfs of its own
@@ -33,6 +33,7 @@ sys.path.append(str(Path(__file__).parent.parent / "scripts"))
 from small_disk import fill, small_disk
 
 PARTS = 20  # the work is looked at so often
+FULL_FOR = 2_000  # agents or calls: 8,000 events at the most, of the 10,000 that may wait for the disk
 BEHIND = 500  # trajectories that may wait for their writer when memory is looked at
 ALLOWED_SLOPE = 200.0  # bytes an agent, or a call of the long one
 ALLOWED_COST = 2.0  # the last fifth of the work against the second
@@ -68,15 +69,16 @@ def catch_up(recording: Recording) -> None:
 
 
 def work(recording: Recording, load: str, count: int, at: dict[int, Any]) -> Iterator[Sample]:
-    """Do it, and tell of each part; ``at`` says what happens after which part."""
+    """Do it, and tell of each part; ``at`` says what happens before which agent or call."""
     step = agent if load == "short" else ask
     size = count // PARTS
     for part in range(PARTS):
         before = time.process_time()
         for number in range(part * size, (part + 1) * size):
+            if number in at:
+                at[number]()
             step(number)
         catch_up(recording)
-        at.get(part, lambda: None)()
         gc.collect()
         yield Sample((part + 1) * size, (time.process_time() - before) / size, resident_bytes())
 
@@ -96,7 +98,8 @@ def disk(full: bool, count: int) -> Iterator[Path]:
 def run(load: str, count: int, folder: Path, *, full: bool) -> tuple[Recording, list[Sample]]:
     """The work under one recording."""
     ballast: list[Path] = []
-    at = {PARTS // 2: lambda: ballast.append(fill(folder)), PARTS // 2 + 1: lambda: ballast.pop().unlink()}
+    middle = count // 2
+    at = {middle: lambda: ballast.append(fill(folder)), middle + FULL_FOR: lambda: ballast.pop().unlink()}
     with record(folder) as recording:
         if load == "short":
             return recording, list(work(recording, load, count, at if full else {}))
