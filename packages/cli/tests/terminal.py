@@ -63,6 +63,18 @@ class Terminal:
                 assert (wanted in self.text) is not gone, f"it ended, without {wanted!r}:\n{self.text}"
         return self.text
 
+    def settle(self) -> None:
+        """Take in what is drawn, until nothing more is."""
+        while self._read(0.4):
+            pass
+
+    def until_line(self, label: str, value: str) -> None:
+        """Wait until a line says something of something."""
+        end = time.monotonic() + _SECONDS
+        while not any(label in line and value in line for line in self.text.splitlines()):
+            assert time.monotonic() < end, f"no line says {value!r} of {label!r}:\n{self.text}"
+            self._read(0.5)
+
     def wait(self) -> int:
         """Wait for the end of the process."""
         end = time.monotonic() + _SECONDS

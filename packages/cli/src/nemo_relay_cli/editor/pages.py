@@ -89,8 +89,8 @@ class Values:
         self._document.set(path, value)
 
     def kinds(self) -> list[str]:
-        """Every component that could be configured, those of the file included."""
-        return [*dict.fromkeys((*plugin.list_kinds(), *self._document.kinds()))]
+        """Every component that could be configured, those of the file included; what is recorded goes first."""
+        return [*dict.fromkeys(("observability", *plugin.list_kinds(), *self._document.kinds()))]
 
     def has(self, kind: str) -> bool:
         """Whether the file names a component."""
