@@ -3,18 +3,15 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
-import pty
 import re
 import select
-import struct
-import subprocess
-import termios
 import time
 from pathlib import Path
 
 import pyte
+
+from pseudo_terminal import start_on_terminal
 
 ENTER, DOWN, UP, DELETE, INTERRUPT = "\r", "\x1b[B", "\x1b[A", "\x1b[3~", "\x03"
 _SECONDS = 60  # a hang, not a measure
@@ -34,13 +31,8 @@ class Terminal:
     def __init__(self, command: list[str], cwd: Path, env: dict[str, str], columns: int = 100, lines: int = 30) -> None:
         self._screen = pyte.Screen(columns, lines)
         self._stream = pyte.ByteStream(self._screen)
-        self._master, slave = pty.openpty()
-        fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
         env = {**env, "TERM": "xterm-256color"}
-        self.process = subprocess.Popen(
-            command, cwd=cwd, env=env, stdin=slave, stdout=slave, stderr=slave, start_new_session=True
-        )
-        os.close(slave)
+        self.process, self._master = start_on_terminal(command, columns=columns, lines=lines, env=env, cwd=cwd)
         self.scrolled = b""
 
     @property

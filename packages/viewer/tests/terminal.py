@@ -3,18 +3,16 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
-import pty
 import select
-import struct
 import sys
-import termios
 import time
 from contextlib import suppress
 from typing import Self
 
 import pyte
+
+from pseudo_terminal import start_on_terminal
 
 
 class Terminal:
@@ -24,14 +22,10 @@ class Terminal:
         self.screen = pyte.Screen(columns, rows)
         self._stream = pyte.ByteStream(self.screen)
         self.raw = b""
-        self._code: int | None = None
-        self.pid, self._end = pty.fork()
-        if self.pid == 0:
-            for name in ("COLUMNS", "LINES", "NO_COLOR"):
-                os.environ.pop(name, None)
-            fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
-            os.environ.update({"TERM": "xterm-256color", "PYTHONIOENCODING": "utf-8", **environment})
-            os.execv(sys.executable, [sys.executable, "-m", "nemo_relay_viewer", *arguments])
+        inherited = {name: value for name, value in os.environ.items() if name not in ("COLUMNS", "LINES", "NO_COLOR")}
+        env = {**inherited, "TERM": "xterm-256color", "PYTHONIOENCODING": "utf-8", **environment}
+        command = [sys.executable, "-m", "nemo_relay_viewer", *arguments]
+        self.process, self._end = start_on_terminal(command, columns=columns, lines=rows, env=env)
 
     def __enter__(self) -> Self:
         return self
@@ -39,8 +33,8 @@ class Terminal:
     def __exit__(self, *error: object) -> None:
         self.type("\x11")  # textual's own way out
         if self.exit_code(10) is None:
-            os.kill(self.pid, 9)
-            os.waitpid(self.pid, 0)
+            self.process.kill()
+            self.process.wait()
         os.close(self._end)
 
     @property
@@ -97,8 +91,6 @@ class Terminal:
     def exit_code(self, seconds: float = 20) -> int | None:
         """The exit code when it ends in time."""
         end = time.monotonic() + seconds
-        while self._code is None and time.monotonic() < end:
-            pid, status = os.waitpid(self.pid, os.WNOHANG)
-            self._code = os.waitstatus_to_exitcode(status) if pid else None
+        while self.process.poll() is None and time.monotonic() < end:
             self._read(0.05)
-        return self._code
+        return self.process.returncode

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 from pathlib import Path
 
@@ -200,5 +199,5 @@ def test_a_file_that_is_not_there(tmp_path: Path) -> None:
 def test_hangup_ends_it(recorded: Path) -> None:
     with Terminal("view", str(recorded)) as terminal:
         terminal.until("get_time")
-        os.kill(terminal.pid, signal.SIGTERM)
+        terminal.process.send_signal(signal.SIGTERM)
         assert terminal.exit_code() is not None
