@@ -152,15 +152,15 @@ class Recording:
             text = f"the recording in {str(self.directory)!r} is not complete: {'; '.join(problems)}"
             self.error = SinkError(text)
             oplog.error("recording_incomplete", text)
-        elif self._warn_if_empty and not self._files.heard and os.getpid() == self._pid:
+        elif self._warn_if_empty and not self._files.line_count and os.getpid() == self._pid:
             _warn_of_nothing(self.directory)
 
     def __repr__(self) -> str:
         state = "running" if self._running else "stopped"
-        told = f"{self.counters.written} events, {self.trajectory_count} trajectories"
+        summary = f"{self.counters.written} events, {self.trajectory_count} trajectories"
         if self.dropped:
-            told += f", {self.dropped} events dropped"
-        return f"<Recording {str(self.directory)!r} {state}: {told}>"
+            summary += f", {self.dropped} events dropped"
+        return f"<Recording {str(self.directory)!r} {state}: {summary}>"
 
     def __enter__(self) -> Self:
         return self
@@ -185,17 +185,17 @@ class Recording:
 class _Noted:
     """The file, and the trajectories that are told what was written to it."""
 
-    __slots__ = ("_hear", "_write", "lose")
+    __slots__ = ("_receive", "_write", "lose")
 
     def __init__(self, sink: Sink, files: TrajectoryFiles) -> None:
         self._write = sink.offer
-        self._hear = files.hear
+        self._receive = files.receive
         self.lose = sink.lose
 
     def offer(self, line: bytes) -> None:
         """Write a line, and note it."""
         self._write(line)
-        self._hear(line)
+        self._receive(line)
 
 
 def record(

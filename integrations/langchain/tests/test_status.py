@@ -32,7 +32,7 @@ def no_gates(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Other tests leave middleware behind until it is collected."""
     kept = dict(gates._gates)
     gates._gates.clear()
-    monkeypatch.setattr(gates, "_told", set())
+    monkeypatch.setattr(gates, "_reported", set())
     yield
     gates._gates.update(kept)
 

@@ -30,12 +30,12 @@ def start(section: JsonObject, context: Any, redact: bool | Redaction = True) ->
     key = "atif:" + json.dumps([section, os.getcwd()], sort_keys=True)
     destination = context.adopt(key, lambda: Destination(section, context), Destination.close)
 
-    def heard(_event: Event) -> None:
+    def on_event(_event: Event) -> None:
         """Never called: the runtime hands the line to the sink."""
 
-    heard.__relay_sink__ = tap(destination.files, chosen(redact))  # type: ignore[attr-defined]
+    on_event.__relay_sink__ = tap(destination.files, chosen(redact))  # type: ignore[attr-defined]
     context.count(f"atif {destination.folder}", lambda: destination.files.counters().to_dict())
-    context.register_subscriber("atif", heard)
+    context.register_subscriber("atif", on_event)
     return True
 
 

@@ -48,12 +48,12 @@ def _file(sink: JsonObject, number: int, context: Any) -> None:
     key = "atof:" + json.dumps([{**sink, "redact": identity(sink["redact"])}, os.getcwd()], sort_keys=True)
     outlet = context.adopt(key, lambda: Outlet(_settings(sink)), Outlet.close)
 
-    def heard(_event: Event) -> None:
+    def on_event(_event: Event) -> None:
         """Never called: the runtime hands the line to the sink."""
 
-    heard.__relay_sink__ = outlet  # type: ignore[attr-defined]
+    on_event.__relay_sink__ = outlet  # type: ignore[attr-defined]
     context.count(f"atof {outlet.path}", outlet.counters)
-    context.register_subscriber(f"atof.file.{number}", heard)
+    context.register_subscriber(f"atof.file.{number}", on_event)
 
 
 class Outlet:

@@ -42,8 +42,8 @@ class Masking:
             return
         mask = self._redaction.line
 
-        def heard(event: Any) -> Any:
+        def on_event(event: Any) -> Any:
             return callback(event)
 
-        heard.__relay_sink__ = lambda line: sink(mask(line))  # type: ignore[attr-defined]
-        self._context.register_subscriber(name, heard)
+        on_event.__relay_sink__ = lambda line: sink(mask(line))  # type: ignore[attr-defined]
+        self._context.register_subscriber(name, on_event)

@@ -15,18 +15,18 @@ MAX_PAUSE_SECONDS = 600.0
 class Breaker:
     """``callback``, called as long as it does its work. ``told`` hears of each event that it is not given."""
 
-    __slots__ = ("__wrapped__", "_failures", "_pause", "_resume_at", "_told")
+    __slots__ = ("__wrapped__", "_failures", "_pause", "_report", "_resume_at")
 
-    def __init__(self, callback: Callable[[Any], Any], told: Callable[[str], None]) -> None:
+    def __init__(self, callback: Callable[[Any], Any], report: Callable[[str], None]) -> None:
         self.__wrapped__ = callback
-        self._told = told
+        self._report = report
         self._failures = 0
         self._pause = PAUSE_SECONDS
         self._resume_at = 0.0  # 0: it works
 
     def __call__(self, event: Any) -> Any:
         if self._resume_at and monotonic() < self._resume_at:
-            self._told("suspended after failing again and again; events pass it by")
+            self._report("suspended after failing again and again; events pass it by")
             return None
         try:
             answer = self.__wrapped__(event)

@@ -107,8 +107,8 @@ class Context:
         made = self._register(registry.subscribers, name, 0, callback)
         made.sink = getattr(callback, "__relay_sink__", None)
         if made.sink is None:
-            said = f"the subscriber '{name}' is "
-            made.fn = Breaker(callback, lambda text: self.report_runtime("plugin.observer_suspended", said + text))
+            notice = f"the subscriber '{name}' is "
+            made.fn = Breaker(callback, lambda text: self.report_runtime("plugin.observer_suspended", notice + text))
 
     def register_conditional_middleware_guardrail(
         self, name: str, kinds: Iterable[Any], registration_name: str, guardrail: Any

@@ -31,8 +31,8 @@ class RuntimeReports:
             if key not in self._kept and len(self._kept) >= MAX_KINDS:
                 key, where = (code, component, None), {}
             count = self._kept[key]["count"] if key in self._kept else 0
-            said = {name: value for name, value in where.items() if value is not None}
-            self._kept[key] = {"code": code, "component": component, "message": text, "count": count + 1, **said}
+            place = {name: value for name, value in where.items() if value is not None}
+            self._kept[key] = {"code": code, "component": component, "message": text, "count": count + 1, **place}
 
     def masked(self, error: BaseException) -> BaseException:
         """``error``, or another in its place when its text holds a secret of the configuration."""

@@ -25,7 +25,7 @@ class _Gone(OSError):
     """Nobody listens there."""
 
 
-def _said(name: str) -> str:
+def _variable(name: str) -> str:
     return posix.environ.get(name.encode(), b"").decode("utf-8", "surrogateescape")
 
 
@@ -37,7 +37,7 @@ def _url(argv: list[str]) -> str:
     """
     installed = [word for word in argv if word.startswith("--installed=")]
     if not installed:
-        return _said("NEMO_RELAY_GATEWAY_URL")
+        return _variable("NEMO_RELAY_GATEWAY_URL")
     return "" if b"NEMO_RELAY_HOOK_ID" in posix.environ else installed[0].partition("=")[2]
 
 
@@ -56,7 +56,7 @@ def _connected(url: str) -> _socket.socket:
 
 
 def _ask(url: str, host: str, payload: bytes) -> tuple[int, bytes]:
-    token = _said("NEMO_RELAY_HOOK_ID")
+    token = _variable("NEMO_RELAY_HOOK_ID")
     head = (
         f"POST /hooks/{host} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
         f"x-nemo-relay-proxy-token: {token}\r\nContent-Length: {len(payload)}\r\nConnection: close\r\n\r\n"
@@ -94,7 +94,7 @@ def main(argv: list[str]) -> int:
     if not url:
         return 0
     payload = sys.stdin.buffer.read() or b"{}"
-    folder = _said("NEMO_RELAY_RUN_DIR")
+    folder = _variable("NEMO_RELAY_RUN_DIR")
     mark = f"{folder}/gateway-gone" if folder.startswith("/") else ""
     try:
         if mark and _is_known_dead(mark):

@@ -259,14 +259,16 @@ class Gateway:
         client: ClientConnection,
         to: Destination,
         place: Place,
-        heard: Heard | None,
+        on_response: Heard | None,
     ) -> Exchange:
         if place.parent is None and request.header(b"traceparent") is not None:
             place = place._replace(stack=position(request.header(b"traceparent"), request.header(b"tracestate")))
         if surface.is_llm and is_shaped("llm"):
-            return _started(ManagedExchange(client, request, surface, place, to, heard))
+            return _started(ManagedExchange(client, request, surface, place, to, on_response))
         outgoing = Outgoing(to.origin, request.method, to.target, to.headers, request.body)
-        return _started(PassedCall(self._pool, client, outgoing, partial(observed, surface, request, place, heard)))
+        return _started(
+            PassedCall(self._pool, client, outgoing, partial(observed, surface, request, place, on_response))
+        )
 
     def _upgrade(
         self, route: Route, request: Request, client: ClientConnection, origin: Origin, headers: Headers

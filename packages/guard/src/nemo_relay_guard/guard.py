@@ -153,10 +153,10 @@ class Guard:
         if asked is None or not is_heard() or not (judged.looked or judged.rule or budgets or reason):
             return []
         ran = [Ran(rule.name, rule.version, verdict) for rule, verdict in judged.applied]
-        told = {one.guard for one in ran}
+        named = {one.guard for one in ran}
         if judged.verdict == "deny" and judged.rule is None:
             ran.append(Ran("guard", "", "deny"))
-        passed = [Ran(rule.name, rule.version, "allow") for rule in judged.looked if rule.name not in told]
+        passed = [Ran(rule.name, rule.version, "allow") for rule in judged.looked if rule.name not in named]
         for budget in budgets:
             broken = isinstance(reason, Overspent) and reason.budget == budget.given.name
             verdict = budget.given.verdict if broken else "allow"
@@ -192,7 +192,7 @@ class Guard:
 
     def _editing(self, on: str, name: str, request: LLMRequest, verdict: str) -> list[Any]:
         judged = self.rules.judge(on, name, request.content, model=_model(request), agent=_here)
-        return [rule for rule, said in judged.applied if said == verdict]
+        return [rule for rule, outcome in judged.applied if outcome == verdict]
 
     def _sent(self, name: str, request: LLMRequest) -> LLMRequest:
         """The request with what the paths of the body name, which a normalised view may have no place for."""

@@ -54,14 +54,14 @@ def _call(
     yield call.start(talk.request(call.uuid, model))
     listed = step.get("tool_calls")
     calls = [mapping(one) for one in listed] if isinstance(listed, list) else []
-    said: Event = {"role": "assistant", "content": step.get("message")}
+    answer: Event = {"role": "assistant", "content": step.get("message")}
     if isinstance(step.get("reasoning_content"), str):
-        said["reasoning_content"] = step["reasoning_content"]
+        answer["reasoning_content"] = step["reasoning_content"]
     if calls:
-        said["tool_calls"] = [_asked(one) for one in calls]
+        answer["tool_calls"] = [_asked(one) for one in calls]
     call.profile = response(model, step.get("message"), _usage(mapping(step.get("metrics"))), None)
-    yield call.end(time, said)
-    talk.add(said)
+    yield call.end(time, answer)
+    talk.add(answer)
     results = mapping(step.get("observation")).get("results")
     listed = results if isinstance(results, list) else []
     found = {str(mapping(one).get("source_call_id")): mapping(one) for one in listed}

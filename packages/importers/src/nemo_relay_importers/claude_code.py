@@ -66,10 +66,10 @@ class _Agent:
             self._last = time or self._last
             if kind == "assistant" and self.span is not None:
                 self._report.mapped += 1
-                yield from self._said(record)
+                yield from self._answers(record)
             elif kind == "user" and self.span is not None:
                 self._report.mapped += 1
-                yield from self._told(record, time)
+                yield from self._system(record, time)
             elif kind == "system" and record.get("subtype") == "api_error" and self.span is not None:
                 self._report.mapped += 1
                 yield from self._failed(record, time)
@@ -99,7 +99,7 @@ class _Agent:
         self.span = Span(key, name, "agent", self._parent, time, metadata)
         return self.span.start()
 
-    def _said(self, record: Event) -> Iterator[Event]:
+    def _answers(self, record: Event) -> Iterator[Event]:
         message = mapping(record.get("message"))
         key = str(message.get("id") or record.get("uuid"))
         if self._answer and _key(self._answer[-1]) != key:
@@ -125,13 +125,13 @@ class _Agent:
         call.profile = {"model_name": model}
         yield call.start(self._talk.request(call.uuid, model))
         content = [block for line in lines for block in _blocks(line)]
-        said = {"role": "assistant", "content": content}
+        answer = {"role": "assistant", "content": content}
         text = "\n".join(str(block.get("text")) for block in content if block.get("type") == "text")
         usage = _usage(mapping(message.get("usage")))
         call.profile = response(model, text, usage, key, message.get("stop_reason"))
         failed = text if lines[0].get("isApiErrorMessage") else None
-        yield call.end(last, {**said, "model": model, "usage": message.get("usage")}, error=failed)
-        self._talk.add(said)
+        yield call.end(last, {**answer, "model": model, "usage": message.get("usage")}, error=failed)
+        self._talk.add(answer)
         for block in content:
             if block.get("type") == "tool_use":
                 yield self._call(block, last)
@@ -144,7 +144,7 @@ class _Agent:
         self._tools[key] = tool
         return tool.start(block.get("input"))
 
-    def _told(self, record: Event, time: str | None) -> Iterator[Event]:
+    def _system(self, record: Event, time: str | None) -> Iterator[Event]:
         yield from self._answered()
         self._talk.add({"role": "user", "content": mapping(record.get("message")).get("content")})
         self._asked = time
@@ -162,11 +162,11 @@ class _Agent:
         """A request that the provider refused; the host tries again."""
         yield from self._answered()
         assert self.span is not None
-        told = mapping(record.get("error"))
+        failure = mapping(record.get("error"))
         began = self._asked or time
         call = Span(identity(self.span.uuid, record.get("uuid")), "anthropic", "llm", self.span, began, {})
         yield call.start()
-        yield call.end(time, error=str(told.get("formatted") or told.get("message") or "the request failed"))
+        yield call.end(time, error=str(failure.get("formatted") or failure.get("message") or "the request failed"))
 
 
 def _key(record: Event) -> str:

@@ -45,7 +45,7 @@ class _Thread:
         self._id = ""
         self._model: str | None = None
         self._talk = Talk()
-        self._said: list[Event] = []
+        self._answers: list[Event] = []
         self._tools: dict[str, Span] = {}
         self._asked: str | None = None
         self._last: str | None = None
@@ -69,7 +69,7 @@ class _Thread:
                 self._precise = True
                 self._report.mapped += 1
                 yield from self._answered(mapping(payload.get("usage")), payload.get("response_id"), time)
-            elif kind == "event_msg" and payload.get("type") == "token_count" and not self._precise and self._said:
+            elif kind == "event_msg" and payload.get("type") == "token_count" and not self._precise and self._answers:
                 self._report.mapped += 1
                 used = mapping(mapping(payload.get("info")).get("last_token_usage"))
                 yield from self._answered(used, None, time)
@@ -83,7 +83,7 @@ class _Thread:
 
     def _finish(self) -> Iterator[Event]:
         assert self.span is not None
-        if self._said:
+        if self._answers:
             yield from self._answered({}, None, self._last)
         for thread, file in self._children.pop(self._id, []):
             yield from _Thread(file, self._report, self._spawner(thread), self._children).events()
@@ -110,25 +110,25 @@ class _Thread:
         if kind in _RESULTS:
             yield from self._result(item, time)
         elif kind in _CALLS or kind == "reasoning" or item.get("role") == "assistant":
-            self._said.append({**item, "$time": time})
+            self._answers.append({**item, "$time": time})
         else:
             self._talk.add({key: value for key, value in item.items() if key in ("type", "role", "content", "tools")})
             self._asked = time
 
     def _answered(self, usage: Any, identifier: Any, time: str | None) -> Iterator[Event]:
         assert self.span is not None
-        said, self._said = self._said, []
+        answers, self._answers = self._answers, []
         self._calls += 1
         key = identifier if isinstance(identifier, str) else self._calls
         call = Span(identity(self.span.uuid, key), "openai", "llm", self.span, self._asked or time, {})
         call.profile = {"model_name": self._model}
         yield call.start(self._talk.request(call.uuid, self._model))
-        output = [{name: value for name, value in item.items() if name != "$time"} for item in said]
+        output = [{name: value for name, value in item.items() if name != "$time"} for item in answers]
         call.profile = response(self._model, _text(output), _usage(usage), identifier)
         yield call.end(time, {"output": output, "model": self._model, "usage": dict(usage)})
         for item in output:
             self._talk.add(item)
-        for item in said:
+        for item in answers:
             if item.get("type") in _CALLS:
                 yield self._call(item)
 
@@ -143,7 +143,7 @@ class _Thread:
         return tool.start(_parsed(given))
 
     def _result(self, item: Any, time: str | None) -> Iterator[Event]:
-        if self._said:  # an older rollout that counts nothing before the result
+        if self._answers:  # an older rollout that counts nothing before the result
             yield from self._answered({}, None, time)
         self._talk.add({key: value for key, value in item.items() if key in ("type", "call_id", "output")})
         self._asked = time

@@ -63,11 +63,11 @@ def read(
     """
     if format not in FORMATS:
         raise UnknownFormat(f"format must be one of {', '.join(FORMATS)}, not {format!r}")
-    source, told = Path(path), report if report is not None else ImportReport()
-    told.format = _format_of(source) if format == "auto" else format
+    source, findings = Path(path), report if report is not None else ImportReport()
+    findings.format = _format_of(source) if format == "auto" else format
     reader: Callable[[Path, ImportReport], Iterator[dict[str, Any]]]
-    reader = import_module(f".{_READERS[told.format]}", __package__).read
-    return reader(source, told)
+    reader = import_module(f".{_READERS[findings.format]}", __package__).read
+    return reader(source, findings)
 
 
 def _format_of(path: Path) -> str:

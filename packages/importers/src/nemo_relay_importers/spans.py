@@ -140,8 +140,8 @@ def _ended(span: Span, source: Mapping[str, Any], attributes: Event) -> Event:
     names = ("output.value", "gen_ai.tool.call.result", "mlflow.spanOutputs", "gen_ai.output.messages")
     data = next((_parsed(attributes[name]) for name in names if name in attributes), None)
     if span.category == "llm":
-        said = _listed(attributes, "llm.output_messages") or _parsed(attributes.get("gen_ai.output.messages"))
-        data = said[0] if isinstance(said, list) and said else data
+        output = _listed(attributes, "llm.output_messages") or _parsed(attributes.get("gen_ai.output.messages"))
+        data = output[0] if isinstance(output, list) and output else data
         usage = _usage(attributes)
         text = mapping(data).get("content") if isinstance(data, Mapping) else data
         span.profile = response(_model(attributes), text, usage, attributes.get("gen_ai.response.id"))

@@ -45,12 +45,12 @@ class Exporters:
     def subscriber(self) -> Callable[[object], None]:
         """A callback for ``nemo_relay.subscribers.register`` that hears events where they are emitted."""
 
-        def hear(event: object) -> None:
+        def on_event(event: object) -> None:
             """Called only for an event that did not come as a line."""
             self.write(event.to_json().encode() + b"\n")  # type: ignore[attr-defined]
 
-        hear.__relay_sink__ = self.write  # type: ignore[attr-defined]
-        return hear
+        on_event.__relay_sink__ = self.write  # type: ignore[attr-defined]
+        return on_event
 
     def register(self, name: str) -> None:
         """Start listening, under the subscriber name ``name``; under a second name as well, each event counts once.
@@ -132,11 +132,11 @@ class Exporters:
 
 
 def _nothing() -> Callable[[object], None]:
-    def hear(event: object) -> None:
+    def on_event(event: object) -> None:
         """The first name has taken the event."""
 
-    hear.__relay_sink__ = lambda line: None  # type: ignore[attr-defined]
-    return hear
+    on_event.__relay_sink__ = lambda line: None  # type: ignore[attr-defined]
+    return on_event
 
 
 _open: weakref.WeakSet[Exporters] = weakref.WeakSet()

@@ -32,7 +32,7 @@ def diagnose(config: JsonObject) -> list[JsonObject]:
     try:
         parsed = Config.model_validate(config)
     except ValidationError as error:
-        return [_diagnostic("error", "invalid_plugin_config", f"{PREFIX}{_told(error)}")]
+        return [_diagnostic("error", "invalid_plugin_config", f"{PREFIX}{_message(error)}")]
     found = list(_unknown(config, parsed))
     if parsed.version != 1:
         text = f"PII redaction config version {parsed.version} is unsupported"
@@ -45,7 +45,7 @@ def diagnose(config: JsonObject) -> list[JsonObject]:
 PREFIX = "invalid config: invalid PII redaction plugin config: "
 
 
-def _told(error: ValidationError) -> str:
+def _message(error: ValidationError) -> str:
     first = error.errors(include_url=False, include_input=False)[0]
     return f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
 

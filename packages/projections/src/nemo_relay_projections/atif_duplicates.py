@@ -61,11 +61,11 @@ def _keys(call: Span) -> Iterator[tuple[str, ...]]:
     """What two records of one call share: everything said, or (hook and gateway) the question or an id."""
     parent = call.parent or ""
     request, response = Request(call), Response(call)
-    said = text(request.message)
+    prompt = text(request.message)
     calls = text([[tool.id, tool.name, tool.arguments] for tool in response.calls()])
-    yield parent, "said", said, text(response.message), calls
+    yield parent, "said", prompt, text(response.message), calls
     if _is_hook(call) or _is_gateway(call):
-        yield parent, "asked", said
+        yield parent, "asked", prompt
         for kind, names in (("request", _REQUEST_IDS), ("generation", _GENERATION_IDS)):
             for value in _identities(call, names):
                 yield parent, kind, value
@@ -84,14 +84,14 @@ def _identities(call: Span, names: tuple[str, ...]) -> Iterator[str]:
 
 
 def _fidelity(call: Span) -> int:
-    told = {**call.metadata, **call.end_metadata}
-    if told.get("projection") is True:
+    about = {**call.metadata, **call.end_metadata}
+    if about.get("projection") is True:
         return 10
-    if isinstance(told.get("provider_payload_exact"), bool):
-        return 100 if told["provider_payload_exact"] else 30
-    if "fidelity_source" in told or "api_call_id" in told:
+    if isinstance(about.get("provider_payload_exact"), bool):
+        return 100 if about["provider_payload_exact"] else 30
+    if "fidelity_source" in about or "api_call_id" in about:
         return 95
-    return 90 if "hook_event_name" in told else _PLAIN
+    return 90 if "hook_event_name" in about else _PLAIN
 
 
 def _is_hook(call: Span) -> bool:

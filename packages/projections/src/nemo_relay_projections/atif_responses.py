@@ -43,9 +43,9 @@ class Response:
     @property
     def message(self) -> str | list[dict[str, Any]]:
         """What the model said; empty where it only called tools, or failed."""
-        said = self._annotated.get("message")
-        if isinstance(said, str):
-            return said
+        answer = self._annotated.get("message")
+        if isinstance(answer, str):
+            return answer
         if self._speaker is not None:
             content = self._speaker.get("parts", self._speaker.get("content"))
             return joined(content) if content is not None else text(self._speaker.get("refusal"))
@@ -61,8 +61,8 @@ class Response:
         if self._speaker is not None:
             holders.append(mapping(self._speaker, "extra", "lc", "additional_kwargs"))
         for holder in holders:
-            told = next((holder[key] for key in _REASONING if isinstance(holder.get(key), str)), "")
-            thoughts = told or "\n".join(thought for block in _blocks(holder) for thought in _thoughts(block))
+            stated = next((holder[key] for key in _REASONING if isinstance(holder.get(key), str)), "")
+            thoughts = stated or "\n".join(thought for block in _blocks(holder) for thought in _thoughts(block))
             if thoughts:
                 return thoughts
         return None
@@ -77,8 +77,8 @@ class Response:
 
     def calls(self) -> list[Call]:
         """The tool calls it declares, in order, with the ids that results will name."""
-        told = _listed(self._annotated.get("tool_calls"))
-        declared = list(_declared(self._speaker, mapping(self.data))) or told
+        stated = _listed(self._annotated.get("tool_calls"))
+        declared = list(_declared(self._speaker, mapping(self.data))) or stated
         found = [_call(raw, number) for number, raw in enumerate(declared, 1)]
         return [call for call in found if call is not None]
 
@@ -127,8 +127,8 @@ def _unspoken(data: Any) -> str | None:
     if isinstance(data.get("output_text"), str):
         return str(data["output_text"])
     if isinstance(data.get("output"), list):
-        said = (item for item in data["output"] if mapping(item).get("type") != "reasoning")
-        blocks = (mapping(block) for item in said for block in _listed(mapping(item).get("content")))
+        answer = (item for item in data["output"] if mapping(item).get("type") != "reasoning")
+        blocks = (mapping(block) for item in answer for block in _listed(mapping(item).get("content")))
         return "\n".join(block["text"] for block in blocks if isinstance(block.get("text"), str))
     return "" if data.get("tool_calls") or set(data) == {"error"} else None
 

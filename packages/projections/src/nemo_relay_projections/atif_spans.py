@@ -91,12 +91,12 @@ def _record(spans: dict[str, Span], uuid: str, edge: str, position: int, event: 
 
 def _refusal(uuid: str, position: int, event: Event) -> Span:
     """A call that was refused, as the call that it would have been."""
-    told = mapping(event, "data")
-    given = next((told[key] for key in ("arguments", "args", "input") if key in told), None)
+    data = mapping(event, "data")
+    given = next((data[key] for key in ("arguments", "args", "input") if key in data), None)
     profile = dict(mapping(event, "category_profile"))
-    if isinstance(told.get("tool_call_id"), str):
-        profile["tool_call_id"] = told["tool_call_id"]
-    outcome = {"relay.outcome": "rejected", "otel.status_description": told.get("rejection_reason")}
+    if isinstance(data.get("tool_call_id"), str):
+        profile["tool_call_id"] = data["tool_call_id"]
+    outcome = {"relay.outcome": "rejected", "otel.status_description": data.get("rejection_reason")}
     begun = {**event, "data": given, "category_profile": profile}
     over = {**event, "data": None, "category_profile": profile, "metadata": {**mapping(event, "metadata"), **outcome}}
     name, parent = str(event.get("name") or "unnamed"), event.get("parent_uuid")
@@ -141,11 +141,11 @@ def error(span: Span) -> dict[str, str]:
     """What went wrong, as ``{type, code, message}`` with the members that are known; empty if nothing did."""
     if status(span) in ("completed", "incomplete"):
         return {}
-    ended, told = span.end_metadata, mapping(span.output, "error")
+    ended, data = span.end_metadata, mapping(span.output, "error")
     found = {
-        "type": ended.get("exception.type") or ended.get("error.type") or told.get("type"),
+        "type": ended.get("exception.type") or ended.get("error.type") or data.get("type"),
         "code": ended.get("error.code"),
-        "message": ended.get("otel.status_description") or told.get("message") or ended.get("reason"),
+        "message": ended.get("otel.status_description") or data.get("message") or ended.get("reason"),
     }
     return {key: str(value) for key, value in found.items() if value}
 

@@ -68,12 +68,12 @@ def silence(agent: Span | None, session: str, spans: Mapping[str, Span]) -> dict
     """The only step of an agent that called neither a model nor a tool: a trajectory must not be empty."""
     step: dict[str, Any] = {"source": "system", "message": "No model or tool call was recorded."}
     if agent is not None:
-        told = {"input": agent.input, "output": agent.output}
+        payloads = {"input": agent.input, "output": agent.output}
         step["timestamp"] = timestamp(agent.start or agent.end)
         step["extra"] = {
             "ancestry": ancestry(agent, spans),
             "invocation": invocation(agent, agent.uuid),
-            **{key: value for key, value in told.items() if value is not None},
+            **{key: value for key, value in payloads.items() if value is not None},
         }
     else:
         step["extra"] = {"ancestry": {"function_id": session, "function_name": session}}

@@ -165,14 +165,14 @@ def _excludes_cache(span: Span, raw: Mapping[str, Any]) -> bool:
 
 def _completion(annotated: Mapping[str, Any], raw: Mapping[str, Any]) -> int | None:
     """Everything that the model produced; some providers state its thoughts beside what it said."""
-    said = _pick(_COMPLETION, annotated, raw)
+    stated = _pick(_COMPLETION, annotated, raw)
     thoughts = _pick(("thoughtsTokenCount",), raw)
     if thoughts is not None:
-        return thoughts + (said or 0)
+        return thoughts + (stated or 0)
     prompt, total = _pick(_PROMPT, annotated, raw), _pick(("total_tokens",), annotated, raw)
     thoughts = _pick(("reasoning_tokens",), *(mapping(raw, key) for key in _THOUGHTS), raw)
-    beside = said is not None and prompt is not None and thoughts and total == prompt + said + thoughts
-    return said + thoughts if beside and said is not None and thoughts is not None else said
+    beside = stated is not None and prompt is not None and thoughts and total == prompt + stated + thoughts
+    return stated + thoughts if beside and stated is not None and thoughts is not None else stated
 
 
 def _cost(annotated: Mapping[str, Any], raw: Mapping[str, Any]) -> float | None:

@@ -63,8 +63,8 @@ def timestamp_ns(stamp: object) -> int | None:
 def outcome(end: Mapping[str, Any]) -> str:
     """How the span ended, in one word: what an adapter said (`relay.outcome`), else what the status tells."""
     metadata, data = mapping(end.get("metadata")), mapping(end.get("data"))
-    if said := text(metadata.get("relay.outcome")):
-        return said
+    if named := text(metadata.get("relay.outcome")):
+        return named
     if metadata.get("otel.status_code") == "ERROR":
         return "cancelled" if _was_cancelled(metadata) else "error"
     if end.get("category") == "guardrail" and data.get("rejected") is True:

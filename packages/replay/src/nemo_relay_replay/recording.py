@@ -100,13 +100,13 @@ def _call(start: dict[str, Any], given: Any, end: dict[str, Any]) -> Call:
 
 
 def _error(end: dict[str, Any]) -> RecordedError:
-    told = facts.mapping(facts.mapping(end.get("data")).get("error"))
+    failure = facts.mapping(facts.mapping(end.get("data")).get("error"))
     metadata = facts.mapping(end.get("metadata"))
-    name = told.get("type") or metadata.get("exception.type")
+    name = failure.get("type") or metadata.get("exception.type")
     text = facts.error_text(end) or ""
     if isinstance(name, str):
         short = name.rpartition(".")[2]
-        message = told.get("message")
+        message = failure.get("message")
         return recorded(short, str(message) if message is not None else text.removeprefix(f"{short}: "))
     type_name, colon, message = text.partition(": ")
     return recorded(type_name, message) if colon and type_name.isidentifier() else recorded("RecordedError", text)

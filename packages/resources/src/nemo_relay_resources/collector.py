@@ -80,7 +80,7 @@ def _sampling(scope: str, sample: ProcessSample, before: _Baseline | None) -> Pa
     return {
         "visible_processes": sample.visible,
         "sampled_processes": len(sample.by_process),
-        "field_sampled_processes": sample.told(scope, is_first=before is None),
+        "field_sampled_processes": sample.described(scope, is_first=before is None),
     }
 
 

@@ -39,18 +39,18 @@ class ProcessSample:
     def since(self, before: ProcessSample, name: str) -> int | None:
         """How much the field grew; None when a counter ran backwards or nobody told it."""
         grown = 0
-        told = False
+        described = False
         for key, counters in self.by_process.items():
             if name not in counters:
                 continue
-            told = True
+            described = True
             grew = counters[name] - before.by_process.get(key, {}).get(name, 0)
             if grew < 0:
                 return None
             grown += grew
-        return grown if told else None
+        return grown if described else None
 
-    def told(self, scope: str, *, is_first: bool) -> dict[str, int]:
+    def described(self, scope: str, *, is_first: bool) -> dict[str, int]:
         """How many processes told each field; a throughput needs a sample before."""
         names = [*_TIMES, *_DISK, *_COUNTS, *(_MEMORY if scope != "global" else ())]
         counts = {name: sum(name in one for one in self.by_process.values()) for name in names}

@@ -98,8 +98,8 @@ class Sink:
 
 def _folder(settings: Common, kind: str) -> Path:
     """A folder of its own for each destination: what one did not take is not sent to another."""
-    told = settings.model_dump(mode="json", exclude={"spool", "timeout_millis", "headers", "security"})
-    digest = hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:16]
+    identity = settings.model_dump(mode="json", exclude={"spool", "timeout_millis", "headers", "security"})
+    digest = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:16]
     return Path(settings.spool.directory).absolute() / f"{settings.name or kind}-{digest}"
 
 
@@ -148,10 +148,10 @@ class Component:
         made: Sink = context.adopt(key, lambda: self.open(sink), Sink.shutdown)
         made.listen(context.report_runtime)
 
-        def hear(event: Any) -> None:
+        def on_event(event: Any) -> None:
             """Called only for an event that did not come as a line."""
             made.write(event.to_json().encode() + b"\n")
 
-        hear.__relay_sink__ = made.write  # type: ignore[attr-defined]
+        on_event.__relay_sink__ = made.write  # type: ignore[attr-defined]
         context.count(f"{made.kind} {made.target}", lambda: asdict(made.counters))
-        context.register_subscriber(f"sink-{key[-12:]}", hear)
+        context.register_subscriber(f"sink-{key[-12:]}", on_event)

@@ -118,8 +118,8 @@ class Delivery:
             counters.written += len(batch) - rejected
             counters.dropped += rejected
             if rejected or outcome.reason:
-                said = outcome.reason or "no reason given"
-                self._report("partially_rejected", f"{target} did not take {rejected} of {len(batch)}: {said}")
+                explanation = outcome.reason or "no reason given"
+                self._report("partially_rejected", f"{target} did not take {rejected} of {len(batch)}: {explanation}")
             return
         counters.dropped += len(batch)
         self._report("export_refused", f"{target} refused {len(batch)} for good: {outcome.reason}")

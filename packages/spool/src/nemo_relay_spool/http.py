@@ -113,8 +113,8 @@ class HttpClient:
             return TooLarge(reason)
         if 300 <= status < 400:
             return Refused(f"{reason}: a redirection is not followed; name the address it leads to")
-        said = self._message(answer)
-        return Refused(f"{reason}: {said[:_LONGEST_REASON]}" if said else reason)
+        explanation = self._message(answer)
+        return Refused(f"{reason}: {explanation[:_LONGEST_REASON]}" if explanation else reason)
 
     def _path(self) -> str:
         path = (self._url.path or "/") + (f"?{self._url.query}" if self._url.query else "")
@@ -172,5 +172,5 @@ def _retry_after(value: str | None) -> float | None:
 
 def reason(error: Exception) -> str:
     """What kind of error it was, and what the system says; nothing that the application gave."""
-    said = error.strerror if isinstance(error, OSError) else None
-    return f"{type(error).__name__}: {said}" if said else type(error).__name__
+    explanation = error.strerror if isinstance(error, OSError) else None
+    return f"{type(error).__name__}: {explanation}" if explanation else type(error).__name__

@@ -107,11 +107,11 @@ class Journal:
                 self._torn = False
             taken = os.write(self._fd, line)
         except OSError as error:
-            self._say(error)
+            self._report(error)
             return False
         if taken != len(line):
             self._torn = True
-            self._say(OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)))
+            self._report(OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)))
             return False
         self._counters.spooled += 1
         self._sizes[self._number] += 1
@@ -120,7 +120,7 @@ class Journal:
             try:
                 self._rotate()
             except OSError as error:  # the segment grows
-                self._say(error)
+                self._report(error)
         return True
 
     def _hold(self, line: bytes) -> None:
@@ -154,7 +154,7 @@ class Journal:
             self._homeless += len(taken)
         return taken
 
-    def _say(self, error: OSError) -> None:
+    def _report(self, error: OSError) -> None:
         message = f"the spool in {str(self._folder)!r} fails: {error.strerror}"
         self._diagnostics.report("spool_write_failed", message)
 
@@ -247,7 +247,7 @@ class Journal:
         try:  # without the lock that writers need
             write_state(self._folder, self._name, {"segment": reader.segment, "offset": reader.offset, **state})
         except OSError as error:
-            self._say(error)
+            self._report(error)
         with self._lock:
             self._unsettled -= self._in_flight
             self._in_flight = self._homeless = 0

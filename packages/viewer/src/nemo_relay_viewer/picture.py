@@ -83,8 +83,8 @@ class Picture:
         return above + (self._glyphs.branch if row.rails[-1] else self._glyphs.last_branch)
 
     def _kind(self, node: Node) -> str:
-        said = node.metadata.get("relay.kind") if node.category == "function" else None
-        return said if isinstance(said, str) else node.category
+        kind = node.metadata.get("relay.kind") if node.category == "function" else None
+        return kind if isinstance(kind, str) else node.category
 
     def _detail(self, node: Node) -> str:
         if node.category == "tool":

@@ -64,7 +64,7 @@ class Session:
         self.is_broken = False  # the disk did not take a part of it: only the events can tell the whole
         self.events = 0
         self.written_events = 0
-        self.heard = 0.0
+        self.last_event_at = 0.0
         self.due: float | None = None  # a turn has ended: when its document is to be written
         self.rests_until = 0.0
         self.continues: str | None = None  # the uuid of the run that this one resumes
@@ -134,14 +134,14 @@ class Session:
 
     def extra(self, before: Mapping[str, str] | None) -> dict[str, Any]:
         """What the document's ``extra`` says about who it was for, and what came before and after."""
-        told: dict[str, Any] = dict(self.identities)
-        if told:
-            told["session_instance_id"] = self.uuid
+        merged: dict[str, Any] = dict(self.identities)
+        if merged:
+            merged["session_instance_id"] = self.uuid
         if self.continues is not None:
-            told["continues"] = dict(before or {"trajectory_id": self.continues})
+            merged["continues"] = dict(before or {"trajectory_id": self.continues})
         if self.continued_by is not None:
-            told["continued_by"] = self.continued_by
-        return {"nemo_relay": told} if told else {}
+            merged["continued_by"] = self.continued_by
+        return {"nemo_relay": merged} if merged else {}
 
     def _identify(self, record: Mapping[str, Any]) -> None:
         metadata = record.get("metadata")

@@ -107,7 +107,7 @@ class Sessions:
                 waiting = True
         for session in tuple(self._idle.values()):
             if session.has_grown and session.is_worth_a_file:
-                if now - session.heard >= _IDLE_SECONDS:
+                if now - session.last_event_at >= _IDLE_SECONDS:
                     self._write(session)
                 else:
                     waiting = True
@@ -150,7 +150,7 @@ class Sessions:
 
     def _rest(self, session: Session) -> None:
         self.open.pop(session.uuid, None)
-        session.heard = monotonic()
+        session.last_event_at = monotonic()
         self._idle[session.uuid] = session
         while len(self._idle) > _IDLE:
             self._forget(self._idle.popitem(last=False)[1])

@@ -57,14 +57,14 @@ class TrajectoryFiles:
         self._worker = Worker(self._run, "nemo-relay-trajectories", self._no_thread)
         self._is_idle = True
         self._stopping = False
-        self.heard = 0
+        self.line_count = 0
 
     def _disown(self, uuid: str) -> None:
         self._own.pop(uuid, None)
 
-    def hear(self, line: bytes) -> None:
+    def receive(self, line: bytes) -> None:
         """Take note of a line that was written: whose it is, and that there is something to do."""
-        self.heard += 1
+        self.line_count += 1
         place = line.rfind(_SESSION, -_TAIL)
         if place >= 0:
             uuid = line[place + 25 : place + 61].decode("ascii", "replace")
@@ -81,7 +81,7 @@ class TrajectoryFiles:
         self._stopping = True
         deadline = monotonic() + timeout
         if self._worker.is_unused:
-            if self.heard and not self._over.is_set():
+            if self.line_count and not self._over.is_set():
                 self._work_off()
             return not self.missing
         self._wake.set()
@@ -95,7 +95,7 @@ class TrajectoryFiles:
     def missing(self) -> list[str]:
         """The sessions whose trajectories are not written, by their uuids."""
         failed = dict.fromkeys(list(self.sessions.failed))  # copies: both change on other threads meanwhile
-        if self._over.is_set() or not self.heard:
+        if self._over.is_set() or not self.line_count:
             return list(failed)
         return list(failed | dict.fromkeys(list(self._own)))
 

@@ -66,18 +66,18 @@ def encoded_once(view: Any, content: Any) -> tuple[Any, Any, bytes]:
     """
     if type(view) is not dict or type(content) is not dict:
         return view, content, b""
-    said, sent = view.get("messages"), content.get("messages")
-    if type(said) is not list or type(sent) is not list or len(said) != len(sent):
+    normalized, sent = view.get("messages"), content.get("messages")
+    if type(normalized) is not list or type(sent) is not list or len(normalized) != len(sent):
         return view, content, b""
-    if _is_said_alike(said, content):
+    if _is_said_alike(normalized, content):
         text = encode(sent)
         both = raw(text)
         return {**view, "messages": both}, {**content, "messages": both}, text
-    said, sent = said.copy(), sent.copy()
+    normalized, sent = normalized.copy(), sent.copy()
     for index, message in enumerate(sent):
-        if said[index] is message:
-            said[index] = sent[index] = raw(encode(message))
-    return {**view, "messages": said}, {**content, "messages": sent}, b""
+        if normalized[index] is message:
+            normalized[index] = sent[index] = raw(encode(message))
+    return {**view, "messages": normalized}, {**content, "messages": sent}, b""
 
 
 def _is_said_alike(messages: list[Any], content: Any) -> bool:

@@ -39,7 +39,7 @@ def config_command(ctx: click.Context, as_json: bool) -> None:
         return
     for path in configuration.layers():
         click.echo(f"# {path}{'' if path.is_file() else ' (not there)'}")
-    click.echo(tomlkit.dumps(_said(held)), nl=False)
+    click.echo(tomlkit.dumps(_printable(held)), nl=False)
 
 
 @config_command.command("set")
@@ -99,8 +99,8 @@ def _write(path: Path, document: Any) -> None:
         raise ConfigurationError(f"{path} cannot be written: {error.strerror}") from None
 
 
-def _said(value: Any) -> Any:
+def _printable(value: Any) -> Any:
     """A value without what is not said."""
     if isinstance(value, dict):
-        return {key: _said(one) for key, one in value.items() if one is not None}
+        return {key: _printable(one) for key, one in value.items() if one is not None}
     return value

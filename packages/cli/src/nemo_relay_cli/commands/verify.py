@@ -30,15 +30,15 @@ def verify_command(path: Path | None, head: str | None) -> None:
         raise CommandError(str(found.misfit))
     if not found.linked:
         raise CommandError(f"{source}: no line names the one before it; was it written with hash_chain = true?")
-    click.echo("\n".join(_told(source, found)))
+    click.echo("\n".join(_report(source, found)))
 
 
-def _told(source: Path, found: ChainReport) -> list[str]:
-    told = [f"{source}: {found.linked} of {found.lines} lines are linked, and every one fits"]
+def _report(source: Path, found: ChainReport) -> list[str]:
+    lines = [f"{source}: {found.linked} of {found.lines} lines are linked, and every one fits"]
     if found.unlinked:
-        told.append(f"{found.unlinked} lines in front of the chain are not protected")
+        lines.append(f"{found.unlinked} lines in front of the chain are not protected")
     if found.torn:
-        told.append(f"{found.torn} lines were torn by a crash")
+        lines.append(f"{found.torn} lines were torn by a crash")
     if found.continues:
-        told.append(f"older files are gone: the first line follows {found.continues}")
-    return [*told, f"head: {found.head}"]
+        lines.append(f"older files are gone: the first line follows {found.continues}")
+    return [*lines, f"head: {found.head}"]

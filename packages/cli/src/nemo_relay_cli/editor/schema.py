@@ -95,8 +95,8 @@ class Schemas:
         made = [self._field(key, value, key in required) for key, value in schema.get("properties", {}).items()]
         fields = tuple(sorted(made, key=lambda one: one.kind in (Kind.SECTION, Kind.LIST)))  # single values first
         marks = {one.name: one.choices[0] for one in fields if one.kind is Kind.FIXED}
-        told = next((one.choices for one in fields if one.is_required and one.kind is Kind.CHOICE), ())
-        title = ", ".join(map(str, marks.values() or told)) or str(schema.get("title") or name)
+        options = next((one.choices for one in fields if one.is_required and one.kind is Kind.CHOICE), ())
+        title = ", ".join(map(str, marks.values() or options)) or str(schema.get("title") or name)
         return Form(title, _text(schema), fields, marks)
 
     def _field(self, name: str, schema: Mapping[str, Any], required: bool) -> Field:

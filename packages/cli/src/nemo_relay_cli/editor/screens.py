@@ -104,7 +104,7 @@ class PageScreen(_Listing):
         super().__init__()
         self._page = page
         self._rows = list(page.rows())
-        self._told = ""
+        self._message = ""
         self._opened: AwaitMount | None = None
 
     def compose(self) -> ComposeResult:
@@ -118,7 +118,7 @@ class PageScreen(_Listing):
     def on_mount(self) -> None:
         """Begin at the top."""
         self.query_one(OptionList).highlighted = 0
-        self._tell_problems()
+        self._show_problems()
 
     def on_screen_resume(self) -> None:
         """The page may have been left for another, which has changed something."""
@@ -132,7 +132,7 @@ class PageScreen(_Listing):
         listed.clear_options()
         listed.add_options(self._options())
         listed.highlighted = min(at, len(self._rows) - 1)
-        self._tell_problems()
+        self._show_problems()
 
     def _options(self) -> list[Option]:
         width = max(len(row.label) + 2 * row.depth for row in self._rows)
@@ -140,12 +140,12 @@ class PageScreen(_Listing):
 
     def tell(self, text: str) -> None:
         """Say what went wrong, until something is changed."""
-        self._told = text
-        self._tell_problems()
+        self._message = text
+        self._show_problems()
 
-    def _tell_problems(self) -> None:
-        told = [self._told] if self._told else self.app.document.problems()[:3]
-        self.query_one("#problems", Static).update("\n".join(f"✗ {one}" for one in told))
+    def _show_problems(self) -> None:
+        messages = [self._message] if self._message else self.app.document.problems()[:3]
+        self.query_one("#problems", Static).update("\n".join(f"✗ {one}" for one in messages))
 
     def on_option_list_option_highlighted(self, event: OptionList.OptionHighlighted) -> None:
         """Say what the line is for."""
@@ -162,7 +162,7 @@ class PageScreen(_Listing):
 
     def change(self, act: Callable[[], None]) -> None:
         """Do something that may change the document; what goes wrong is told, and nothing is lost."""
-        before, self._told = self.app.document.text, ""
+        before, self._message = self.app.document.text, ""
         try:
             act()
         except CommandError as error:
@@ -282,9 +282,9 @@ class InputScreen(_Over):
         try:
             parse(self._described, event.value)
         except CommandError as error:
-            told = self.query_one("#told", Static)
-            told.update(f"✗ {error.message}")
-            told.set_classes("problems")
+            messages = self.query_one("#told", Static)
+            messages.update(f"✗ {error.message}")
+            messages.set_classes("problems")
             return
         self.app.pop_screen()
         self._done(event.value)
@@ -362,8 +362,8 @@ class Editor(App[bool]):
 def _line(row: Row, width: int) -> Text:
     label = "  " * row.depth + row.label
     line = Text(f"{'✓' if row.is_set else ' '} {label:<{width}}  ", no_wrap=True, overflow="ellipsis")
-    is_said = row.is_set or row.path is None
-    return line.append(row.value, style="bold" if is_said else "dim")
+    is_stated = row.is_set or row.path is None
+    return line.append(row.value, style="bold" if is_stated else "dim")
 
 
 def _ignore(value: object) -> None:

@@ -49,14 +49,14 @@ async def launch(planner: Planner, settings: Settings, plugins: Path | None = No
     keep_memory()
     async with activation:
         if not _components(activation.report):
-            _say("no plugins.toml was found: nothing is recorded. `nemo-relay plugins set` makes one")
+            _notify("no plugins.toml was found: nothing is recorded. `nemo-relay plugins set` makes one")
         run = Run.fresh("")
         config = settings.gateway_config(token=run.token, agent_host=host, traceparent=os.environ.get("TRACEPARENT"))
         async with Gateway(config) as gateway:
             with run_folder() as directory:
                 made = placed(planner(Run(gateway.url, run.token)), directory)
                 for note in made.notes:
-                    _say(note)
+                    _notify(note)
                 return await _run(made)
 
 
@@ -86,7 +86,7 @@ def placed(plan: Plan, directory: str) -> Plan:
     return replace(plan, argv=argv, environment=environment, files={})
 
 
-def _say(text: str) -> None:
+def _notify(text: str) -> None:
     """Tell the user, on stderr, where a script that reads stdout is not disturbed."""
     if not sys.stderr.closed:
         click.echo(f"nemo-relay: {text}", err=True)

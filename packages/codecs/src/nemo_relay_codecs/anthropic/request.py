@@ -178,8 +178,8 @@ class AnthropicMessagesCodec(AnthropicResponses, Codec):
             return
         edit.refuse(*_UNSUPPORTED)
         if "instructions" in edit.changed:
-            said = edit.after.get("instructions")
-            edit.put("system", self._encode_content(said) if isinstance(said, list) else said)
+            instructions = edit.after.get("instructions")
+            edit.put("system", self._encode_content(instructions) if isinstance(instructions, list) else instructions)
         edit.scalars("model")
         for name, value in edit.changed_params().items():
             edit.put("stop_sequences" if name == "stop" else name, value)

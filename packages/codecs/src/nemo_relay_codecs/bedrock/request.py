@@ -132,11 +132,11 @@ class BedrockConverseCodec(BedrockResponses, Codec):
         edit.extra()
 
     def _write_system(self, edit: Edit) -> None:
-        said = edit.after.get("instructions")
-        if said is None:
+        instructions = edit.after.get("instructions")
+        if instructions is None:
             edit.content.pop("system", None)
             return
-        after = [{"type": "text", "text": said}] if isinstance(said, str) else said
+        after = [{"type": "text", "text": instructions}] if isinstance(instructions, str) else instructions
         before = edit.before.get("instructions") or []
         edit.content["system"] = merge(after, before, edit.content.get("system") or [], self._encode_part)
 
@@ -162,8 +162,8 @@ class BedrockConverseCodec(BedrockResponses, Codec):
         if role not in ("user", "assistant"):
             raise cannot("message", message, self.surface)
         content = message.get("content")
-        said = [{"type": "text", "text": content}] if isinstance(content, str) else content or []
-        return {"role": role, "content": [self._encode_part(part) for part in said]}
+        instructions = [{"type": "text", "text": content}] if isinstance(content, str) else content or []
+        return {"role": role, "content": [self._encode_part(part) for part in instructions]}
 
     def _encode_part(self, part: JsonObject) -> Any:
         kind = part["type"]
@@ -228,8 +228,8 @@ def _encode_result(part: JsonObject) -> JsonObject:
     status = {} if failed is None else {"status": "error" if failed else "success"}
     rest = without(part, "type", "tool_use_id", "content", "is_error")
     content = part["content"]
-    said = [{"text": content}] if isinstance(content, str) else content
-    return {"toolUseId": part["tool_use_id"], "content": said, **status, **rest}
+    instructions = [{"text": content}] if isinstance(content, str) else content
+    return {"toolUseId": part["tool_use_id"], "content": instructions, **status, **rest}
 
 
 def _tool(raw: Any) -> JsonObject:

@@ -109,11 +109,11 @@ def _part(block: Any) -> JsonObject:
         name, server = use.get("name"), is_server_tool(use)
         return parts.tool_call(use.get("toolUseId"), name, use.get("input"), server=server, **more)
     if isinstance(thought, dict):
-        said = thought.get("reasoningText")
-        said = said if isinstance(said, dict) else {}
+        summary = thought.get("reasoningText")
+        summary = summary if isinstance(summary, dict) else {}
         return parts.reasoning(
-            said.get("text"),
-            signature=said.get("signature"),
+            summary.get("text"),
+            signature=summary.get("signature"),
             encrypted=thought.get("redactedContent"),
             **parts.rest(thought, "reasoningText", "redactedContent"),
         )

@@ -34,9 +34,9 @@ class _Block:
 
     def build(self) -> JsonObject:
         if self.reasoning:
-            said = {key: "".join(pieces) for key, pieces in self.reasoning.items()}
-            redacted = said.pop("redactedContent", None)
-            content: JsonObject = {"reasoningText": said} if said else {}
+            joined = {key: "".join(pieces) for key, pieces in self.reasoning.items()}
+            redacted = joined.pop("redactedContent", None)
+            content: JsonObject = {"reasoningText": joined} if joined else {}
             return {"reasoningContent": content if redacted is None else {**content, "redactedContent": redacted}}
         use = self.start.get("toolUse")
         if isinstance(use, dict) or self.json is not None:

@@ -80,8 +80,8 @@ class CohereChatCodec(request.OpenAIChatCodec):
         usage = document.mapping(root, "usage")
         if usage is not None:
             fields["usage"] = self._usage(usage)
-        said = {k: v for k, v in message.items() if k not in ("role", "content", "tool_calls")}
-        fields["api_specific"] = {"api": self.id, **present(logprobs=root.get("logprobs")), **said}
+        rest = {k: v for k, v in message.items() if k not in ("role", "content", "tool_calls")}
+        fields["api_specific"] = {"api": self.id, **present(logprobs=root.get("logprobs")), **rest}
         extra = {k: v for k, v in root.items() if k not in _MODELLED or (k == "message" and isinstance(v, str))}
         if extra:
             fields["extra"] = extra

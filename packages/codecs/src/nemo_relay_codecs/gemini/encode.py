@@ -94,15 +94,15 @@ def _write_system(edit: Edit, messages: list[JsonObject]) -> None:
 
 
 def _system_parts(parts: list[JsonObject], text: str) -> list[JsonObject]:
-    said = [i for i, part in enumerate(parts) if not is_thought(part)]
-    if len(said) > 1:
+    visible = [i for i, part in enumerate(parts) if not is_thought(part)]
+    if len(visible) > 1:
         raise InvalidPayload(
             "Gemini systemInstruction with multiple text parts or non-text parts cannot be edited via the "
             "normalized layer; edit the raw provider payload directly"
         )
-    if not said:
+    if not visible:
         return [*parts, {"text": text}]
-    return [{**part, "text": text} if i == said[0] else part for i, part in enumerate(parts)]
+    return [{**part, "text": text} if i == visible[0] else part for i, part in enumerate(parts)]
 
 
 def _write_params(edit: Edit) -> None:

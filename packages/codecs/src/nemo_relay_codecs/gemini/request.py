@@ -103,8 +103,8 @@ def _item(item: Any) -> list[JsonObject]:
         if role != "model":
             raise InvalidPayload(f"Gemini functionCall parts must be in a 'model' role content item, got '{role}'")
         refuse_duplicates((p["functionCall"] for p in parts if "functionCall" in p), "functionCall")
-        said = {} if content is None else {"content": content}
-        return [{"role": "assistant", **said, "tool_calls": calls}]
+        filled = {} if content is None else {"content": content}
+        return [{"role": "assistant", **filled, "tool_calls": calls}]
     return [{"role": _ROLES[role], "content": "" if content is None else content}]
 
 
@@ -128,8 +128,8 @@ def _results(parts: list[JsonObject], responses: list[JsonObject], role: str) ->
     if role != "user":
         raise InvalidPayload(f"Gemini functionResponse parts must be in a 'user' role content item, got '{role}'")
     refuse_duplicates((p["functionResponse"] for p in parts if "functionResponse" in p), "functionResponse")
-    said = visible(parts)  # what a tool shows may stand beside its result
-    return responses if said is None else [*responses, {"role": "user", "content": said}]
+    filled = visible(parts)  # what a tool shows may stand beside its result
+    return responses if filled is None else [*responses, {"role": "user", "content": filled}]
 
 
 def _system_text(instruction: Any) -> str:

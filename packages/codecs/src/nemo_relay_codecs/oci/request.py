@@ -146,8 +146,8 @@ def _generic_message(raw: Any) -> JsonObject:
     content = generic_content(raw.get("content"))
     calls = _calls(raw)
     if role == "assistant":
-        said = {} if content is None else {"content": content}
-        return {"role": role, **said, **({} if calls is None else {"tool_calls": calls})}
+        filled = {} if content is None else {"content": content}
+        return {"role": role, **filled, **({} if calls is None else {"tool_calls": calls})}
     if content is not None:
         if role in ("system", "user"):
             return {"role": role, "content": content}

@@ -11,16 +11,16 @@ from nemo_relay_codecs.errors import InvalidPayload
 
 def content_of(pieces: list[Any], provider: str) -> Any:
     """Chunked content: one text where all of it is text beside thoughts, else a list of parts."""
-    said = [p for p in pieces if not (isinstance(p, dict) and p.get("type") == "thinking")]
-    for piece in said:
+    visible = [p for p in pieces if not (isinstance(p, dict) and p.get("type") == "thinking")]
+    for piece in visible:
         if not isinstance(piece, dict):
             raise InvalidPayload(f"{provider} content chunk must be an object")
-    texts = [p["text"] for p in said if p.get("type") == "text" and isinstance(p.get("text"), str)]
-    if len(texts) == len(said):
+    texts = [p["text"] for p in visible if p.get("type") == "text" and isinstance(p.get("text"), str)]
+    if len(texts) == len(visible):
         return "".join(texts) if texts else None
     return [
         p
         if p.get("type") == "text" and isinstance(p.get("text"), str)
         else native(provider, str(p.get("type", "unknown")), p, type="provider_native")
-        for p in said
+        for p in visible
     ]

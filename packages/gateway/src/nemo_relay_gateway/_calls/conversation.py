@@ -149,14 +149,14 @@ def _deflate(side: Side, header: bytes | None) -> list[PerMessageDeflate]:
 
     for name, parameters in parse_extension((header or b"").decode("latin-1")) if header else []:
         if name == "permessage-deflate":
-            said = dict(parameters)
+            fields = dict(parameters)
             remote, local = ("server", "client") if side is CLIENT else ("client", "server")
             return [
                 PerMessageDeflate(
-                    f"{remote}_no_context_takeover" in said,
-                    f"{local}_no_context_takeover" in said,
-                    int(said.get(f"{remote}_max_window_bits") or 15),
-                    int(said.get(f"{local}_max_window_bits") or 15),
+                    f"{remote}_no_context_takeover" in fields,
+                    f"{local}_no_context_takeover" in fields,
+                    int(fields.get(f"{remote}_max_window_bits") or 15),
+                    int(fields.get(f"{local}_max_window_bits") or 15),
                 )
             ]
     return []

@@ -57,9 +57,9 @@ class ManagedExchange:
         surface: Surface,
         place: Place,
         destination: Destination,
-        heard: Heard | None,
+        on_response: Heard | None,
     ) -> None:
-        self._heard = heard or (lambda response: None)
+        self._on_response = on_response or (lambda response: None)
         self._client = client
         self._request = request
         self._surface = surface
@@ -174,7 +174,7 @@ class ManagedExchange:
                 raise ProviderAnswered(answer.status, answer.reason, answer.headers, body)
             value = readable(body, first(answer.headers, b"content-encoding"))
             fetched[id(value)] = value, answer, body
-            self._heard(value)
+            self._on_response(value)
             return value
 
         shown = LLMRequest(self._shown, self._content)
@@ -207,7 +207,7 @@ class ManagedExchange:
                 await self._may_write.wait()
         finally:
             await stream.aclose()
-            self._heard(whole.partial)
+            self._on_response(whole.partial)
         self._open_stream()
         self._client.write(b"".join(self._between))
         self._client.end()

@@ -67,8 +67,8 @@ class Place(NamedTuple):
 class ObservedCall:
     """The record of one call, written as its bytes pass."""
 
-    def __init__(self, surface: Surface, request: Request, place: Place, heard: Heard | None) -> None:
-        self._heard = heard
+    def __init__(self, surface: Surface, request: Request, place: Place, on_response: Heard | None) -> None:
+        self._on_response = on_response
         self._surface = surface
         self._parts: list[bytes] = []
         self._stream: SSEAssembler | None = None
@@ -150,8 +150,8 @@ class ObservedCall:
         whole = status["otel.status_code"] == "OK"
         metadata = {**status, "http.response.status_code": self._status} if self._status else status
         response = self._response()
-        if self._heard is not None:
-            self._heard(response)
+        if self._on_response is not None:
+            self._on_response(response)
         if not self._surface.is_llm:
             scope.end(self.handle, output=response, metadata=metadata)
             return
@@ -179,10 +179,10 @@ class ObservedCall:
         return value
 
 
-def observed(surface: Surface, request: Request, place: Place, heard: Heard | None) -> ObservedCall | None:
+def observed(surface: Surface, request: Request, place: Place, on_response: Heard | None) -> ObservedCall | None:
     """The record of a call that begins; None, and a line in the log, where it cannot be made: the call goes on."""
     try:
-        return ObservedCall(surface, request, place, heard)
+        return ObservedCall(surface, request, place, on_response)
     except Exception:
         _log.exception("a call is not recorded")
         return None

@@ -91,7 +91,7 @@ class UpstreamConnection(asyncio.Protocol):
         self._sink: Sink | None = None
         self._is_raw = False
         self._is_paused = False
-        self.heard_at = 0.0
+        self.last_byte_at = 0.0
         self.used = False
         self.idle_since = 0.0
 
@@ -116,7 +116,7 @@ class UpstreamConnection(asyncio.Protocol):
         self._status, self._reason = 0, b""
         self._headers: Headers = []
         self._ends_with_connection = self._keep_alive = False
-        self.heard_at = self._loop.time()
+        self.last_byte_at = self._loop.time()
         if len(body) < _LARGE:
             if before is not None:
                 before()
@@ -142,14 +142,14 @@ class UpstreamConnection(asyncio.Protocol):
     def resume(self) -> None:
         """Read on."""
         self._is_paused = False
-        self.heard_at = self._loop.time()
+        self.last_byte_at = self._loop.time()
         if not self.transport.is_closing():
             self.transport.resume_reading()
 
     def stalls(self, seconds: float) -> None:
         """Give the answer up if the provider has said nothing for so long."""
         is_waiting = self._sink is not None and not self._is_paused and not self.may_rest
-        if is_waiting and self._loop.time() - self.heard_at > seconds:
+        if is_waiting and self._loop.time() - self.last_byte_at > seconds:
             self._broken(f"the provider has sent nothing for {seconds:g} seconds")
 
     # --- asyncio ------------------------------------------------------------------------------------------------
@@ -158,7 +158,7 @@ class UpstreamConnection(asyncio.Protocol):
         if self._sink is None:  # bytes that nobody asked for
             self.transport.close()
             return
-        self.heard_at = self._loop.time()
+        self.last_byte_at = self._loop.time()
         if self._is_raw:
             self._sink.on_data(data)
             return

@@ -172,9 +172,9 @@ class SharedSessions(Sessions):
             session.passed(response)
             return
         found = response.get("id") if isinstance(response, dict) else None
-        self._spawn(self._tell(key, Message(*key, passed=found if isinstance(found, str) else "")))
+        self._spawn(self._send(key, Message(*key, passed=found if isinstance(found, str) else "")))
 
-    async def _tell(self, key: Key, message: Message) -> None:
+    async def _send(self, key: Key, message: Message) -> None:
         with suppress(StateUnavailable):
             if await self._state.get(_record(key)) is not None:
                 await self._by_owner(key, message)

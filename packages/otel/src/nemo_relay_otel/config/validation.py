@@ -48,7 +48,9 @@ def diagnose(section: Mapping[str, Any], *, unknown_field: str = "warn") -> list
     return [*found, *_rules(section, checked)]
 
 
-def _told(code: str, message: str, field: str | None, component: str = "opentelemetry", level: str = "error") -> Any:
+def _diagnostic(
+    code: str, message: str, field: str | None, component: str = "opentelemetry", level: str = "error"
+) -> Any:
     return {
         "level": level,
         "code": f"observability.{code}",
@@ -72,7 +74,7 @@ def _invalid(error: ValidationError) -> Iterator[Diagnostic]:
         shape = each["type"] in ("missing", "model_type", "dict_type", "list_type") or each["type"].endswith("_parsing")
         code = "invalid_plugin_config" if shape else "unsupported_value"
         text = f"invalid config: invalid observability plugin config: {field}: {message}" if shape else message
-        yield _told(code, text if shape else f"{field}: {message}", field or None, _component(field))
+        yield _diagnostic(code, text if shape else f"{field}: {message}", field or None, _component(field))
 
 
 def _unknown(section: Mapping[str, Any], level: str) -> Iterator[Diagnostic]:
@@ -114,24 +116,24 @@ def _unknown_in(
         field = f"{prefix}{key}"
         if key == "type" and model is SignalEndpoint:
             signal = component.rpartition(".")[2]
-            said = f"OpenTelemetry {signal} endpoints do not use trace projection types"
-            yield _told("unsupported_value", said, field, component)
+            problem = f"OpenTelemetry {signal} endpoints do not use trace projection types"
+            yield _diagnostic("unsupported_value", problem, field, component)
         elif key in _LEGACY:
-            said = f"OpenTelemetry {key} moved into each typed endpoint in observability config version 3"
-            yield _told("legacy_opentelemetry_field", said, field, component)
+            problem = f"OpenTelemetry {key} moved into each typed endpoint in observability config version 3"
+            yield _diagnostic("legacy_opentelemetry_field", problem, field, component)
         else:
-            said = f"field '{key}' is not recognized for '{component}'"
+            problem = f"field '{key}' is not recognized for '{component}'"
             if kind:
-                said = f'unknown OpenTelemetry {kind} field "{key}"'
+                problem = f'unknown OpenTelemetry {kind} field "{key}"'
             if close := difflib.get_close_matches(str(key), known, 1):
-                said += f'; did you mean "{close[0]}"?'
-            yield _told("unknown_field", said, field, component, level)
+                problem += f'; did you mean "{close[0]}"?'
+            yield _diagnostic("unknown_field", problem, field, component, level)
 
 
 def _rules(section: Mapping[str, Any], checked: Section) -> Iterator[Diagnostic]:
     signals = checked.logs.enabled or checked.metrics.enabled
     if section and checked.enabled and not (checked.traces or checked.file_sinks or checked.console_sinks or signals):
-        yield _told("unsupported_value", NOTHING, None)
+        yield _diagnostic("unsupported_value", NOTHING, None)
     for index, trace in enumerate(checked.traces):
         yield from _headers(trace, f"traces[{index}]", "opentelemetry")
     for name, signal in (("logs", checked.logs), ("metrics", checked.metrics)):
@@ -145,7 +147,7 @@ def _headers(endpoint: Any, field: str, component: str) -> Iterator[Diagnostic]:
         for name, variable in endpoint.header_env.items():
             header_from_environment(name, variable)
     except ValueError as error:
-        yield _told("unsupported_value", str(error), f"{field}.headers", component)
+        yield _diagnostic("unsupported_value", str(error), f"{field}.headers", component)
 
 
 def _signal(name: str, signal: Any, checked: Section) -> Iterator[Diagnostic]:
@@ -153,15 +155,15 @@ def _signal(name: str, signal: Any, checked: Section) -> Iterator[Diagnostic]:
     given = signal.endpoints
     if given is not None:
         if signal.enabled and not given:
-            said = f"enabled OpenTelemetry {name} section requires at least one explicit endpoint"
-            yield _told("unsupported_value", said, f"{name}.endpoints", component)
+            problem = f"enabled OpenTelemetry {name} section requires at least one explicit endpoint"
+            yield _diagnostic("unsupported_value", problem, f"{name}.endpoints", component)
         for index, each in enumerate(given):
             field = f"{name}.endpoints[{index}]"
             yield from _headers(each, field, component)
             if not each.grpc and urlsplit(each.endpoint).path.rstrip("/").endswith("/v1/traces"):
-                said = f"OpenTelemetry {name} endpoint ends in /v1/traces"
-                said += f"; configure a {name} endpoint or a bare authority"
-                yield _told("unsupported_value", said, f"{field}.endpoint", component)
+                problem = f"OpenTelemetry {name} endpoint ends in /v1/traces"
+                problem += f"; configure a {name} endpoint or a bare authority"
+                yield _diagnostic("unsupported_value", problem, f"{field}.endpoint", component)
         return
     if not signal.enabled:
         return
@@ -171,14 +173,14 @@ def _signal(name: str, signal: Any, checked: Section) -> Iterator[Diagnostic]:
             usable = True
         else:
             path = urlsplit(trace.endpoint).path
-            said = (
+            problem = (
                 f'OpenTelemetry endpoints[{index}] path "{path}" cannot derive /v1/{name}; configure'
                 f" opentelemetry.{name}.endpoints explicitly"
             )
-            yield _told("unsupported_value", said, f"traces[{index}].endpoint", component, "warning")
+            yield _diagnostic("unsupported_value", problem, f"traces[{index}].endpoint", component, "warning")
     if not usable:
-        said = f"enabled OpenTelemetry {name} section has no explicit or derivable trace endpoints"
-        yield _told("unsupported_value", said, name, component)
+        problem = f"enabled OpenTelemetry {name} section has no explicit or derivable trace endpoints"
+        yield _diagnostic("unsupported_value", problem, name, component)
 
 
 def _collisions(checked: Section) -> Iterator[Diagnostic]:
@@ -201,12 +203,12 @@ def _collisions(checked: Section) -> Iterator[Diagnostic]:
             field = f"{name}.endpoints[{index}]"
             key = (each.grpc, _destination(each.endpoint if each.grpc else signal_url(each.endpoint, name)))
             if known.setdefault(key, field) != field:
-                said = f"{known[key]} and {field} send to the same destination"
-                yield _collision(said, field, f"opentelemetry.{name}")
+                problem = f"{known[key]} and {field} send to the same destination"
+                yield _collision(problem, field, f"opentelemetry.{name}")
 
 
 def _collision(message: str, field: str, component: str = "opentelemetry") -> Diagnostic:
-    return dict(_told("unsafe_otel_destination_collision", message, field, component))
+    return dict(_diagnostic("unsafe_otel_destination_collision", message, field, component))
 
 
 def _destination(url: str) -> tuple[Any, ...]:

@@ -55,8 +55,8 @@ def _part(item: Json) -> dict[str, Any]:
     if kind in ("text", "input_text", "output_text", "refusal"):
         return {"type": "text", "content": item.get("text") or item.get("refusal") or item.get("content") or ""}
     if kind in ("thinking", "reasoning"):
-        said = next((item[key] for key in ("text", "thinking", "content", "summary") if item.get(key)), "")
-        return {"type": "reasoning", "content": said if isinstance(said, str) else compact(said)}
+        shown = next((item[key] for key in ("text", "thinking", "content", "summary") if item.get(key)), "")
+        return {"type": "reasoning", "content": shown if isinstance(shown, str) else compact(shown)}
     if kind in ("tool_use", "tool_call", "function_call"):
         arguments = parsed(item.get("arguments", item.get("input")))
         return {"type": "tool_call", "id": item.get("id"), "name": item.get("name"), "arguments": arguments}

@@ -98,16 +98,16 @@ def _of_calls(value: Mapping[str, Any]) -> str | None:
 
 def of_messages(messages: list[Any]) -> str | None:
     """A conversation, each message as ``role: text``."""
-    told = []
+    kept = []
     for message in messages:
         if not isinstance(message, Mapping):
             continue
         role = message.get("role", "user")
         if role == "tool":
-            told.append("tool: Tool result omitted")
+            kept.append("tool: Tool result omitted")
         elif text := display(message.get("content")) or _of_calls(message):
-            told.append(f"{role}: {text}")
-    return "\n\n".join(told) or None
+            kept.append(f"{role}: {text}")
+    return "\n\n".join(kept) or None
 
 
 def of_request(data: Any) -> str | None:

@@ -73,10 +73,10 @@ class Calls:
             for kind, number in (("input", usage.input), ("output", usage.output)):
                 if number is not None:
                     typed = {**attributes, "gen_ai.token.type": kind}
-                    said = "Tokens used."
+                    description = "Tokens used."
                     bounds = self._names.token_bounds
                     name = self._names.token_usage
-                    yield Measurement(name, "histogram", True, number, "{token}", said, typed, bounds)
+                    yield Measurement(name, "histogram", True, number, "{token}", description, typed, bounds)
         if self._names.token_counters:
             yield from self._counters(usage, attributes)
 

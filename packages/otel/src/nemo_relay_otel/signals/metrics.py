@@ -68,8 +68,8 @@ class Measurements:
         for each in measured:
             known = self._instruments.get(each.name.lower())
             if known is not None and not known.fits(each):
-                said = f"{each.name!r} is another kind, type or unit already"
-                raise _Dropped("otel.metric_descriptor_conflict", said)
+                problem = f"{each.name!r} is another kind, type or unit already"
+                raise _Dropped("otel.metric_descriptor_conflict", problem)
         if len(self._instruments) + len(new) > self._config.max_instruments:
             raise _Dropped("otel.metric_instrument_limit", f"there are {self._config.max_instruments} instruments")
 

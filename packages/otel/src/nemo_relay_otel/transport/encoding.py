@@ -29,7 +29,7 @@ _START, _END, _EVENT_TIME, _FLAGS = tag(7, 1), tag(8, 1), tag(1, 1), tag(16, 5)
 _KINDS = {kind: tag(6, 0) + varint(kind) for kind in SpanKind}
 _LINK, _STATUS, _MESSAGE = tag(13), tag(15), tag(2)
 _CODES = {code: tag(3, 0) + varint(code) if code else b"" for code in Status}
-_PLAIN = {code: field(_STATUS, told) for code, told in _CODES.items()}
+_PLAIN = {code: field(_STATUS, encoded) for code, encoded in _CODES.items()}
 _TIMES = Struct("<cQcQ").pack  # start and end behind their tags
 
 

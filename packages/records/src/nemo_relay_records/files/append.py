@@ -135,7 +135,7 @@ class AppendFile:
                     self._end_line(held)
                 self._settle()
         except OSError as error:
-            self._tell(error)
+            self._report(error)
         return not self._waiting
 
     @property
@@ -262,11 +262,11 @@ class AppendFile:
         try:
             os.fdatasync(held.fd) if hasattr(os, "fdatasync") else os.fsync(held.fd)
         except OSError as error:  # the line is in the file: it must not be written again
-            self._tell(error)
+            self._report(error)
 
     def _keep(self, line: bytes, error: OSError) -> None:
         self._wait(line)
-        self._tell(error)
+        self._report(error)
 
     def _wait(self, line: bytes) -> None:
         with self._lock:
@@ -278,7 +278,7 @@ class AppendFile:
                 self._waiting_bytes += len(line)
                 self._careful = True
 
-    def _tell(self, error: OSError) -> None:
+    def _report(self, error: OSError) -> None:
         if self._failed is not None:
             self._failed(error)
 
@@ -352,7 +352,7 @@ class AppendFile:
             with self.place.opened() as folder, alone(folder):
                 return self._next(folder, held, self._rotation)
         except OSError as error:
-            self._tell(error)
+            self._report(error)
             return held
 
     def _next(self, folder: int, held: Held, rotation: Rotation) -> Held:
@@ -360,7 +360,7 @@ class AppendFile:
             step_aside(self.place, folder, held.identity, rotation)
             return self._open(folder)
         except OSError as error:  # the file grows beyond its bound rather than losing lines
-            self._tell(error)
+            self._report(error)
             return held
 
     def _reset_lock(self) -> None:

@@ -45,8 +45,8 @@ def linked(line: bytes, prev: str | None) -> bytes:
     """``line``, a JSON object and a newline, with its link; something else stays what it is."""
     if not line.endswith(b"}\n"):
         return line
-    told = "null" if prev is None else f'"{prev}"'
-    return line[:-2] + f',"prev":{told}}}\n'.encode()
+    value = "null" if prev is None else f'"{prev}"'
+    return line[:-2] + f',"prev":{value}}}\n'.encode()
 
 
 def link_of(line: bytes) -> tuple[bool, str | None]:

@@ -51,15 +51,15 @@ def may_hold_secret(text: bytes) -> bool:
     # A text may begin with what the two questions want to see something in front of.
     if text[:1] in (b"s", b"h", b"r", b"p"):
         text = b" " + text
-    said = text.decode("latin-1")  # ``in`` asks bytes by way of an exception, and takes ten times as long
+    decoded = text.decode("latin-1")  # ``in`` asks bytes by way of an exception, and takes ten times as long
     return (
-        ("@" in said and "://" in said)
-        or ("=" in said and ("?" in said or "&" in said or _ASSIGNED(text) is not None))
-        or ("-" in said and _DASH(text) is not None)
-        or ("_" in said and _UNDERSCORE(text) is not None)
-        or ("'" in said and _QUOTED(text) is not None)
-        or ("J" in said and "eyJ" in said)
-        or ("I" in said and ("AIza" in said or "AKIA" in said or "ASIA" in said))
-        or ("B" in said and _BEARER(text) is not None)
-        or (("earer" in said or "asic" in said) and _LOWER(text) is not None)
+        ("@" in decoded and "://" in decoded)
+        or ("=" in decoded and ("?" in decoded or "&" in decoded or _ASSIGNED(text) is not None))
+        or ("-" in decoded and _DASH(text) is not None)
+        or ("_" in decoded and _UNDERSCORE(text) is not None)
+        or ("'" in decoded and _QUOTED(text) is not None)
+        or ("J" in decoded and "eyJ" in decoded)
+        or ("I" in decoded and ("AIza" in decoded or "AKIA" in decoded or "ASIA" in decoded))
+        or ("B" in decoded and _BEARER(text) is not None)
+        or (("earer" in decoded or "asic" in decoded) and _LOWER(text) is not None)
     )

@@ -46,8 +46,8 @@ def words(name: str) -> str:
 
 def speaks_of_secret(name: str, pattern: re.Pattern[str]) -> bool:
     """Whether ``name`` matches ``pattern`` and is not known to be harmless."""
-    said = words(name)
-    if pattern.search(said) is not None and _NO_SECRET.search(said) is None:
+    parts = words(name)
+    if pattern.search(parts) is not None and _NO_SECRET.search(parts) is None:
         return True
     inner = _as_bytes(name)
     return inner is not None and speaks_of_secret(inner, pattern)
@@ -78,5 +78,5 @@ def is_secret_header(name: object) -> bool:
     text = name.decode("latin-1") if isinstance(name, (bytes, bytearray)) else str(name)
     if speaks_of_secret(text, _default):
         return True
-    said = words(text)
-    return _HEADER.search(said) is not None and _NO_SECRET.search(said) is None
+    parts = words(text)
+    return _HEADER.search(parts) is not None and _NO_SECRET.search(parts) is None

@@ -52,7 +52,7 @@ def update(index: Index, progress: Callable[[int], None] | None = None) -> int:
     Raises:
         OSError: the file cannot be read.
     """
-    before, told = index.events, index.read_to
+    before, reported = index.events, index.read_to
     with open(index.path, "rb") as file:
         if os.fstat(file.fileno()).st_size < index.read_to:
             return -1
@@ -64,9 +64,9 @@ def update(index: Index, progress: Callable[[int], None] | None = None) -> int:
                 break
             index.take(line, index.read_to)
             index.read_to += len(line)
-            if progress is not None and index.read_to - told >= _BLOCK:
-                told = index.read_to
-                progress(told)
+            if progress is not None and index.read_to - reported >= _BLOCK:
+                reported = index.read_to
+                progress(reported)
     return index.events - before
 
 

@@ -238,8 +238,8 @@ def _tool_metadata(run_id: UUID, name: str, inputs: Any, tool_call_id: Any) -> d
 def _file_ending(run: Run | None, output: Any) -> dict[str, Any]:
     if run is None or run.handle is None or not isinstance(output, ToolMessage):
         return {}
-    told = run.claim.about if run.claim is not None else run.handle.metadata
-    about = (told or {}).get("resource")
+    claimed = run.claim.about if run.claim is not None else run.handle.metadata
+    about = (claimed or {}).get("resource")
     if about is None:
         return {}
     extra: dict[str, Any] = {"error.code": "permission_denied"} if _files.is_denied(run.name, output) else {}

@@ -69,8 +69,8 @@ class ScriptedChatModel(BaseChatModel):
         return self.bind(tools=[convert_to_openai_tool(tool) for tool in tools], **kwargs)
 
     def _reply(self, messages: Sequence[BaseMessage]) -> AIMessage:
-        said = sum(isinstance(message, AIMessage) for message in messages)
-        reply = self.script[min(said, len(self.script) - 1)]
+        answered = sum(isinstance(message, AIMessage) for message in messages)
+        reply = self.script[min(answered, len(self.script) - 1)]
         if callable(reply) and not isinstance(reply, type):
             reply = reply(messages)
         if isinstance(reply, BaseException):

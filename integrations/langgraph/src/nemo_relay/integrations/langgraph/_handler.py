@@ -53,7 +53,7 @@ class RelayCallbackHandler(langchain.RelayCallbackHandler, GraphCallbackHandler)
             _start(self, serialized, inputs, metadata=metadata, **kwargs)
             return
         call = attempt("on_chain_start", _loops.call, None)
-        about = attempt("on_chain_start", lambda: _identity.told(call, metadata), metadata)
+        about = attempt("on_chain_start", lambda: _identity.with_identity(call, metadata), metadata)
         with _propagation.remote_parent(call):
             _start(self, serialized, inputs, metadata=about, **kwargs)
 

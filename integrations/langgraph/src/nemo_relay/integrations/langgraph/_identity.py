@@ -13,7 +13,7 @@ _KEYS = ("session_id", "user_id")
 _LONGEST = 256
 
 
-def told(call: Call | None, metadata: dict[str, Any] | None) -> dict[str, Any] | None:
+def with_identity(call: Call | None, metadata: dict[str, Any] | None) -> dict[str, Any] | None:
     """The metadata of an outermost graph run, with session and user where it does not name them already.
 
     Args:

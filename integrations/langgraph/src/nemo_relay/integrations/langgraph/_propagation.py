@@ -90,6 +90,6 @@ def remote_parent(call: Call | None) -> Iterator[None]:
 
 
 def _look_up(call: Call | None, found: list[PropagationContext]) -> None:
-    told = position(call.configurable) if call is not None else None
-    if told is not None and scope.get_handle().parent is None:
-        found.append(told)
+    place = position(call.configurable) if call is not None else None
+    if place is not None and scope.get_handle().parent is None:
+        found.append(place)

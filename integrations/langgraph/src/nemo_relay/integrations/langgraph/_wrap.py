@@ -53,7 +53,7 @@ def wrap_graph(graph: GraphT, options: AdapterOptions | None = None, **choices: 
     """
     _check(graph, "wrap_graph")
     if not _is_wrapped(graph):
-        _tell_discarded("wrap_graph", "graph = wrap_graph(graph)", sys._getframe(1))
+        _report_discarded("wrap_graph", "graph = wrap_graph(graph)", sys._getframe(1))
     return _wrapped(graph, options, choices)
 
 
@@ -86,7 +86,7 @@ def configure_graph(
     """
     _check(graph, "configure_graph")
     if not in_place and not _is_wrapped(graph):
-        _tell_discarded("configure_graph", "configure_graph(graph, in_place=True)", sys._getframe(1))
+        _report_discarded("configure_graph", "configure_graph(graph, in_place=True)", sys._getframe(1))
     wrapped = _wrapped(graph, options, choices)
     if not in_place:
         return wrapped
@@ -104,7 +104,7 @@ def _check(graph: Any, caller: str) -> None:
         )
 
 
-def _tell_discarded(caller: str, remedy: str, frame: FrameType) -> None:
+def _report_discarded(caller: str, remedy: str, frame: FrameType) -> None:
     """Say so where the caller throws the copy away: its graph would run as before, and nothing would be recorded."""
     code, after = frame.f_code.co_code, frame.f_lasti + 2
     while after < len(code) and opname[code[after]] in ("CACHE", "NOP"):

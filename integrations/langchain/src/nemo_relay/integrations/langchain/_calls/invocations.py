@@ -60,17 +60,17 @@ def describe_end(span: Handle | None, claim: Claim, ending: Ending, failure: dic
         ending: how it ended, as the caller of the framework's own function sees it.
         failure: the object that becomes the data of the end event where the call returns nothing.
     """
-    told = claim.ending
-    if told is not None and _is_more_precise(told, ending):
-        ending = told
-    extra = told.extra if told is not None and told.outcome == ending.outcome else {}
+    found = claim.ending
+    if found is not None and _is_more_precise(found, ending):
+        ending = found
+    extra = found.extra if found is not None and found.outcome == ending.outcome else {}
     if span is not None:
         scope.annotate(span, {**claim.about, **extra, **ending.metadata})
     if failure is not None and ending.outcome not in ("ok", "cached") and ending.data is not None:
-        data = (told.data if told is not None and told.data is not None else ending.data) or {}
+        data = (found.data if found is not None and found.data is not None else ending.data) or {}
         failure.update(data if isinstance(data, dict) else {"value": data})
 
 
-def _is_more_precise(told: Ending, ending: Ending) -> bool:
+def _is_more_precise(found: Ending, ending: Ending) -> bool:
     # The framework turns the exception of a tool into a message: its callbacks have seen the exception itself.
-    return ending.outcome == "tool_error" and told.outcome in ("error", "tool_error")
+    return ending.outcome == "tool_error" and found.outcome in ("error", "tool_error")

@@ -29,7 +29,7 @@ _KINDS: dict[RuntimeRegistrationKind, Passage] = {
 }
 # As long as somebody holds the middleware, handler, tool or model.
 _gates: WeakKeyDictionary[Any, tuple[Passage, ...]] = WeakKeyDictionary()
-_told: set[tuple[Passage, str]] = set()
+_reported: set[tuple[Passage, str]] = set()
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,8 +89,8 @@ def unreached() -> list[tuple[Passage, str]]:
     reached = live()
     found = [(passage, name) for passage, names in registered().items() for name in names if passage not in reached]
     for passage, name in found:
-        if (passage, name) not in _told:
-            _told.add((passage, name))
+        if (passage, name) not in _reported:
+            _reported.add((passage, name))
             # At a level that is shown where nothing is configured: it guards nothing.
             logs.error(explained([(passage, name)]), target=TARGET, fields={"event": "nothing_asks", "name": name})
     return found

@@ -21,7 +21,7 @@ from nemo_relay.integrations.langchain._record.handler import RelayCallbackHandl
 
 VARIABLE = "NEMO_RELAY_INSTRUMENT"
 _INTEGRATIONS = "nemo_relay.integrations"
-_told: set[str] = set()
+_reported: set[str] = set()
 
 
 def is_wanted(framework: str) -> bool:
@@ -46,8 +46,8 @@ def is_adapter(name: str) -> bool:
     """Whether there is an adapter of that name in this installation; one that there is not is told, once."""
     if name.isidentifier() and find_spec(f"{_INTEGRATIONS}.{name}") is not None:
         return True
-    if name not in _told:
-        _told.add(name)
+    if name not in _reported:
+        _reported.add(name)
         folders = import_module(_INTEGRATIONS).__path__
         known = sorted(found.name for found in iter_modules(folders) if not found.name.startswith("_"))
         near = get_close_matches(name, known, n=1)

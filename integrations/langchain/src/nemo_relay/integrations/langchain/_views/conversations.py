@@ -55,13 +55,13 @@ def turn(memory: Memory, agent: int, messages: Sequence[Any]) -> Turn:
     history = None
     if keep > len(repeated):
         history = {"$from": before.reference, "keep": keep, "repeated": len(repeated)}
-        told = [*(messages[index] for index in repeated), *messages[keep:]]
+        recorded = [*(messages[index] for index in repeated), *messages[keep:]]
     else:
-        told, keep = list(messages), max(keep, 0)
-    if told and isinstance(told[0], BaseMessage):
-        views = memory.views(told)
+        recorded, keep = list(messages), max(keep, 0)
+    if recorded and isinstance(recorded[0], BaseMessage):
+        views = memory.views(recorded)
     else:
-        views = [_view(memory, message) for message in told]
+        views = [_view(memory, message) for message in recorded]
     degraded = memory.degraded and any("$type" in view for view in views)
     cut = capped(views, memory.limit)
     shown = before.followed_by(messages, keep, POINTER) if cut is views else None

@@ -66,7 +66,8 @@ class Shown:
             pass
         pairs = zip(messages, self.messages, self.contents, strict=False)
         return next(
-            (i for i, (now, then, said) in enumerate(pairs) if now is not then or _content_of(now) is not said), count
+            (i for i, (now, then, earlier) in enumerate(pairs) if now is not then or _content_of(now) is not earlier),
+            count,
         )
 
     def followed_by(self, messages: Sequence[Any], keep: int, pointer: str) -> Shown:
