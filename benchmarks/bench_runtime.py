@@ -121,16 +121,20 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--case", action="append", choices=CASES, help="only this case; may be repeated")
     parser.add_argument("--audience", action="append", choices=AUDIENCES, help="only this audience; may be repeated")
     parser.add_argument("--json", action="store_true", help="print the measurements as JSON")
+    parser.add_argument(
+        "--beside", type=Path, help="the interpreter of another version of ours, instead of the published"
+    )
     return parser.parse_args()
 
 
 def main() -> None:
     """Measure, and print."""
     options = parse()
-    python = interpreter()
+    python = options.beside or interpreter()
     quiet = options.json
     if not quiet:
-        against = "our side alone" if python is None else f"against nemo-relay {VERSION}"
+        other = f"the one of {options.beside}" if options.beside else f"nemo-relay {VERSION}"
+        against = "our side alone" if python is None else f"against {other}"
         print(f"{describe()}; {against}; median of {options.rounds} rounds\n\n{HEAD}", flush=True)
     ours, theirs = Worker(Path(sys.executable)), None if python is None else Worker(python)
     rows: list[dict[str, Any]] = []
