@@ -15,8 +15,9 @@ _TABLE = """CREATE TABLE IF NOT EXISTS budgets (
     key TEXT NOT NULL, kind TEXT NOT NULL, spent REAL NOT NULL DEFAULT 0, reserved REAL NOT NULL DEFAULT 0,
     until REAL NOT NULL, PRIMARY KEY (key, kind)
 ) WITHOUT ROWID"""
-_ADD = """INSERT INTO budgets (key, kind, spent, reserved, until) VALUES (?1, ?2, MAX(?3, 0), MAX(?4, 0), ?5)
-ON CONFLICT DO UPDATE SET spent = MAX(spent + ?3, 0), reserved = MAX(reserved + ?4, 0), until = ?5"""
+_ADD = """INSERT INTO budgets (key, kind, spent, reserved, until)
+VALUES (:key, :kind, MAX(:spent, 0), MAX(:reserved, 0), :until)
+ON CONFLICT DO UPDATE SET spent = MAX(spent + :spent, 0), reserved = MAX(reserved + :reserved, 0), until = :until"""
 
 
 class SqliteStore:
@@ -84,5 +85,11 @@ class SqliteStore:
         now = time()
         until = now + ttl
         self._connection.execute("DELETE FROM budgets WHERE key = ? AND until < ?", (key, now))
-        rows = [(key, kind, spent.get(kind, 0.0), reserved.get(kind, 0.0), until) for kind in {*spent, *reserved}]
-        self._connection.executemany(_ADD, rows)
+        row = {"key": key, "until": until}
+        self._connection.executemany(
+            _ADD,
+            [
+                {**row, "kind": kind, "spent": spent.get(kind, 0.0), "reserved": reserved.get(kind, 0.0)}
+                for kind in {*spent, *reserved}
+            ],
+        )
