@@ -46,7 +46,8 @@ def watched_sources() -> list[ModuleType]:
 # sockets, builds, installs or reads recordings. Nobody keeps a list. `make test-quick` runs the quick ones of the core
 # and the packages.
 _SLOW = re.compile(
-    r"\b(subprocess|multiprocessing|os\.fork|in_forked_child|ScriptedProvider|aiohttp|http\.server|clean_venv|CASSETTES)\b"
+    r"\b(subprocess|multiprocessing|os\.fork|in_forked_child|ScriptedProvider|aiohttp|http\.server|clean_venv|CASSETTES"
+    r"|open_connection|start_server|RawProvider|Terminal|chromium)\b"
 )
 
 
